@@ -1,0 +1,1 @@
+"""Taggers: pure functions from a batch of texts to columns. They measure; recipes judge."""

@@ -1,0 +1,370 @@
+"""The Spark session, quiet and with every setting explained, and tasks with progress and readable failures.
+
+Nothing here imports pyspark before a function is called, so that commands which need no JVM stay fast.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jobs.java import java_home
+from mixer import errors
+
+if TYPE_CHECKING:
+    from pyspark.conf import SparkConf
+    from pyspark.sql import SparkSession
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+OnProgress = Callable[[str, int, int], None]  # label, tasks done, tasks in all
+
+_LOG = "spark.solera.log"  # where a session says which file its messages go to
+_POLL = 0.2  # seconds between two looks at how far a job is
+
+
+@contextlib.contextmanager
+def session(
+    master: str | None,
+    conf: Mapping[str, str],
+    log_file: str | os.PathLike[str],
+    app_name: str,
+) -> Iterator[SparkSession]:
+    """A SparkSession, stopped at the end together with its JVM.
+
+    Where a session is active already it is handed out as it is and left running; under spark-submit, which has
+    started the JVM, what it was given decides about the master, and the log stays where the cluster puts it.
+    """
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    if SparkContext._active_spark_context is not None:
+        yield SparkSession.builder.getOrCreate()
+    elif "PYSPARK_GATEWAY_PORT" in os.environ:
+        with _submitted(conf, app_name) as spark:
+            yield spark
+    else:
+        with _launched(settings(master, conf, app_name, usable_cores()), Path(log_file)) as spark:
+            yield spark
+
+
+def run_tasks(
+    spark: SparkSession,
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    label: str,
+    on_progress: OnProgress | None = None,
+) -> list[Result]:
+    """`function` of each item, in their order: a Spark task for each, so that one that is killed is tried again."""
+    if not items:
+        return []
+    with watch(spark, label, on_progress, total=len(items)):
+        return spark.sparkContext.parallelize(items, len(items)).map(function).collect()
+
+
+@contextlib.contextmanager
+def watch(
+    spark: SparkSession, label: str, on_progress: OnProgress | None = None, total: int | None = None
+) -> Iterator[None]:
+    """Nothing; reports how far the Spark jobs inside it are, and turns their failures into JobFailed."""
+    context = spark.sparkContext
+    group = f"solera-{uuid.uuid4()}"
+    context.setJobGroup(group, label)
+    over = threading.Event()
+    poll = threading.Thread(target=_poll, args=(spark, group, label, on_progress, total, over), daemon=True)
+    if on_progress is not None:
+        poll.start()
+    try:
+        with failures(spark):
+            yield
+        _join(poll, over)
+        if on_progress is not None and total is not None:
+            on_progress(label, total, total)
+    except KeyboardInterrupt:
+        # In a thread of its own: this thread's connection to the JVM still waits for the answer to the job.
+        _within(10, lambda: context.cancelJobGroup(group))
+        raise
+    finally:
+        _join(poll, over)
+        for name in ("spark.jobGroup.id", "spark.job.description"):
+            with contextlib.suppress(Exception):  # the JVM may be what failed
+                context.setLocalProperty(name, None)  # type: ignore[arg-type]  # which removes it
+
+
+@contextlib.contextmanager
+def failures(spark: SparkSession) -> Iterator[None]:
+    """Nothing; turns what Spark raises inside it into JobFailed, with the words of the Python error that caused it."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import AnalysisException, ParseException
+    from pyspark.errors.exceptions.captured import CapturedException
+
+    log = spark.sparkContext.getConf().get(_LOG) or ""
+    try:
+        yield
+    except (AnalysisException, ParseException):
+        raise  # a mistake in our own code, which wants its stack trace
+    except (Py4JError, CapturedException, ConnectionError) as error:
+        remedy = f"see {log}" if log else "see Spark's log"
+        raise errors.JobFailed(reason(str(error)), remedy=remedy) from None
+
+
+def reason(text: str) -> str:
+    """Why a job failed, from Spark's long account of it. The message of a SoleraError comes back as it was raised."""
+    raised = _python_error(text)
+    if raised is not None:
+        kind, _, message = raised.partition(": ")
+        module, _, name = kind.rpartition(".")
+        ours = module == errors.__name__ and isinstance(getattr(errors, name, None), type)
+        return message if ours and message else f"a task failed with {raised}"
+    crash = re.search(r"Fatal Python error: [^\n]+", text)  # written by the fault handler
+    if crash is not None:
+        return f"a Python worker crashed each time it was tried ({crash[0]})"
+    if "Python worker exited unexpectedly" in text or "Python worker failed to connect back" in text:
+        return "a Python worker was killed each time it was tried; most often the machine has run out of memory"
+    if "OutOfMemoryError" in text:
+        return "Java ran out of memory; give it more with --conf spark.driver.memory=4g"
+    if "trying to connect to the Java server" in text or "Answer from Java side is empty" in text or not text.strip():
+        return "Spark's Java process has ended; it crashed or was killed, most often for lack of memory"
+    cause = re.search(r"most recent failure: [^\n]*?\): ([^\n]+)", text)
+    cause = cause or re.search(r"^: ([^\n]+)", text, re.MULTILINE)
+    return f"Spark failed with {cause[1] if cause else text.strip().splitlines()[0]}"
+
+
+def settings(master: str | None, conf: Mapping[str, str], app_name: str, cores: int) -> dict[str, str]:
+    """Every setting of a session that is started here. What the user gave in `conf` wins over each of them."""
+    # local[N] alone fails the whole job when a single Python worker is killed; the 4 is how often a task is tried.
+    master = conf.get("spark.master") or master or f"local[{cores},4]"
+    chosen = {"spark.master": master, "spark.app.name": app_name, **_everywhere()}
+    if is_local(master):
+        chosen |= _on_this_machine(cores)
+    # Options for Java add up instead: with ours gone, Spark would write to the terminal again.
+    java = "spark.driver.extraJavaOptions"
+    log4j2 = Path(__file__).with_name("log4j2.properties").absolute().as_uri()  # a URI has no blanks to quote
+    return chosen | dict(conf) | {java: f"-Dlog4j2.configurationFile={log4j2} {conf.get(java, '')}".strip()}
+
+
+def _everywhere() -> dict[str, str]:
+    return {
+        # Our own line shows the progress; Spark's bar would be drawn over it.
+        "spark.ui.showConsoleProgress": "false",
+        # A worker keeps its compiled kernels and loaded models from task to task.
+        "spark.python.worker.reuse": "true",
+        # When native code crashes a worker, the log then has the Python stack it crashed in.
+        "spark.python.worker.faulthandler.enabled": "true",
+        # Rows cross between Java and Python as Arrow batches, and never, in silence, the slow way.
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.execution.arrow.pyspark.fallback.enabled": "false",
+        # Bounds a batch of long documents by its bytes, where 10,000 rows could pass the 2 GiB of a string column.
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(64 << 20),
+        # Times mean the same wherever a cluster stands.
+        "spark.sql.session.timeZone": "UTC",
+    }
+
+
+def _on_this_machine(cores: int) -> dict[str, str]:
+    return {
+        # Nobody looks at the web page of a local run, and its port may be taken.
+        "spark.ui.enabled": "false",
+        # Without these two Spark resolves the host's name, which fails offline, and listens to the network.
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        # The one JVM is driver and executor. Texts stay in Python, so that it holds no more than shuffles of keys.
+        "spark.driver.memory": "2g",
+        # The default of 200 is for clusters: on a few cores it is mostly the cost of starting tasks. Sorts that
+        # don't fit in memory spill, and Spark merges what turns out small.
+        "spark.sql.shuffle.partitions": str(max(8, 4 * cores)),
+        # Shuffles and spills go where the system's temporary files go: TMPDIR moves them.
+        "spark.local.dir": tempfile.gettempdir(),
+    }
+
+
+def is_local(master: str) -> bool:
+    """Whether this master runs everything in this machine's one JVM."""
+    return master == "local" or master.startswith("local[")
+
+
+def usable_cores() -> int:
+    """How many cores this process may run on, which in a container can be fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _submitted(conf: Mapping[str, str], app_name: str) -> Iterator[SparkSession]:
+    from pyspark import SparkConf, SparkContext
+    from pyspark.sql import SparkSession
+
+    SparkContext._ensure_initialized()  # so that SparkConf sees what spark-submit was given
+    given = SparkConf()
+    for name, value in _everywhere().items():
+        given.setIfMissing(name, value)
+    for name, value in {"spark.app.name": app_name, **conf}.items():
+        given.set(name, value)
+    with _own_interrupt():
+        spark = SparkSession.builder.config(conf=given).getOrCreate()
+        try:
+            yield spark
+        finally:
+            _within(60, spark.stop)
+
+
+@contextlib.contextmanager
+def _launched(chosen: Mapping[str, str], log_file: Path) -> Iterator[SparkSession]:
+    from pyspark import SparkConf, SparkContext
+    from pyspark.sql import SparkSession
+
+    conf = SparkConf(loadDefaults=False).setAll(list(chosen.items())).set(_LOG, str(log_file.absolute()))
+    with _own_interrupt(), contextlib.ExitStack() as stack:
+        with _environment(_for_the_jvm(chosen["spark.master"], os.environ)):
+            gateway = _launch(conf, log_file)
+            stack.callback(_end, gateway)
+            SparkContext(conf=conf, gateway=gateway)  # which the builder then finds
+            spark = SparkSession.builder.getOrCreate()
+        # Each in a thread of its own: after Ctrl-C this thread's connection to the JVM may still wait for an answer.
+        stack.callback(_within, 60, spark.stop)
+        yield spark
+
+
+def _for_the_jvm(master: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment that the JVM starts with, and the Python workers after it, where it differs from ours."""
+    chosen = {
+        "JAVA_HOME": java_home(environ).home,
+        # Workers run this same Python with its packages, not whatever `python3` is on their PATH.
+        "PYSPARK_PYTHON": environ.get("PYSPARK_PYTHON") or sys.executable,
+    }
+    if is_local(master):
+        # Workers find our packages also in a checkout that is not installed.
+        root = str(Path(__file__).absolute().parent.parent)
+        chosen["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environ.get("PYTHONPATH")]))
+        # Java asks for the address of the host's own name, and fails where nothing resolves it, unless told.
+        chosen["SPARK_LOCAL_IP"] = environ.get("SPARK_LOCAL_IP") or "127.0.0.1"
+        chosen["SPARK_LOCAL_HOSTNAME"] = environ.get("SPARK_LOCAL_HOSTNAME") or "localhost"
+    return chosen
+
+
+def _launch(conf: SparkConf, log_file: Path) -> Any:
+    """A py4j gateway to a new JVM, which ends when its stdin does, so with this process however that ends."""
+    from pyspark.errors import PySparkRuntimeError
+    from pyspark.java_gateway import launch_gateway
+
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    with log_file.open("ab") as log:
+        before = log.tell()
+        try:
+            # Java's output, and that of the Python workers below it, is not for the terminal; ours still goes there.
+            return launch_gateway(conf, {"stdout": log, "stderr": subprocess.STDOUT})  # type: ignore[no-untyped-call]
+        except PySparkRuntimeError:
+            said = log_file.read_bytes()[before:].decode(errors="replace").strip().splitlines()
+            home = os.environ.get("SPARK_HOME")
+            raise errors.JobFailed(
+                f"Spark's Java process did not start: {said[-1] if said else 'it said nothing'}",
+                remedy=f"see {log_file}" + (f"; SPARK_HOME={home} is used in place of pyspark's own" if home else ""),
+            ) from None
+
+
+def _end(gateway: Any) -> None:
+    """Nothing; ends the JVM and forgets it, so that another session of this process starts with its own settings."""
+    from pyspark import SparkContext
+
+    process = gateway.proc
+    try:
+        with contextlib.suppress(Exception):  # the JVM may be gone
+            gateway.shutdown()
+        process.stdin.close()
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        SparkContext._gateway = SparkContext._jvm = None
+
+
+@contextlib.contextmanager
+def _own_interrupt() -> Iterator[None]:
+    """Nothing; gives Ctrl-C back its own handler, which pyspark replaces for good."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _within(seconds: float, action: Callable[[], object]) -> None:
+    """Nothing; does this in a thread of its own, and gives up waiting for it after so many seconds."""
+
+    def attempt() -> None:
+        with contextlib.suppress(Exception):  # the JVM may be gone
+            action()
+
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(seconds)
+
+
+def _join(poll: threading.Thread, over: threading.Event) -> None:
+    over.set()
+    if poll.is_alive():  # it is not where nobody wants to see progress
+        poll.join(10)
+
+
+def _poll(
+    spark: SparkSession,
+    group: str,
+    label: str,
+    on_progress: OnProgress,
+    total: int | None,
+    over: threading.Event,
+) -> None:
+    tracker = spark.sparkContext.statusTracker()
+    while not over.is_set():
+        try:
+            jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
+            numbers = {stage for job in jobs if job is not None for stage in job.stageIds}
+            stages = [stage for stage in map(tracker.getStageInfo, numbers) if stage is not None]
+        except Exception:
+            return  # Spark is ending; what matters is raised where the job was started
+        known = sum(stage.numTasks for stage in stages)
+        done = sum(stage.numCompletedTasks for stage in stages)
+        on_progress(label, min(done, total or known), total or known)
+        over.wait(_POLL)
+
+
+def _python_error(text: str) -> str | None:
+    """The last Python error in Spark's account, "module.Kind: message", without the stacks of Python and Java."""
+    _, found, after = text.rpartition("Traceback (most recent call last):\n")
+    if not found:
+        return None
+    after = re.split(r"\n\s*\n\tat |\n\s*JVM stacktrace:|\n\s*Driver stacktrace:|\n\tat ", after)[0]
+    lines = after.splitlines()
+    first = next((number for number, line in enumerate(lines) if line and not line[0].isspace()), None)
+    return None if first is None else "\n".join(lines[first:]).strip()

@@ -1,0 +1,282 @@
+"""Every word a recipe may use: the tables that the parser checks against, and that docs/recipe.md is written from.
+
+`python -m mixer.recipe_reference > docs/recipe.md` writes the page again; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+REQUIRED = object()  # the default of a key that has none
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a section. `takes` names an entry of TAKES."""
+
+    name: str
+    takes: str
+    doc: str
+    default: object = REQUIRED
+    choices: tuple[str, ...] = ()
+    least: int | None = None  # for numbers; "positive" ones are above 0 in any case
+    planned: tuple[str, ...] = ()  # values of the vocabulary that this version does not support
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The keys of one section of a recipe."""
+
+    title: str
+    doc: str
+    keys: tuple[Key, ...]
+    planned: tuple[str, ...] = ()  # keys that this version does not support
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way of deciding that two documents are the same. Its parameters are those of its tagger."""
+
+    use: str
+    doc: str
+    tagger: str | None
+
+
+TAKES = {
+    "about": "a mapping of text to text",
+    "bound": "a value of the column's type",
+    "bounds": "a list of values of the column's type",
+    "choice": "a choice",
+    "dedup": "a list of [methods](#dedup)",
+    "globs": "a glob, or a list of globs",
+    "keep": "a mapping of columns to [bounds](#keep)",
+    "name": "a name: `a-z`, `0-9`, `_` and `-`, and not `_` or `-` first",
+    "names": "a list of names",
+    "policy": "a [policy](#policy)",
+    "positive": "a number above 0",
+    "share": "a number from 0 to 1",
+    "sources": "a mapping of names to [sources](#sources)",
+    "taggers": "a mapping of names to [taggers](#taggers)",
+    "text": "text",
+    "use": "a name, `@` and a version",
+    "version": "`x.y.z`",
+    "whole": "a whole number",
+}
+
+RECIPE = Vocabulary(
+    title="Recipe",
+    doc="The keys at the left margin of the file.",
+    keys=(
+        Key("name", "name", "The mixture's name."),
+        Key(
+            "version", "version", "The recipe's own version, by semantic versioning. A changed recipe is a new version."
+        ),
+        Key("description", "text", "What the mixture is for, in a sentence.", None),
+        Key("license", "text", "The license of the recipe itself; a source's goes in its `about`.", None),
+        Key("about", "about", "Anything else worth recording. It is copied to the manifest, and decides nothing.", {}),
+        Key("seed", "whole", "With a document's own source and id, the whole input of every draw.", least=0),
+        Key("corpus", "text", "The folder or bucket of the shards. A relative one starts at the recipe file's folder."),
+        Key("unit", "choice", "What weights and the budget count.", choices=("tokens", "bytes", "docs")),
+        Key(
+            "counter",
+            "choice",
+            "How tokens are counted; only with `unit: tokens`. `approx` is UTF-8 bytes divided by 4.",
+            "approx",
+            choices=("approx",),
+            planned=("tokens@1",),
+        ),
+        Key(
+            "budget",
+            "whole",
+            "How many units the mixture holds. Required by `policy: {kind: fixed}`; else all there is.",
+            None,
+            least=1,
+        ),
+        Key("policy", "policy", "How the budget is shared among sources."),
+        Key("taggers", "taggers", "Parameters of taggers, where the defaults do not serve.", ()),
+        Key("dedup", "dedup", "Methods, applied in order, each among the documents still alive.", ()),
+        Key(
+            "prefer",
+            "names",
+            "Sources, best first: of documents that are the same, the one from the best source stays. "
+            "Sources not listed come last, in the order of the file.",
+            (),
+        ),
+        Key("keep", "keep", "Rules for every source. The first that fails is the reason for a drop.", ()),
+        Key("sources", "sources", "The parts of the mixture."),
+        Key(
+            "on_shortfall",
+            "choice",
+            "When a source has less than its share, after `max_epochs`: stop, or share the rest among the others "
+            "in proportion to their weights.",
+            "error",
+            choices=("error", "redistribute"),
+        ),
+        Key(
+            "order",
+            "choice",
+            "The order of documents in the mixture.",
+            "shuffled",
+            choices=("shuffled", "by-source"),
+        ),
+        Key("shard_bytes", "whole", "Size of one output shard in bytes, before compression.", 256_000_000, least=1),
+    ),
+    planned=("edit", "holdout", "reference", "sample", "stages", "top"),
+)
+
+POLICY = Vocabulary(
+    title="Policy",
+    doc="`fixed` takes each source's `weight`. `proportional` gives each source its share of what is there.",
+    keys=(
+        Key(
+            "kind",
+            "choice",
+            "The rule that shares the budget.",
+            choices=("fixed", "proportional"),
+            planned=("temperature", "unimax"),
+        ),
+    ),
+    planned=("tau", "temperature", "max_epochs"),
+)
+
+SOURCE = Vocabulary(
+    title="Sources",
+    doc="A document belongs to at most one source. Names stay out of every draw: renaming a source changes no choice.",
+    keys=(
+        Key("shards", "globs", "Shards, relative to the corpus: `web/*.jsonl.zst`."),
+        Key(
+            "weight",
+            "share",
+            "The share of the budget. Required by `policy: {kind: fixed}`, where weights sum to exactly 1; "
+            "else forbidden.",
+            None,
+            planned=("rest",),
+        ),
+        Key("max_epochs", "positive", "How often a document may be repeated, on average over the source.", None),
+        Key("keep", "keep", "Rules for this source alone, after the recipe's. They can only be stricter.", ()),
+        Key(
+            "about",
+            "about",
+            "Where it is from, such as `license`, `upstream` and `snapshot`. It is copied to the manifest.",
+            {},
+        ),
+    ),
+    planned=("curve", "curves", "min_weight", "sample", "stages", "top"),
+)
+
+RULE = Vocabulary(
+    title="Keep",
+    doc="Each bound is one rule, in the order of the file: `words.count: {min: 50, max: 100_000}` is two. A document "
+    "whose value is missing fails the rule. Whole-number columns take whole numbers. `solera taggers` lists them.",
+    keys=(
+        Key("min", "bound", "The value is this or more. Numbers only.", None),
+        Key("max", "bound", "The value is this or less. Numbers only.", None),
+        Key("is", "bound", "The value is this.", None),
+        Key("in", "bounds", "The value is one of these.", None),
+        Key("not_in", "bounds", "The value is none of these.", None),
+    ),
+    planned=("top",),
+)
+
+DEDUP = Vocabulary(
+    title="Dedup",
+    doc="One method, with its parameters beside `use`.",
+    keys=(Key("use", "use", "The method and its version."),),
+)
+
+TAGGER = Vocabulary(
+    title="Taggers",
+    doc="One tagger under its own name, with its parameters beside `use`: "
+    "`language: {use: language@1, …}`. Which taggers run follows from the columns in `keep` and the methods in "
+    "`dedup`; nothing is run for being listed here.",
+    keys=(Key("use", "use", "The tagger and its version."),),
+)
+
+METHODS = (
+    Method("id@1", "Documents whose source and id are both equal.", None),
+    Method("text@1", "Documents whose text is equal, after its parameters' normalisation.", "text_hash"),
+)
+PLANNED_METHODS = ("minhash", "paragraph", "paragraphs", "substring", "url")
+
+VOCABULARIES = (RECIPE, POLICY, SOURCE, RULE, DEDUP, TAGGER)
+
+# What `solera lint` warns of, though the recipe is valid.
+USUAL_EPOCHS = (
+    4  # Muennighoff et al. 2023, arXiv:2305.16264: up to here, repeated data is worth nearly what new data is
+)
+WARNINGS = (
+    f"`max_epochs` above {USUAL_EPOCHS}: further repeats add less and less (arXiv:2305.16264).",
+    "A source whose `about` names no `license`.",
+    "A source of weight 0: it takes part in dedup, and nothing of it is in the mixture.",
+    "Parameters of a tagger that no rule uses.",
+)
+
+
+def render() -> str:
+    """The text of docs/recipe.md."""
+    parts = [_INTRODUCTION]
+    for vocabulary in VOCABULARIES:
+        parts.append(f"## {vocabulary.title}\n\n{vocabulary.doc}\n\n{_table(vocabulary)}")
+        if vocabulary is DEDUP:
+            parts.append(_methods())
+    parts.append("## Warnings\n\n`solera lint` also says:\n\n" + "\n".join(f"- {each}" for each in WARNINGS))
+    parts.append(_planned())
+    return "\n\n".join(parts) + "\n"
+
+
+_INTRODUCTION = """\
+<!-- Written by `python -m mixer.recipe_reference`. Edit the tables there. -->
+
+# Recipes
+
+A recipe is one YAML file. It is data: it makes no code run and opens no file but its shards, so one from a stranger is
+safe to read. `solera lint` checks it without any data and names all its mistakes at once, each with its line.
+
+The YAML is strict: a key stands once, and there are no anchors, aliases, tags or second documents. `no`, `on` and dates
+are text. Digits may be grouped (`6_000_000`), and numbers are exact: 0.1 is a tenth. Nothing is ignored: an unknown key
+is a mistake."""
+
+
+def _table(vocabulary: Vocabulary) -> str:
+    rows = ["| key | takes | default | meaning |", "|---|---|---|---|"]
+    rows += [f"| `{key.name}` | {_takes(key)} | {_default(key, vocabulary)} | {key.doc} |" for key in vocabulary.keys]
+    return "\n".join(rows)
+
+
+def _takes(key: Key) -> str:
+    if key.choices:
+        return " or ".join(f"`{choice}`" for choice in key.choices)
+    least = f", {key.least} or more" if key.least is not None else ""
+    return TAKES[key.takes] + least
+
+
+def _default(key: Key, vocabulary: Vocabulary) -> str:
+    if key.default is REQUIRED:
+        return "required"
+    if key.default is None or key.default == () or key.default == {}:
+        return "" if vocabulary is RULE else "none"
+    return f"`{key.default:_}`" if isinstance(key.default, int) else f"`{key.default}`"
+
+
+def _methods() -> str:
+    rows = ["| method | the same are | parameters |", "|---|---|---|"]
+    for method in METHODS:
+        parameters = f"those of the tagger `{method.tagger}`" if method.tagger else "none"
+        rows.append(f"| `{method.use}` | {method.doc} | {parameters} |")
+    return "\n".join(rows)
+
+
+def _planned() -> str:
+    rows = ["## Not supported yet", "These words are reserved, and a recipe that uses one is told so:", ""]
+    for vocabulary in VOCABULARIES:
+        values = [f"`{key.name}: {value}`" for key in vocabulary.keys for value in key.planned]
+        words = [f"`{word}`" for word in vocabulary.planned] + values
+        if vocabulary is DEDUP:
+            words += [f"`use: {word}@1`" for word in PLANNED_METHODS]
+        if words:
+            rows.append(f"- {vocabulary.title}: {', '.join(words)}")
+    return rows[0] + "\n\n" + "\n".join(rows[1:])
+
+
+if __name__ == "__main__":
+    print(render(), end="")

@@ -43,7 +43,7 @@ class Tagger:
     columns: tuple[Column, ...]
     parameters: Mapping[str, Any]  # every parameter with its default
     family: Family | None = None
-    model: str | None = None  # "module:function" that gives the bytes of the model file, if there is one
+    model: str | None = None  # "module:function" that gives the hex sha256 of the model, if there is one: () -> str
 
     @property
     def key(self) -> str:

@@ -1,0 +1,35 @@
+"""Classes of code points, by table, as the Unicode version of this Python has them."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import unicodedata
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNICODE_VERSION = unicodedata.unidata_version
+
+# Bits of a code point's class. A word's flags are these or-ed over its code points, and DOTS.
+SPACE = 1  # what str.isspace holds for, and so what str.split() splits at
+LETTER = 2  # general category L*, which is what str.isalpha tests
+SYMBOL = 4  # "#" and "…", the symbols of Gopher's symbol-to-word ratio
+DOTS = 8  # of a word only: it contains "..."
+
+
+@functools.cache
+def classes() -> NDArray[Any]:
+    """uint8 of shape (0x110000,): the class bits of every code point. Built once in a process, in about 0.2 s."""
+    table = np.zeros(sys.maxunicode + 1, np.uint8)
+    for code in range(sys.maxunicode + 1):
+        character = chr(code)
+        if character.isalpha():
+            table[code] = LETTER
+        elif character.isspace():
+            table[code] = SPACE
+    table[ord("#")] |= SYMBOL
+    table[ord("…")] |= SYMBOL
+    table.setflags(write=False)
+    return table

@@ -1,0 +1,112 @@
+"""Word statistics of Gopher (Rae et al. 2021, Table A1), as dolma's gopher_v2 and as the paper has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from taggers.characters import DOTS, LETTER, SYMBOL
+from taggers.columns import counts, numbers, ratios
+from taggers.compiled import kernel
+from taggers.text import TextBatch
+
+Array = NDArray[Any]
+
+REQUIRED = ("the", "be", "to", "of", "and", "that", "have", "with")  # Gopher's, case-sensitive
+
+
+def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
+    """The words.* columns; a text without words has counts of 0 and null for all else."""
+    words = batch.words
+    documents = len(batch)
+    total = np.diff(words.first)
+    medians = np.zeros(documents, np.float64)
+    symbols, symbols_paper, alphabetic, required, distinct = np.zeros((5, documents), np.int64)
+    longest = int(np.max(total, initial=0))
+    _median_lengths(words.first, words.length, np.zeros(_BINS, np.int64), np.empty(longest, np.int32), medians)
+    _count_flags(words.first, words.flags, symbols, symbols_paper, alphabetic)
+    _count_required(batch.data, words.first, words.start, words.end, _PACKED, required, distinct)
+    return {
+        "words.count": counts(total),
+        "words.mean_length": ratios(batch.word_chars, total),
+        "words.median_length": numbers(medians, total != 0),
+        "words.symbols": ratios(symbols, total),
+        "words.symbols_paper": ratios(symbols_paper, total),
+        "words.alphabetic": ratios(alphabetic, total),
+        "words.required": counts(required),
+        "words.required_distinct": counts(distinct),
+    }
+
+
+# Word lengths below this are counted in bins; a text whose median is longer is sorted.
+_BINS = 64
+# The required words as numbers: length in bytes, then the bytes. All have two to four bytes.
+_PACKED = np.array([len(word) << 32 | int.from_bytes(word.encode(), "little") for word in REQUIRED], np.int64)
+
+
+@kernel
+def _median_lengths(first: Array, length: Array, bins: Array, room: Array, medians: Array) -> None:
+    for document in range(len(medians)):
+        begin = first[document]
+        end = first[document + 1]
+        count = end - begin
+        if count == 0:
+            continue
+        bins[:] = 0
+        for word in range(begin, end):
+            bins[min(length[word], _BINS - 1)] += 1
+        # The two middle ranks, which are one if the count is odd.
+        low_rank = (count - 1) // 2
+        high_rank = count // 2
+        below = 0
+        low = -1
+        high = -1
+        for size in range(_BINS - 1):
+            below += bins[size]
+            if low < 0 and below > low_rank:
+                low = size
+            if below > high_rank:
+                high = size
+                break
+        if high < 0:
+            room[:count] = length[begin:end]
+            ordered = np.sort(room[:count])
+            low = ordered[low_rank]
+            high = ordered[high_rank]
+        medians[document] = (low + high) / 2
+
+
+@kernel
+def _count_flags(first: Array, flags: Array, symbols: Array, symbols_paper: Array, alphabetic: Array) -> None:
+    for document in range(len(symbols)):
+        for word in range(first[document], first[document + 1]):
+            flag = flags[word]
+            symbols[document] += (flag & SYMBOL) != 0
+            symbols_paper[document] += (flag & (SYMBOL | DOTS)) != 0
+            alphabetic[document] += (flag & LETTER) != 0
+
+
+@kernel
+def _count_required(
+    data: Array, first: Array, start: Array, end: Array, packed: Array, required: Array, distinct: Array
+) -> None:
+    for document in range(len(required)):
+        seen = 0
+        for word in range(first[document], first[document + 1]):
+            size = end[word] - start[word]
+            if size < 2 or size > 4:
+                continue
+            key = size << 32
+            for step in range(size):
+                key |= np.int64(data[start[word] + step]) << (8 * step)
+            for index in range(len(packed)):
+                if key == packed[index]:
+                    required[document] += 1
+                    seen |= 1 << index
+        while seen:
+            distinct[document] += 1
+            seen &= seen - 1

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Literal
+from decimal import Context, Decimal
+from typing import Any, Literal, cast
 
-from taggers.declare import Use
+from mixer import yamls
+from mixer.errors import Mistake, RecipeError
+from mixer.recipe_reference import (
+    DEDUP,
+    METHODS,
+    PLANNED_METHODS,
+    POLICY,
+    RECIPE,
+    REQUIRED,
+    RULE,
+    SOURCE,
+    TAGGER,
+    TAKES,
+    USUAL_EPOCHS,
+    Key,
+    Vocabulary,
+)
+from mixer.yamls import Items, Node, Scalar, Section
+from taggers import registry
+from taggers.declare import Column, Tagger, Use
 
 RuleKind = Literal["min", "max", "is", "in", "not_in"]
 RuleValue = int | Decimal | str | bool | tuple[int | Decimal | str | bool, ...]
@@ -85,12 +107,678 @@ class Recipe:
 
     def uses(self) -> tuple[Use, ...]:
         """The taggers that rules and dedup need, each once with its parameters, sorted by key; () if none."""
-        raise NotImplementedError
+        wanted: dict[str, tuple[Tagger, set[str]]] = {}  # by name: the tagger, and the family's values asked for
+        for rule in (*self.keep, *(rule for source in self.sources for rule in source.keep)):
+            found = registry.find_column(rule.column)
+            assert found is not None, rule.column  # parse() lets no other rule through
+            tagger, _, needed = found
+            asked = wanted.setdefault(tagger.name, (tagger, set()))[1]
+            if tagger.family is not None:
+                asked.update(needed.get(tagger.family.parameter, ()))
+        uses = [Use(tagger, self._parameters(tagger, asked)) for tagger, asked in wanted.values()]
+        for method in self.dedup:
+            name = next(each.tagger for each in METHODS if each.use == method.use)
+            tagger_of_method = None if name is None else registry.find_tagger(name)
+            if tagger_of_method is not None:
+                uses.append(Use(tagger_of_method, method.parameters))
+        return tuple(use for _, use in sorted({use.key: use for use in uses}.items()))
+
+    def _parameters(self, tagger: Tagger, asked: Iterable[str]) -> dict[str, object]:
+        """The defaults, or what the recipe sets; a family's parameter lists what is set and what rules ask for."""
+        set_here = next((use.parameters for use in self.taggers if use.tagger.name == tagger.name), {})
+        parameters = {**tagger.parameters, **set_here}
+        if tagger.family is not None:
+            name = tagger.family.parameter
+            parameters[name] = tuple(sorted({*parameters[name], *asked}))
+        return parameters
 
 
 def parse(text: bytes, file: str) -> Recipe:
     """The recipe that `text` holds. Raises RecipeError with every mistake at once; `file` is named in them."""
-    raise NotImplementedError
+    root, mistakes = yamls.read(text, file)
+    notes = _Notes(file, list(mistakes))
+    fields = _section(notes, root, RECIPE, "")
+    if fields is not None and isinstance(root, yamls.Section):
+        _check_together(notes, root, fields)
+    if notes.mistakes or fields is None:
+        raise RecipeError(notes.mistakes)
+    names = [source.name for source in fields["sources"]]
+    fields["prefer"] += tuple(name for name in names if name not in fields["prefer"])
+    if fields["unit"] != "tokens":
+        fields["counter"] = None
+    return Recipe(**fields, text=text, sha256=hashlib.sha256(text).hexdigest())
+
+
+def warnings(recipe: Recipe, file: str = "") -> list[Mistake]:
+    """What a valid recipe had better not say, in the order of its lines; [] if nothing."""
+    root, _ = yamls.read(recipe.text, file)
+    notes = _Notes(file, [])
+    for source in recipe.sources:
+        at = ("sources", source.name)
+        if source.max_epochs is not None and source.max_epochs > USUAL_EPOCHS:
+            message = f"more than {USUAL_EPOCHS} epochs: further repeats add less and less"
+            notes.add(_line(root, *at, "max_epochs"), (*at, "max_epochs"), _shown(source.max_epochs), message, _LOWER)
+        if source.weight == 0:
+            remedy = "remove the source, unless it is there for dedup"
+            notes.add(_line(root, *at, "weight"), (*at, "weight"), "0", "nothing of this source is taken", remedy)
+        if "license" not in source.about:
+            remedy = "name the license its documents are under, or say that it is not known"
+            notes.add(_line(root, *at, "about"), (*at, "about", "license"), "", "missing", remedy)
+    used = {use.tagger.name for use in recipe.uses()}
+    for use in recipe.taggers:
+        at = ("taggers", use.tagger.name)
+        if use.tagger.name not in used:
+            notes.add(_line(root, *at), at, "", "no rule uses this tagger", "remove it")
+    return sorted(notes.mistakes, key=lambda mistake: mistake.line)
+
+
+_LOWER = "lower it, or be sure of it"
+
+
+# --- one section
+
+
+@dataclass(frozen=True)
+class _Notes:
+    """Where the mistakes are collected while the file is read."""
+
+    file: str
+    mistakes: list[Mistake]
+
+    def add(self, line: int, path: str | Sequence[str], value: str, message: str, remedy: str) -> None:
+        shown = path if isinstance(path, str) else ".".join(path)
+        self.mistakes.append(Mistake(self.file, line, shown, value, message, remedy))
+
+
+Reader = Callable[[_Notes, Node, Key, str], Any]
+
+
+def _section(
+    notes: _Notes, node: Node, vocabulary: Vocabulary, path: str, has_parameters: bool = False
+) -> dict[str, Any] | None:
+    """The value of each key of the vocabulary; None where a mistake was noted. None if it is no section at all."""
+    if isinstance(node, yamls.Unusable):
+        return None
+    if not isinstance(node, yamls.Section):
+        keys = ", ".join(key.name for key in vocabulary.keys)
+        notes.add(node.line, path, _found(node), "not a mapping", f"write `key: value` lines with the keys {keys}")
+        return None
+    if not has_parameters:
+        for name in node.nodes:
+            _check_known(notes, name, vocabulary, _join(path, name), node.lines[name])
+    values: dict[str, Any] = {}
+    for key in vocabulary.keys:
+        where = _join(path, key.name)
+        if key.name in node.nodes:
+            values[key.name] = _value(notes, node.nodes[key.name], key, where)
+        elif key.default is REQUIRED:
+            notes.add(node.line, where, "", "missing", f"add `{key.name}: …`, {_takes(key)}")
+            values[key.name] = None
+        else:
+            values[key.name] = key.default
+    return values
+
+
+def _check_known(notes: _Notes, name: str, vocabulary: Vocabulary, path: str, line: int) -> None:
+    known = [key.name for key in vocabulary.keys]
+    if name in vocabulary.planned:
+        notes.add(line, path, "", f"`{name}` is not supported by this version", "remove it")
+    elif name not in known:
+        notes.add(line, path, "", "unknown key", _did_you_mean(name, known))
+
+
+def _value(notes: _Notes, node: Node, key: Key, path: str) -> Any:
+    """What a key's value means; None if there was a mistake, which is noted."""
+    if isinstance(node, yamls.Unusable):
+        return None
+    if isinstance(node, Scalar) and node.value is None:
+        notes.add(node.line, path, "", "nothing stands here", f"write {_takes(key)}, or remove the key")
+        return None
+    if isinstance(node, Scalar) and node.raw in key.planned:
+        notes.add(node.line, path, "", f"`{node.raw}` is not supported by this version", f"write {_takes(key)}")
+        return None
+    return _READERS[key.takes](notes, node, key, path)
+
+
+# --- one value: each reads a node, and gives None after noting what is wrong
+
+
+def _text(notes: _Notes, node: Node, key: Key, path: str) -> str | None:
+    if isinstance(node, Scalar) and isinstance(node.value, str) and node.value.strip():
+        return node.value
+    quote = isinstance(node, Scalar) and not isinstance(node.value, str)
+    notes.add(node.line, path, _found(node), "not text", "put it in quotes" if quote else f"write {_takes(key)}")
+    return None
+
+
+def _pattern(pattern: re.Pattern[str]) -> Reader:
+    def read(notes: _Notes, node: Node, key: Key, path: str) -> str | None:
+        if isinstance(node, Scalar) and pattern.fullmatch(node.raw):
+            return node.raw
+        _misfit(notes, node, key, path)
+        return None
+
+    return read
+
+
+def _choice(notes: _Notes, node: Node, key: Key, path: str) -> str | None:
+    if isinstance(node, Scalar) and node.raw in key.choices:
+        return node.raw
+    remedy = _did_you_mean(node.raw, key.choices) if isinstance(node, Scalar) else f"write {_takes(key)}"
+    notes.add(node.line, path, _found(node), "not one of the choices", remedy)
+    return None
+
+
+def _whole(notes: _Notes, node: Node, key: Key, path: str) -> int | None:
+    number = _integer(node)
+    least = 0 if key.least is None else key.least
+    if number is not None and least <= number < 2**63:
+        return number
+    _misfit(notes, node, key, path)
+    return None
+
+
+def _number(fits: Callable[[Decimal], bool]) -> Reader:
+    def read(notes: _Notes, node: Node, key: Key, path: str) -> Decimal | None:
+        number = _decimal(node)
+        if number is not None and fits(number):
+            return number
+        _misfit(notes, node, key, path)
+        return None
+
+    return read
+
+
+def _names(notes: _Notes, node: Node, key: Key, path: str) -> tuple[str, ...] | None:
+    if not isinstance(node, Items):
+        _misfit(notes, node, key, path)
+        return None
+    names: list[str] = []
+    for index, each in enumerate(node.nodes):
+        where = f"{path}[{index}]"
+        if not isinstance(each, Scalar) or each.value is None:
+            _misfit(notes, each, key, where)
+        elif each.raw in names:
+            notes.add(each.line, where, each.raw, "named twice", "keep one of the two")
+        else:
+            names.append(each.raw)
+    return tuple(names)
+
+
+def _about(notes: _Notes, node: Node, key: Key, path: str) -> dict[str, str] | None:
+    """Numbers and dates are kept as written: a snapshot of 2026 is the text "2026"."""
+    if not isinstance(node, Section):
+        _misfit(notes, node, key, path)
+        return None
+    texts: dict[str, str] = {}
+    for name, each in node.nodes.items():
+        if isinstance(each, Scalar) and each.value is not None:
+            texts[name] = each.raw
+        else:
+            _misfit(notes, each, key, _join(path, name))
+    return texts
+
+
+def _globs(notes: _Notes, node: Node, key: Key, path: str) -> tuple[str, ...] | None:
+    if not isinstance(node, Items):
+        glob = _glob(notes, node, key, path)
+        return None if glob is None else (glob,)
+    if not node.nodes:
+        _misfit(notes, node, key, path)
+        return None
+    globs = [_glob(notes, each, key, f"{path}[{index}]") for index, each in enumerate(node.nodes)]
+    return tuple(glob for glob in globs if glob is not None)
+
+
+def _glob(notes: _Notes, node: Node, key: Key, path: str) -> str | None:
+    glob = _text(notes, node, key, path)
+    if glob is None:
+        return None
+    parts = glob.split("/")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", glob):
+        problem, remedy = "a shard outside the corpus", "put the scheme and bucket in `corpus`"
+    elif glob.startswith(("/", "~")):
+        problem, remedy = "a shard outside the corpus", "write it relative to `corpus`"
+    elif ".." in parts:
+        problem, remedy = "`..` may lead outside the corpus", "write it relative to `corpus`"
+    elif "\\" in glob or "." in parts or "" in parts or glob != glob.strip():
+        problem, remedy = "matches no shard", "join the parts with single slashes: web/*.jsonl.zst"
+    else:
+        return glob
+    notes.add(node.line, path, glob, problem, remedy)
+    return None
+
+
+def _policy(notes: _Notes, node: Node, key: Key, path: str) -> Policy | None:
+    fields = _section(notes, node, POLICY, path)
+    return None if fields is None else Policy(fields["kind"])
+
+
+# --- sources and rules
+
+
+def _sources(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Source, ...] | None:
+    if not isinstance(node, Section):
+        _misfit(notes, node, key, path)
+        return None
+    if not node.nodes:
+        notes.add(node.line, path, "", "no sources", "add one: `web: {shards: web/*.jsonl.zst, …}`")
+        return None
+    sources = []
+    for name, each in node.nodes.items():
+        where = _join(path, name)
+        if not _NAME.fullmatch(name):
+            notes.add(node.lines[name], where, name, "not a name", f"write {TAKES['name']}")
+        fields = _section(notes, each, SOURCE, where)
+        if fields is not None:
+            sources.append(Source(name, **fields))
+    return tuple(sources)
+
+
+def _keep(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Rule, ...] | None:
+    if not isinstance(node, Section):
+        _misfit(notes, node, key, path)
+        return None
+    rules: list[Rule] = []
+    for name, bounds in node.nodes.items():
+        where = _join(path, name)
+        found = registry.find_column(name)
+        if found is None:
+            remedy = _did_you_mean(name, registry.column_names(), "`solera taggers` lists the columns")
+            notes.add(node.lines[name], where, "", "unknown column", remedy)
+        elif found[1].type not in _FITTING:
+            remedy = "`solera taggers` lists the columns"
+            notes.add(node.lines[name], where, "", f"a column of type {found[1].type}, which no rule can judge", remedy)
+        else:
+            rules += _bounds(notes, bounds, found[1], where)
+    return tuple(rules)
+
+
+def _bounds(notes: _Notes, node: Node, column: Column, path: str) -> list[Rule]:
+    """One rule for each bound, in the order of the file."""
+    if isinstance(node, yamls.Unusable):
+        return []
+    kinds = [key.name for key in RULE.keys]
+    if not isinstance(node, Section) or not node.nodes:
+        example = "{min: …}" if column.type in _NUMERIC else "{is: …}"
+        notes.add(node.line, path, _found(node), "no bound", f"write {example}; the bounds are {', '.join(kinds)}")
+        return []
+    rules = []
+    for kind, each in node.nodes.items():
+        where = _join(path, kind)
+        if kind not in kinds:
+            _check_known(notes, kind, RULE, where, node.lines[kind])
+        elif kind in ("min", "max") and column.type not in _NUMERIC:
+            notes.add(node.lines[kind], where, "", f"{column.name} is no number", "use is, in or not_in")
+        else:
+            value = _many(notes, each, column, where) if kind in ("in", "not_in") else _one(notes, each, column, where)
+            if value is not None:
+                rules.append(Rule(column.name, cast(RuleKind, kind), value))
+    _check_range(notes, rules, [node.line] * len(rules), path)
+    return rules
+
+
+def _many(notes: _Notes, node: Node, column: Column, path: str) -> RuleValue | None:
+    if isinstance(node, yamls.Unusable):
+        return None
+    if not isinstance(node, Items) or not node.nodes:
+        notes.add(node.line, path, _found(node), "not a list of values", "write them as [a, b]")
+        return None
+    values: list[int | Decimal | str | bool] = []
+    for index, each in enumerate(node.nodes):
+        value = _one(notes, each, column, f"{path}[{index}]")
+        if value is not None and value in values:
+            notes.add(each.line, f"{path}[{index}]", _found(each), "listed twice", "keep one of the two")
+        elif value is not None:
+            values.append(value)
+    return tuple(values)
+
+
+def _one(notes: _Notes, node: Node, column: Column, path: str) -> int | Decimal | str | bool | None:
+    if isinstance(node, yamls.Unusable):
+        return None
+    what, read = _FITTING[column.type]
+    value = read(node)
+    if value is None:
+        quote = column.type == "string" and isinstance(node, Scalar) and node.value is not None
+        remedy = "put it in quotes" if quote else f"write {what}"
+        notes.add(node.line, path, _found(node), f"does not fit {column.name}, which is {what}", remedy)
+        return None
+    return value
+
+
+def _integer(node: Node) -> int | None:
+    """A whole number, also one written as 6e12. A bool is none."""
+    number = _decimal(node)
+    return int(number) if number is not None and number == number.to_integral_value() else None
+
+
+def _decimal(node: Node) -> Decimal | None:
+    if not isinstance(node, Scalar) or isinstance(node.value, bool):
+        return None
+    return Decimal(node.value) if isinstance(node.value, int | Decimal) else None
+
+
+def _int64(node: Node) -> int | None:
+    number = _integer(node)
+    return number if number is not None and -(2**63) <= number < 2**63 else None
+
+
+def _bool(node: Node) -> bool | None:
+    return node.value if isinstance(node, Scalar) and isinstance(node.value, bool) else None
+
+
+def _string(node: Node) -> str | None:
+    return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
+
+
+# What fits a column of each type that rules can judge; whole numbers have no bound between two of them.
+_FITTING: dict[str, tuple[str, Callable[[Node], int | Decimal | str | bool | None]]] = {
+    "int64": ("a whole number", _int64),
+    "float64": ("a number", _decimal),
+    "float32": ("a number", _decimal),
+    "bool": ("true or false", _bool),
+    "string": ("text", _string),
+}
+_NUMERIC = ("int64", "float64", "float32")
+
+
+# --- taggers and dedup
+
+
+def _taggers(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Use, ...] | None:
+    if not isinstance(node, Section):
+        _misfit(notes, node, key, path)
+        return None
+    uses = []
+    for name, each in node.nodes.items():
+        where = _join(path, name)
+        fields = _section(notes, each, TAGGER, where, has_parameters=True)
+        tagger = None if fields is None or fields["use"] is None else _tagger(notes, each, fields["use"], where)
+        if tagger is None or not isinstance(each, Section):
+            continue
+        if name != tagger.name:
+            message = "a tagger under another name is not supported by this version"
+            notes.add(node.lines[name], where, name, message, f"call it `{tagger.name}`")
+        if any(method.tagger == tagger.name for method in METHODS):
+            remedy = f"write them in `dedup`, beside `use: {_method_of(tagger)}`"
+            notes.add(node.lines[name], where, "", "parameters of a dedup method do not stand here", remedy)
+        uses.append(Use(tagger, _parameters(notes, each, tagger, where)))
+    return tuple(uses)
+
+
+def _tagger(notes: _Notes, node: Node, use: str, path: str) -> Tagger | None:
+    name = use.partition("@")[0]
+    tagger = registry.find_tagger(name)
+    line, where = _line(node, "use"), _join(path, "use")
+    if tagger is None:
+        remedy = _did_you_mean(use, [each.key for each in registry.TAGGERS], "`solera taggers` lists the taggers")
+        notes.add(line, where, use, "unknown tagger", remedy)
+    elif tagger.key != use:
+        notes.add(line, where, use, "not the version of this tagger that is here", f"write {tagger.key}")
+        return None
+    return tagger
+
+
+def _dedup(notes: _Notes, node: Node, key: Key, path: str) -> tuple[DedupMethod, ...] | None:
+    if not isinstance(node, Items):
+        _misfit(notes, node, key, path)
+        return None
+    methods: list[DedupMethod] = []
+    for index, each in enumerate(node.nodes):
+        method = _method(notes, each, f"{path}[{index}]")
+        if method is not None and method in methods:
+            notes.add(each.line, f"{path}[{index}]", method.use, "the same method twice", "keep one of the two")
+        elif method is not None:
+            methods.append(method)
+    return tuple(methods)
+
+
+def _method(notes: _Notes, node: Node, path: str) -> DedupMethod | None:
+    fields = _section(notes, node, DEDUP, path, has_parameters=True)
+    if fields is None or fields["use"] is None or not isinstance(node, Section):
+        return None
+    use = fields["use"]
+    method = next((each for each in METHODS if each.use == use), None)
+    if method is None:
+        line, where = _line(node, "use"), _join(path, "use")
+        if use.partition("@")[0] in PLANNED_METHODS:
+            known = " or ".join(each.use for each in METHODS)
+            notes.add(line, where, "", f"`{use}` is not supported by this version", f"write {known}, or remove it")
+        else:
+            remedy = _did_you_mean(use, [each.use for each in METHODS])
+            notes.add(line, where, use, "unknown dedup method", remedy)
+        return None
+    tagger = None if method.tagger is None else registry.find_tagger(method.tagger)
+    return DedupMethod(use, _parameters(notes, node, tagger, path))
+
+
+def _parameters(notes: _Notes, node: Section, tagger: Tagger | None, path: str) -> dict[str, object]:
+    """The tagger's parameters, each as written or else by default; no tagger has none."""
+    declared = {} if tagger is None else tagger.parameters
+    parameters: dict[str, object] = dict(declared)
+    for name, each in node.nodes.items():
+        where = _join(path, name)
+        if name == "use":
+            continue
+        if name not in declared:
+            known = list(declared)
+            otherwise = f"the parameters are {', '.join(known)}" if known else "remove it: there are no parameters"
+            notes.add(node.lines[name], where, "", "unknown parameter", _did_you_mean(name, known, otherwise))
+            continue
+        value = _parameter(notes, each, declared[name], where)
+        if value is not None:
+            parameters[name] = value
+    family = None if tagger is None else tagger.family
+    if family is not None and family.parameter in node.nodes:
+        listed = cast(tuple[str, ...], parameters[family.parameter])
+        for value in listed:
+            if value not in family.values:
+                line, where = _line(node, family.parameter), _join(path, family.parameter)
+                notes.add(line, where, value, "unknown value", _did_you_mean(value, family.values, "remove it"))
+        parameters[family.parameter] = tuple(sorted(set(listed)))
+    return parameters
+
+
+def _parameter(notes: _Notes, node: Node, default: object, path: str) -> object:
+    """A parameter's value, which is of the type of its default; None after noting that it is not."""
+    if isinstance(node, yamls.Unusable):
+        return None
+    value: object
+    if isinstance(default, bool):
+        what, value = "true or false", _bool(node)
+    elif isinstance(default, int):
+        what, value = "a whole number", _int64(node)
+    elif isinstance(default, float):
+        number = _decimal(node)
+        what, value = "a number", None if number is None else float(number)
+    elif isinstance(default, list | tuple):
+        what, value = "a list of text", None
+        if isinstance(node, Items):
+            texts = [_string(each) for each in node.nodes]
+            value = None if None in texts else tuple(texts)
+    else:
+        what, value = "text", _string(node)
+    if value is None:
+        notes.add(
+            node.line, path, _found(node), "does not fit the parameter", f"write {what}, such as {_shown(default)}"
+        )
+    return value
+
+
+def _method_of(tagger: Tagger) -> str:
+    return next(method.use for method in METHODS if method.tagger == tagger.name)
+
+
+# --- what must fit together
+
+
+def _check_together(notes: _Notes, root: Section, fields: Mapping[str, Any]) -> None:
+    """Notes what is wrong between keys that are right by themselves. A field with a mistake of its own is None."""
+    sources: tuple[Source, ...] = fields["sources"] or ()
+    _check_policy(notes, root, fields, sources)
+    _check_counter(notes, root, fields)
+    _check_prefer(notes, root, fields["prefer"] or ())
+    _check_globs(notes, root, sources)
+    _check_rules(notes, root, fields["keep"] or (), sources)
+
+
+def _check_policy(notes: _Notes, root: Section, fields: Mapping[str, Any], sources: tuple[Source, ...]) -> None:
+    kind = None if fields["policy"] is None else fields["policy"].kind
+    weights = {name: "weight" in node.nodes for name, node in _source_nodes(root).items()}
+    if kind == "proportional":
+        for name, is_given in weights.items():
+            if is_given:
+                at = ("sources", name, "weight")
+                notes.add(_line(root, *at), at, "", "a weight under policy proportional", "remove it, or use fixed")
+    if kind != "fixed":
+        return
+    if "budget" not in root.nodes:
+        notes.add(root.line, "budget", "", "missing", "add `budget: …`: policy fixed shares out a stated amount")
+    for name, is_given in weights.items():
+        if not is_given:
+            at = ("sources", name, "weight")
+            notes.add(_line(root, *at), at, "", "missing", "add `weight: …`: policy fixed needs one for each source")
+    if weights and all(weights.values()):
+        given = [source.weight for source in sources if source.weight is not None]
+        total = _EXACT.create_decimal(0)
+        for weight in given:
+            total = _EXACT.add(total, weight)
+        if len(given) == len(weights) and total != 1:
+            gap = _EXACT.subtract(Decimal(1), total)
+            change = f"raise them by {_shown(gap)}" if gap > 0 else f"lower them by {_shown(-gap)}"
+            line = _line(root, "sources")
+            notes.add(line, "sources", "", f"the weights sum to {_shown(total)}, not 1", f"{change} in all")
+
+
+def _check_counter(notes: _Notes, root: Section, fields: Mapping[str, Any]) -> None:
+    if fields["unit"] in ("bytes", "docs") and "counter" in root.nodes:
+        remedy = "remove it, or write `unit: tokens`"
+        notes.add(_line(root, "counter"), "counter", "", f"no tokens are counted with unit {fields['unit']}", remedy)
+
+
+def _check_prefer(notes: _Notes, root: Section, prefer: tuple[str, ...]) -> None:
+    names = list(_source_nodes(root))
+    for name in prefer:
+        if names and name not in names:
+            notes.add(_line(root, "prefer"), "prefer", name, "unknown source", _did_you_mean(name, names))
+
+
+def _check_globs(notes: _Notes, root: Section, sources: tuple[Source, ...]) -> None:
+    """The same glob twice is a mistake here already; globs that overlap show when the shards are listed."""
+    owners: dict[str, str] = {}
+    for source in sources:
+        for glob in source.shards or ():
+            if glob in owners:
+                at = ("sources", source.name, "shards")
+                message = f"this glob stands under {owners[glob]} already"
+                notes.add(_line(root, *at), at, glob, message, "a shard belongs to one source, once")
+            owners[glob] = source.name
+
+
+def _check_rules(notes: _Notes, root: Section, keep: tuple[Rule, ...], sources: tuple[Source, ...]) -> None:
+    """The recipe's rules hold for a source too, so a source's min may lie above the recipe's max."""
+    for source in sources:
+        for rule in source.keep or ():
+            if rule in keep:  # counted twice, neither would have exclusive losses
+                own = ("sources", source.name, "keep", rule.column, rule.kind)
+                notes.add(_line(root, *own), own, "", "the recipe's own `keep` has this rule already", "remove it here")
+        for column in {rule.column: None for rule in source.keep or ()}:
+            both = [[rule for rule in rules if rule.column == column] for rules in (keep, source.keep)]
+            if not any(_empty_range(rules) for rules in both):
+                at = ("sources", source.name, "keep", column)
+                lines = [_line(root, *at)] * 2
+                _check_range(notes, both[0] + both[1], lines, ".".join(at))
+
+
+def _check_range(notes: _Notes, rules: Sequence[Rule], lines: Sequence[int], path: str) -> None:
+    clash = _empty_range(rules)
+    if clash is not None:
+        low, high = clash
+        notes.add(lines[0], path, "", f"nothing passes both {low.text} and {high.text}", "lower min or raise max")
+
+
+def _empty_range(rules: Sequence[Rule]) -> tuple[Rule, Rule] | None:
+    lows = [rule for rule in rules if rule.kind == "min"]
+    highs = [rule for rule in rules if rule.kind == "max"]
+    pairs = [(low, high) for low in lows for high in highs if cast(Decimal, low.value) > cast(Decimal, high.value)]
+    return pairs[0] if pairs else None
+
+
+# --- helpers
+
+_NAME = re.compile("[a-z0-9][a-z0-9_-]*")
+_VERSION = re.compile(r"(?:0|[1-9][0-9]*)\.(?:0|[1-9][0-9]*)\.(?:0|[1-9][0-9]*)")
+_USE = re.compile(r"[a-z0-9][a-z0-9_-]*@[1-9][0-9]*")
+_EXACT = Context(prec=200)  # holds any sum of the numbers that mixer.yamls lets through
+
+_READERS: dict[str, Reader] = {
+    "about": _about,
+    "choice": _choice,
+    "dedup": _dedup,
+    "globs": _globs,
+    "keep": _keep,
+    "name": _pattern(_NAME),
+    "names": _names,
+    "policy": _policy,
+    "positive": _number(lambda number: number > 0),
+    "share": _number(lambda number: 0 <= number <= 1),
+    "sources": _sources,
+    "taggers": _taggers,
+    "text": _text,
+    "use": _pattern(_USE),
+    "version": _pattern(_VERSION),
+    "whole": _whole,
+}
+
+
+def _misfit(notes: _Notes, node: Node, key: Key, path: str) -> None:
+    if not isinstance(node, yamls.Unusable):
+        notes.add(node.line, path, _found(node), "does not fit", f"write {_takes(key)}")
+
+
+def _takes(key: Key) -> str:
+    """What a key takes, for a message: choices listed, without the links of the documentation."""
+    if key.choices:
+        return " or ".join(key.choices)
+    plain = re.sub(r"\[([^]]+)\]\([^)]*\)", r"\1", TAKES[key.takes])
+    return f"{plain}, {key.least} or more" if key.least is not None else plain
+
+
+def _found(node: Node) -> str:
+    if isinstance(node, Scalar):
+        raw = "nothing" if node.value is None else node.raw
+        return raw if len(raw) <= 60 else raw[:60] + "…"
+    return "a list" if isinstance(node, Items) else "a mapping"
+
+
+def _did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    from difflib import get_close_matches
+
+    names = list(known)
+    close = get_close_matches(word, names, 1)
+    return f"did you mean `{close[0]}`?" if close else otherwise or f"write one of: {', '.join(names)}"
+
+
+def _source_nodes(root: Section) -> dict[str, Section]:
+    """The sources that are mappings, whatever is wrong inside them."""
+    sources = root.nodes.get("sources")
+    nodes = sources.nodes if isinstance(sources, Section) else {}
+    return {name: node for name, node in nodes.items() if isinstance(node, Section)}
+
+
+def _line(node: Node, *keys: str) -> int:
+    """The line of the deepest of the keys that stands in the file."""
+    line = node.line
+    for key in keys:
+        if not isinstance(node, Section) or key not in node.nodes:
+            break
+        line, node = node.lines[key], node.nodes[key]
+    return line
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _shown(value: object) -> str:
@@ -98,7 +786,8 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
-        return format(value.normalize(), "f")
+        return format(value.normalize(_EXACT), "f")
     if isinstance(value, tuple):
         return "[" + ", ".join(_shown(each) for each in value) + "]"
-    return str(value)
+    text = str(value)
+    return text if re.fullmatch(r"[\w.-]+", text) else json.dumps(text, ensure_ascii=False)

@@ -72,9 +72,9 @@ RECIPE = Vocabulary(
             "version", "version", "The recipe's own version, by semantic versioning. A changed recipe is a new version."
         ),
         Key("description", "text", "What the mixture is for, in a sentence.", None),
-        Key("license", "text", "The license of the recipe itself; a source's goes in its `about`.", None),
+        Key("license", "text", "The license the mixture is published under; a source's goes in its `about`.", None),
         Key("about", "about", "Anything else worth recording. It is copied to the manifest, and decides nothing.", {}),
-        Key("seed", "whole", "With a document's own source and id, the whole input of every draw.", least=0),
+        Key("seed", "whole", "Every draw follows from it and the document's own source and id.", least=0),
         Key("corpus", "text", "The folder or bucket of the shards. A relative one starts at the recipe file's folder."),
         Key("unit", "choice", "What weights and the budget count.", choices=("tokens", "bytes", "docs")),
         Key(
@@ -141,7 +141,7 @@ POLICY = Vocabulary(
 
 SOURCE = Vocabulary(
     title="Sources",
-    doc="A document belongs to at most one source. Names stay out of every draw: renaming a source changes no choice.",
+    doc="A document belongs to at most one source. Names and their order enter no draw.",
     keys=(
         Key("shards", "globs", "Shards, relative to the corpus: `web/*.jsonl.zst`."),
         Key(
@@ -167,7 +167,7 @@ SOURCE = Vocabulary(
 RULE = Vocabulary(
     title="Keep",
     doc="Each bound is one rule, in the order of the file: `words.count: {min: 50, max: 100_000}` is two. A document "
-    "whose value is missing fails the rule. Whole-number columns take whole numbers. `solera taggers` lists them.",
+    "whose value is missing fails the rule. Whole-number columns take whole numbers. All are in `solera taggers`.",
     keys=(
         Key("min", "bound", "The value is this or more. Numbers only.", None),
         Key("max", "bound", "The value is this or less. Numbers only.", None),

@@ -97,7 +97,7 @@ def test_no_weight_and_no_pool():
         allocate(PROPORTIONAL, 10, {"a": 0}, {}, {}, "redistribute")
 
 
-# Properties ----------------------------------------------------------------------------------------------------------
+# --- properties
 
 
 @st.composite

@@ -1,0 +1,78 @@
+"""What the tests share: one Spark session, real data where it is at hand, and small shards."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import zstandard
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Record = Mapping[str, Any] | str | bytes
+WriteShard = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The one session of the suite: a JVM takes seconds to start. `jobs.spark.session` hands it out to jobs as well."""
+    from jobs.spark import session
+
+    conf = {
+        # Two tasks at a time, so that order is not given by chance, and a killed worker is tried again as for a user.
+        "spark.master": "local[2,4]",
+        # The data is tiny: a task costs more than what it does.
+        "spark.sql.shuffle.partitions": "4",
+        # Beside this suite there may be another, and a small machine has 4 GB.
+        "spark.driver.memory": "1g",
+        # Shuffle files go where pytest cleans up, whatever becomes of the JVM.
+        "spark.local.dir": str(tmp_path_factory.mktemp("spark-local")),
+    }
+    with session(None, conf, tmp_path_factory.mktemp("spark") / "spark.log", "solera tests") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The folder of real data: SOLERA_CORPORA, or `shared/corpora` beside the checkout. Tests skip without it."""
+    beside = Path(__file__).absolute().parents[2] / "shared" / "corpora"
+    folder = Path(os.environ.get("SOLERA_CORPORA") or beside)
+    if not folder.is_dir():
+        pytest.skip(f"no real data in {folder}; SOLERA_CORPORA says where it is")
+    return folder
+
+
+@pytest.fixture
+def write_shard(tmp_path: Path) -> WriteShard:
+    """write_shard(path, records, source="web"): the path of a new shard in the format its name says.
+
+    A relative path is below tmp_path. A record is a document, its text alone, or the bytes of a line as they are.
+    """
+
+    def write(path: str | Path, records: Iterable[Record], source: str = "web") -> Path:
+        whole = tmp_path / path
+        lines = [_line(record, number, source) for number, record in enumerate(records)]
+        data = b"".join(line + b"\n" for line in lines)
+        if whole.suffix == ".zst":
+            data = zstandard.ZstdCompressor(write_checksum=True).compress(data)
+        elif whole.suffix == ".gz":
+            data = gzip.compress(data, mtime=0)
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        whole.write_bytes(data)
+        return whole
+
+    return write
+
+
+def _line(record: Record, number: int, source: str) -> bytes:
+    if isinstance(record, bytes):
+        return record
+    if isinstance(record, str):
+        record = {"text": record}
+    return json.dumps({"id": str(number), "source": source, **record}, ensure_ascii=False).encode()

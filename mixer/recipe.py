@@ -118,9 +118,8 @@ class Recipe:
         uses = [Use(tagger, self._parameters(tagger, asked)) for tagger, asked in wanted.values()]
         for method in self.dedup:
             name = next(each.tagger for each in METHODS if each.use == method.use)
-            tagger_of_method = None if name is None else registry.find_tagger(name)
-            if tagger_of_method is not None:
-                uses.append(Use(tagger_of_method, method.parameters))
+            if name is not None:
+                uses.append(Use(_registered(name), method.parameters))
         return tuple(use for _, use in sorted({use.key: use for use in uses}.items()))
 
     def _parameters(self, tagger: Tagger, asked: Iterable[str]) -> dict[str, object]:
@@ -129,7 +128,7 @@ class Recipe:
         parameters = {**tagger.parameters, **set_here}
         if tagger.family is not None:
             name = tagger.family.parameter
-            parameters[name] = tuple(sorted({*parameters[name], *asked}))
+            parameters[name] = sorted({*parameters[name], *asked})
         return parameters
 
 
@@ -503,7 +502,8 @@ def _taggers(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Use, ...] 
         if any(method.tagger == tagger.name for method in METHODS):
             remedy = f"write them in `dedup`, beside `use: {_method_of(tagger)}`"
             notes.add(node.lines[name], where, "", "parameters of a dedup method do not stand here", remedy)
-        uses.append(Use(tagger, _parameters(notes, each, tagger, where)))
+        values = {} if tagger.family is None else {tagger.family.parameter: tagger.family.values}
+        uses.append(Use(tagger, _parameters(notes, each, tagger, where, values)))
     return tuple(uses)
 
 
@@ -549,12 +549,17 @@ def _method(notes: _Notes, node: Node, path: str) -> DedupMethod | None:
             remedy = _did_you_mean(use, [each.use for each in METHODS])
             notes.add(line, where, use, "unknown dedup method", remedy)
         return None
-    tagger = None if method.tagger is None else registry.find_tagger(method.tagger)
-    return DedupMethod(use, _parameters(notes, node, tagger, path))
+    tagger = None if method.tagger is None else _registered(method.tagger)
+    return DedupMethod(use, _parameters(notes, node, tagger, path, method.values))
 
 
-def _parameters(notes: _Notes, node: Section, tagger: Tagger | None, path: str) -> dict[str, object]:
-    """The tagger's parameters, each as written or else by default; no tagger has none."""
+def _parameters(
+    notes: _Notes, node: Section, tagger: Tagger | None, path: str, values: Mapping[str, Sequence[str]]
+) -> dict[str, object]:
+    """The tagger's parameters, each as written or else by default; no tagger has none.
+
+    Lists are sorted, since their order says nothing. `values` holds all that may be in a list, by parameter.
+    """
     declared = {} if tagger is None else tagger.parameters
     parameters: dict[str, object] = dict(declared)
     for name, each in node.nodes.items():
@@ -567,16 +572,12 @@ def _parameters(notes: _Notes, node: Section, tagger: Tagger | None, path: str) 
             notes.add(node.lines[name], where, "", "unknown parameter", _did_you_mean(name, known, otherwise))
             continue
         value = _parameter(notes, each, declared[name], where)
-        if value is not None:
-            parameters[name] = value
-    family = None if tagger is None else tagger.family
-    if family is not None and family.parameter in node.nodes:
-        listed = cast(tuple[str, ...], parameters[family.parameter])
-        for value in listed:
-            if value not in family.values:
-                line, where = _line(node, family.parameter), _join(path, family.parameter)
-                notes.add(line, where, value, "unknown value", _did_you_mean(value, family.values, "remove it"))
-        parameters[family.parameter] = tuple(sorted(set(listed)))
+        if value is None:
+            continue
+        for item in value if isinstance(value, list) and name in values else ():
+            if item not in values[name]:
+                notes.add(each.line, where, item, "unknown value", _did_you_mean(item, values[name]))
+        parameters[name] = sorted(set(value)) if isinstance(value, list) else value
     return parameters
 
 
@@ -596,7 +597,7 @@ def _parameter(notes: _Notes, node: Node, default: object, path: str) -> object:
         what, value = "a list of text", None
         if isinstance(node, Items):
             texts = [_string(each) for each in node.nodes]
-            value = None if None in texts else tuple(texts)
+            value = None if None in texts else texts
     else:
         what, value = "text", _string(node)
     if value is None:
@@ -604,6 +605,12 @@ def _parameter(notes: _Notes, node: Node, default: object, path: str) -> object:
             node.line, path, _found(node), "does not fit the parameter", f"write {what}, such as {_shown(default)}"
         )
     return value
+
+
+def _registered(name: str) -> Tagger:
+    tagger = registry.find_tagger(name)
+    assert tagger is not None, name  # METHODS names no other
+    return tagger
 
 
 def _method_of(tagger: Tagger) -> str:

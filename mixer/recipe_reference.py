@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 REQUIRED = object()  # the default of a key that has none
 
@@ -39,7 +40,8 @@ class Method:
 
     use: str
     doc: str
-    tagger: str | None
+    tagger: str | None = None
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what a parameter may list
 
 
 TAKES = {
@@ -193,8 +195,13 @@ TAGGER = Vocabulary(
 )
 
 METHODS = (
-    Method("id@1", "Documents whose source and id are both equal.", None),
-    Method("text@1", "Documents whose text is equal, after its parameters' normalisation.", "text_hash"),
+    Method("id@1", "Documents whose own source and id are both equal."),
+    Method(
+        "text@1",
+        "Documents whose text is equal, once what `normalise` lists is evened out. By default nothing is.",
+        "text_hash",
+        {"normalise": ("lower", "nfc", "punctuation", "whitespace")},
+    ),
 )
 PLANNED_METHODS = ("minhash", "paragraph", "paragraphs", "substring", "url")
 
@@ -261,8 +268,11 @@ def _default(key: Key, vocabulary: Vocabulary) -> str:
 def _methods() -> str:
     rows = ["| method | the same are | parameters |", "|---|---|---|"]
     for method in METHODS:
-        parameters = f"those of the tagger `{method.tagger}`" if method.tagger else "none"
-        rows.append(f"| `{method.use}` | {method.doc} | {parameters} |")
+        parameters = [
+            f"`{name}`: a list of " + ", ".join(f"`{value}`" for value in values)
+            for name, values in method.values.items()
+        ]
+        rows.append(f"| `{method.use}` | {method.doc} | {'; '.join(parameters) or 'none'} |")
     return "\n".join(rows)
 
 

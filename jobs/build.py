@@ -1,0 +1,319 @@
+"""Build: zip the selection with its shards, put each record in its place, write data shards, then the manifest."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jobs.engine import Engine
+from mixer import draw, manifest, mixture, packing, rows, sidecars, storage
+from mixer.documents import ShardReader, canonical_json
+from mixer.errors import BadInput
+from mixer.mixture import Record
+from mixer.plan import Plan
+from mixer.workspace import Workspace
+
+# What a task holds of other tasks' records before it sends them on, and the most that one block of them may be.
+HELD_BYTES = 64 << 20
+BLOCK_SCHEMA = pa.schema(
+    [("place", pa.uint64()), ("identity", pa.binary(16)), ("line", pa.large_binary()), ("mix_source", pa.string()),
+     ("source", pa.large_string()), ("id", pa.large_string()), ("shard", pa.string()), ("row", pa.int64()),
+     ("copy", pa.int32()), ("text_sha256", pa.binary(32)), ("text_bytes", pa.int64())]
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the tasks of a build share. `inputs` are (path, source, sha256) of the lock's shards, by number."""
+
+    workspace: Workspace
+    plan_folder: str
+    out: str
+    seed: int
+    unit: str
+    key: str  # of this plan and layout: tells its data shards from another build's
+    inputs: tuple[tuple[str, str, str], ...]
+    count: int  # of data shards, in shuffled order
+    todo: frozenset[str]  # names of the data shards that are not finished
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A data shard in by-source order: the records of some shards with more copies than `copy`."""
+
+    name: str
+    copy: int
+    shards: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class BuildSummary:
+    """What a build did. `made` counts the data shards written by this run; `manifest` is the whole manifest."""
+
+    out: str
+    manifest: Mapping[str, Any]
+    made: int
+    kept: int
+    seconds: float
+    moved_bytes: int
+
+
+def build(plan: Plan, workspace: Workspace, out: str, engine: Engine) -> BuildSummary:
+    """Builds the mixture of a plan at `out`, or finds that it is there. It exists once its manifest is put, last."""
+    began, started = time.monotonic(), _now()
+    out = storage.absolute(out)
+    done = _existing(plan, out)
+    if done is not None:
+        return BuildSummary(out, done, 0, done["mixture"]["totals"]["shards"], time.monotonic() - began, 0)
+    recipe = plan.recipe
+    lock = json.loads(plan.lock)
+    inputs = tuple((shard["path"], shard["source"], shard["sha256"]) for shard in lock["shards"])
+    emitted = sum(count["emitted"]["bytes"] for count in plan.body["counts"])
+    count = max(1, -(-emitted // recipe.shard_bytes))
+    layout = [plan.body["lock_sha256"], recipe.order, count, mixture.FRAME_BYTES, mixture.ZSTD_LEVEL]
+    key = hashlib.sha256(canonical_json(layout)).hexdigest()
+    storage.put(storage.join(out, "building.json"), canonical_json({"key": key}))
+    pieces = pieces_of(plan)
+    names = [f"{number:05d}" for number in range(count)] if recipe.order == "shuffled" else \
+        [piece.name for piece in pieces]
+    finished = {name: row for name in names if (row := mixture.finished_shard(out, name, key))}
+    job = Job(workspace, plan.folder, out, recipe.seed, recipe.unit, key, inputs, count,
+              frozenset(names) - set(finished))
+    written = [*finished.values()]
+    if job.todo and emitted_docs(plan):
+        if recipe.order == "shuffled":
+            written += _shuffled(job, plan, engine)
+        else:
+            parts = [piece for piece in pieces if piece.name in job.todo]
+            found = engine.on_spark(functools.partial(write_piece, job), parts, f"build {len(parts)} shards")
+            written += [row for row in found if row is not None]
+    table = mixture.shards_table(written)
+    _tidy(out, table)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    storage.put(storage.join(out, "shards.parquet"), buffer.getvalue())
+    storage.put(storage.join(out, "recipe.yaml"), recipe.text)
+    storage.put(storage.join(out, "recipe.lock"), plan.lock)
+    mixture_part = manifest.mixture_part(plan, table)
+    _check_totals(plan, mixture_part)
+    seconds = time.monotonic() - began
+    whole = manifest.encode(mixture_part, manifest.build_part(out, started, _now(), {"build": round(seconds, 3)}))
+    storage.put(storage.join(out, "manifest.json"), whole)
+    storage.remove(storage.join(out, "building.json"))
+    return BuildSummary(out, json.loads(whole), len(written) - len(finished), len(finished), seconds, emitted)
+
+
+def emitted_docs(plan: Plan) -> int:
+    return sum(count["emitted"]["docs"] for count in plan.body["counts"])
+
+
+# ---- shuffled order: place = draw(seed, "order", copy), data shard = place scaled to their number
+
+
+def _shuffled(job: Job, plan: Plan, engine: Engine) -> list[dict[str, Any]]:
+    context = engine.spark.sparkContext
+    numbers = [number for number, about in enumerate(plan.body["selections"]) if about["docs"]]
+    sizes = [plan.body["selections"][number]["bytes"] for number in numbers]
+    bins = packing.pack(numbers, sizes, packing.bin_count(sizes, engine.slots))
+    with engine.watched(f"build {len(job.todo)} shards"):
+        blocks = context.parallelize(bins, len(bins)).flatMap(functools.partial(blocks_of, job))
+        placed = blocks.partitionBy(job.count, _same)
+        rows: list[dict[str, Any]] = placed.mapPartitionsWithIndex(functools.partial(write_blocks, job)).collect()
+    return rows
+
+
+def blocks_of(job: Job, shards: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    """(number of the data shard, compressed block of records), for every record that the shards emit."""
+    held: dict[int, list[tuple[int, bytes, Record]]] = {}
+    size = 0
+    for number in shards:
+        for identity, places, record in emitted(job, number):
+            for copy, place in enumerate(places):
+                target = place * job.count >> 64
+                if f"{target:05d}" not in job.todo:
+                    continue
+                line = mixture.record_line(record.line, record.mix_source, record.shard, record.row, copy)
+                one = Record(line, *_about(record)[:5], copy, record.text_sha256, record.text_bytes)
+                held.setdefault(target, []).append((place, identity, one))
+                size += len(line)
+            if size >= HELD_BYTES:
+                yield from ((target, _pack(records)) for target, records in held.items())
+                held, size = {}, 0
+    yield from ((target, _pack(records)) for target, records in held.items())
+
+
+def write_blocks(job: Job, number: int, blocks: Iterable[tuple[int, bytes]]) -> Iterator[dict[str, Any]]:
+    """Writes one data shard from its blocks, in order of place. Memory: the data shard's records, uncompressed."""
+    name = f"{number:05d}"
+    tables = [pa.ipc.open_stream(block).read_all() for _, block in blocks]
+    if name in job.todo and tables:
+        table = pa.concat_tables(tables)
+        identity = sidecars.fixed_bytes(table.column("identity").combine_chunks()).view(">u8").reshape(-1, 2)
+        by = np.lexsort([np.asarray(table.column("copy")), identity[:, 1], identity[:, 0],
+                         np.asarray(table.column("place"))])
+        row = mixture.write_shard(job.out, name, _records(table, by), job.unit, job.key)
+        if row is not None:
+            yield row
+
+
+def _pack(records: list[tuple[int, bytes, Record]]) -> bytes:
+    columns = [[place for place, _, _ in records], [identity for _, identity, _ in records],
+               *([getattr(record, field) for _, _, record in records] for field in Record.__annotations__)]
+    table = pa.table([pa.array(values, field.type) for values, field in zip(columns, BLOCK_SCHEMA, strict=True)],
+                     schema=BLOCK_SCHEMA)
+    out = io.BytesIO()
+    with pa.ipc.new_stream(out, BLOCK_SCHEMA, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
+        stream.write_table(table)
+    return out.getvalue()
+
+
+def _records(table: pa.Table, by: Any) -> Iterator[Record]:
+    names = list(Record.__annotations__)
+    for start in range(0, len(by), 1024):
+        part = table.select(names).take(pa.array(by[start : start + 1024]))
+        for values in zip(*(part.column(name).to_pylist() for name in names), strict=True):
+            yield Record(*values)
+
+
+def _about(record: Record) -> tuple[Any, ...]:
+    return record.mix_source, record.source, record.id, record.shard, record.row
+
+
+def _same(number: int) -> int:
+    return number
+
+
+# ---- by-source order: shards in order of path, pass after pass; no text is shuffled
+
+
+def pieces_of(plan: Plan) -> list[Piece]:
+    """The data shards in by-source order: for each source and copy, runs of shards of about shard_bytes emitted."""
+    lock = json.loads(plan.lock)
+    pieces = []
+    for source in plan.recipe.sources:
+        numbers = [number for number, shard in enumerate(lock["shards"]) if shard["source"] == source.name]
+        about = plan.body["selections"]
+        made = 0
+        for copy in range(max((about[number]["max_copies"] for number in numbers), default=0)):
+            run: list[int] = []
+            size = 0
+            for number in numbers:
+                if about[number]["max_copies"] <= copy:
+                    continue
+                run.append(number)
+                size += about[number]["bytes"] // about[number]["max_copies"]
+                if size >= plan.recipe.shard_bytes:
+                    pieces.append(Piece(f"{source.name}/{made:05d}", copy, tuple(run)))
+                    made, run, size = made + 1, [], 0
+            if run:
+                pieces.append(Piece(f"{source.name}/{made:05d}", copy, tuple(run)))
+                made += 1
+    return pieces
+
+
+def write_piece(job: Job, piece: Piece) -> dict[str, Any] | None:
+    """Writes one data shard in by-source order; its row of shards.parquet, None if it came out empty."""
+
+    def records() -> Iterator[Record]:
+        for number in piece.shards:
+            for _, places, record in emitted(job, number):
+                if len(places) > piece.copy:
+                    line = mixture.record_line(record.line, record.mix_source, record.shard, record.row, piece.copy)
+                    yield Record(line, *_about(record)[:5], piece.copy, record.text_sha256, record.text_bytes)
+
+    return mixture.write_shard(job.out, piece.name, records(), job.unit, job.key)
+
+
+# ---- what both orders read
+
+
+def emitted(job: Job, number: int) -> Iterator[tuple[bytes, list[int], Record]]:
+    """(identity, place of each copy, record with its raw line) of each selected row of a shard.
+
+    The selection is zipped with the shard: identity, text and, at the end, the shard's sha256 have to be the plan's.
+    """
+    path, mix_source, sha256 = job.inputs[number]
+    place = job.workspace
+    known, meta = sidecars.read(place.sidecar(rows.KEY, path), ["identity", "text_sha256"])
+    selected, about = sidecars.read(storage.join(job.plan_folder, "selection", f"{path}.parquet"), ["copies"])
+    if about["rows_digest"] != meta["digest"]:
+        raise BadInput(f"{place.shard(path)}: tagged again since the plan was made; plan again")
+    copies = np.asarray(selected.column("copies"))
+    identities = sidecars.fixed_bytes(known.column("identity").combine_chunks())
+    text_sha256s = sidecars.fixed_bytes(known.column("text_sha256").combine_chunks())
+    places = [draw.draws(job.seed, "order", identities, copy) for copy in range(int(copies.max(initial=0)))]
+    reader = ShardReader(place.shard(path), keep_raw=True)
+    row = 0
+    for batch in reader:
+        for document, raw in zip(batch.documents, batch.raws, strict=True):
+            if row < len(copies) and copies[row]:
+                text = document.text.encode()
+                text_sha256 = hashlib.sha256(text).digest()
+                identity = rows.identity(document.source, document.id)
+                if identity != identities[row].tobytes() or text_sha256 != text_sha256s[row].tobytes():
+                    raise BadInput(f"{place.shard(path)}: row {row} is not the document that was planned; the shard "
+                                   "has changed: run tag and plan again")
+                record = Record(raw, mix_source, document.source, document.id, path, row, 0, text_sha256, len(text))
+                yield identity, [int(each[row]) for each in places[: copies[row]]], record
+            row += 1
+    if reader.sha256 != sha256 or row != len(copies):
+        raise BadInput(f"{place.shard(path)}: its sha256 is {reader.sha256}, and the lock has {sha256}; the shard has "
+                       "changed: run tag and plan again")
+
+
+# ---- the folder of a mixture
+
+
+def _existing(plan: Plan, out: str) -> dict[str, Any] | None:
+    """The manifest of this very plan at `out`; None if nothing is there yet; an error if something else is."""
+    found = storage.listing(out)
+    if "manifest.json" in found:
+        there = manifest.read(out)
+        if there["mixture"].get("lock", {}).get("sha256") == plan.body["lock_sha256"]:
+            storage.remove(storage.join(out, "building.json"))
+            return there
+        name, version = there["mixture"].get("name"), there["mixture"].get("version")
+        raise BadInput(f"{out}: holds the mixture {name} {version}, made from another recipe or corpus; a mixture is "
+                       "never changed: choose another --out, or remove it")
+    if found and "building.json" not in found:
+        raise BadInput(f"{out}: is not empty ({next(iter(found))}) and holds no mixture; choose another --out")
+    return None
+
+
+def _tidy(out: str, shards: pa.Table) -> None:
+    """Removes what an interrupted build of another plan left in data/ and index/."""
+    named = {*shards.column("path").to_pylist(), *shards.column("index_path").to_pylist()}
+    for folder in ("data", "index"):
+        for path in storage.listing(out, folder):
+            if path not in named:
+                storage.remove(storage.join(out, path))
+
+
+def _check_totals(plan: Plan, part: Mapping[str, Any]) -> None:
+    planned = {"docs": "docs", "units": "units", "text_bytes": "bytes"}
+    for total, count in planned.items():
+        expected = sum(each["emitted"][count] for each in plan.body["counts"])
+        if part["totals"][total] != expected:
+            raise AssertionError(f"the build wrote {part['totals'][total]} {total}, and the plan has {expected}")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    sys.exit(main(["build", *sys.argv[1:]]))

@@ -1,0 +1,282 @@
+"""The command line: `solera COMMAND …`. A command imports what it needs, so that lint and --help stay quick."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from mixer.errors import SoleraError
+
+if TYPE_CHECKING:
+    from jobs.engine import Engine
+    from mixer.corpus import Corpus
+    from mixer.recipe import Recipe
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code: 0 done, 1 an audit that failed, 2 a mistake, 130 stopped by Ctrl-C."""
+    options = parser().parse_args(arguments)
+    try:
+        code: int = options.command(options)
+        sys.stdout.flush()
+        return code
+    except SoleraError as error:
+        if getattr(options, "json", False):
+            print(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
+        print(f"solera: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("solera: stopped; what is done stays done, the same command goes on from there", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="solera", description="Turns text shards into training mixtures that a stranger can verify.")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[Any], int], says: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=says, description=says)
+        made.set_defaults(command=run)
+        made.add_argument("--json", action="store_true", help="print JSON instead of tables")
+        made.add_argument("--quiet", action="store_true", help="show no progress")
+        return made
+
+    def recipe(made: argparse.ArgumentParser) -> None:
+        made.add_argument("recipe", metavar="RECIPE", help="a recipe file")
+
+    def work(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--work", default=os.environ.get("SOLERA_WORK", ".solera"), metavar="DIR",
+                          help="where sidecars, clusters and plans lie (default: $SOLERA_WORK, or .solera)")
+
+    def spark(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--master", help="Spark master (default: local on all cores, each task tried four times)")
+        made.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE", help="a Spark setting; repeatable")
+
+    def tagging(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--max-bad-share", type=_share, default=0.01, metavar="SHARE",
+                          help="fail when more of the records than this cannot be read (default 0.01)")
+        made.add_argument("--keep-broken", action="store_true",
+                          help="use what stands before the break of a truncated or corrupt shard")
+        made.add_argument("--verify", action="store_true", help="hash every shard and sidecar instead of trusting times")
+
+    def planning(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--where", choices=("auto", "pool", "spark"), default="auto",
+                          help="plan in processes of this machine, or in Spark (default: by the size of the corpus)")
+
+    def out(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--out", required=True, metavar="DIR", help="the folder of the mixture")
+
+    made = command("demo", _demo, "Write a small corpus and make a mixture of it.")
+    made.add_argument("folder", nargs="?", default="solera-demo", metavar="DIR", help="where (default: solera-demo)")
+    spark(made)
+    made = command("run", _run, "Do what is not done yet of tag, dedup, plan and build.")
+    for add in (recipe, out, work, spark, tagging, planning):
+        add(made)
+    made = command("tag", _tag, "Measure every document that has not been measured.")
+    for add in (recipe, work, spark, tagging):
+        add(made)
+    made = command("dedup", _dedup, "Find the documents that are the same.")
+    for add in (recipe, work, spark):
+        add(made)
+    made = command("lint", _lint, "Check a recipe without any data.")
+    recipe(made)
+    made = command("plan", _plan, "Show what a recipe takes, without reading any text.")
+    for add in (recipe, work, spark, planning):
+        add(made)
+    made = command("build", _build, "Write the mixture of a recipe that has been planned.")
+    for add in (recipe, out, work, spark, planning):
+        add(made)
+    made = command("audit", _audit, "Recompute all that a mixture's folder allows.")
+    made.add_argument("mixture", metavar="DIR", help="the folder of a mixture")
+    made.add_argument("--digest", metavar="SHA256", help="the digest that was published for it")
+    made = command("explain", _explain, "Say why a document is in or out.")
+    recipe(made)
+    made.add_argument("source", metavar="SOURCE", help="the document's own source")
+    made.add_argument("id", metavar="ID", help="the document's own id")
+    work(made)
+    return top
+
+
+# ---- commands
+
+
+def _demo(options: Any) -> int:
+    from jobs.demo import demo
+
+    return demo(options)
+
+
+def _run(options: Any) -> int:
+    from jobs.run import run
+
+    recipe, corpus = _opened(options)
+    with _engine(options, corpus) as engine:
+        found = run(recipe, corpus, options.out, engine, say=_say(options), where=options.where,
+                    keep_broken=options.keep_broken, verify=options.verify, max_bad_share=options.max_bad_share)
+    _print(options, found.as_json(), found.text)
+    return 0
+
+
+def _tag(options: Any) -> int:
+    from jobs import report
+    from jobs.tag import tag
+
+    recipe, corpus = _opened(options)
+    with _engine(options, corpus) as engine:
+        found = tag(recipe, corpus, engine, keep_broken=options.keep_broken, verify=options.verify,
+                    max_bad_share=options.max_bad_share, say=_say(options))
+    _print(options, found.__dict__, lambda: report.tag_text(found, corpus, options.recipe))
+    return 0
+
+
+def _dedup(options: Any) -> int:
+    from jobs import report
+    from jobs.dedup import dedup
+    from jobs.plan import current_indexes
+
+    recipe, corpus = _opened(options)
+    with _engine(options, corpus) as engine:
+        found = dedup(recipe, corpus, current_indexes(recipe, corpus), engine)
+    _print(options, report.dedup_json(found), lambda: report.dedup_text(found, options.recipe))
+    return 0
+
+
+def _lint(options: Any) -> int:
+    from mixer.recipe import parse, warnings
+
+    recipe = parse(_read(options.recipe), options.recipe)
+    found = warnings(recipe, options.recipe)
+    said = {"recipe": recipe.name, "version": recipe.version, "sha256": recipe.sha256,
+            "taggers": [use.tagger.key for use in recipe.uses()],
+            "warnings": [warning.text for warning in found]}
+
+    def text() -> str:
+        lines = [f"warning: {warning.text}" for warning in found]
+        rules = len({rule.text for source in recipe.sources for rule in recipe.rules_for(source.name)})
+        return "\n".join([*lines, f"{options.recipe}: {recipe.name} {recipe.version} holds together: "
+                          f"{len(recipe.sources)} sources, {rules} rules, {len(recipe.dedup)} dedup methods, needs "
+                          f"{', '.join(said['taggers']) or 'no tagger'}; {len(found)} warning(s)"])
+
+    _print(options, said, text)
+    return 0
+
+
+def _plan(options: Any) -> int:
+    from jobs import report
+    from jobs.plan import make_plan
+
+    recipe, corpus = _opened(options)
+    began = time.monotonic()
+    with _engine(options, corpus) as engine:
+        found = make_plan(recipe, corpus, engine, options.where)
+    seconds = time.monotonic() - began
+    _print(options, report.plan_json(found), lambda: report.plan_text(found, options.recipe, seconds))
+    return 0
+
+
+def _build(options: Any) -> int:
+    from jobs import report
+    from jobs.build import build
+    from jobs.plan import make_plan
+
+    recipe, corpus = _opened(options)
+    with _engine(options, corpus) as engine:
+        found = build(make_plan(recipe, corpus, engine, options.where), corpus.workspace, options.out, engine)
+    _print(options, report.build_json(found), lambda: report.build_text(found, options.out))
+    return 0
+
+
+def _audit(options: Any) -> int:
+    from jobs import report
+    from mixer.audit import audit
+
+    checks = audit(options.mixture, options.digest)
+    _print(options, report.audit_json(options.mixture, checks), lambda: report.audit_text(options.mixture, checks))
+    return 0 if all(check.ok for check in checks) else 1
+
+
+def _explain(options: Any) -> int:
+    from jobs import report
+    from jobs.plan import current_indexes, current_sets, make_plan
+    from mixer import plan
+    from mixer.explain import explain, text_of
+
+    recipe, corpus = _opened(options)
+    with _engine(options, corpus) as engine:
+        made = make_plan(recipe, corpus, engine, "pool")
+    indexes = current_indexes(recipe, corpus)
+    context = plan.context_of(recipe, corpus, made.folder, indexes, current_sets(recipe, corpus, indexes))
+    found = explain(made, context, corpus, options.source, options.id)
+    text = text_of(corpus, found["shard"], found["row"])
+    _print(options, {**found, "text": text}, lambda: report.explain_text(found, text))
+    return 0
+
+
+# ---- what commands share
+
+
+def _opened(options: Any) -> tuple[Recipe, Corpus]:
+    from mixer.corpus import find
+    from mixer.recipe import parse
+
+    recipe = parse(_read(options.recipe), options.recipe)
+    return recipe, find(recipe, options.recipe, options.work)
+
+
+def _read(uri: str) -> bytes:
+    from mixer import storage
+
+    return storage.read(uri)
+
+
+@contextmanager
+def _engine(options: Any, corpus: Corpus) -> Iterator[Engine]:
+    from jobs.engine import engine
+
+    conf = dict(_setting(each) for each in getattr(options, "conf", []))
+    log = os.path.join(os.path.abspath(".solera") if "://" in corpus.workspace.logs else corpus.workspace.logs,
+                       "spark.log")
+    with engine(getattr(options, "master", None), conf, log, options.quiet or options.json) as made:
+        yield made
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        from mixer.errors import BadInput
+
+        raise BadInput(f"--conf {text}: not KEY=VALUE; write it like --conf spark.driver.memory=4g")
+    return key, value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _say(options: Any) -> Callable[[str], None]:
+    def say(line: str) -> None:
+        if not options.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    return say
+
+
+def _print(options: Any, data: Any, text: Callable[[], str]) -> None:
+    print(json.dumps(data, ensure_ascii=False, indent=1, default=str) if options.json else text())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""Dedup: find which documents are the same, by Spark SQL over the keys in sidecars, and write cluster sets."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from jobs.engine import Engine
+from mixer import clusters, packing, sidecars
+from mixer.clusters import ClusterSet, Relation
+from mixer.corpus import Corpus
+from mixer.index import Entry
+from mixer.recipe import Recipe
+from mixer.workspace import Workspace
+
+KEYS_SCHEMA = "shard int, row bigint, key binary"
+
+
+@dataclass(frozen=True)
+class DedupSummary:
+    """What a dedup stage did. `sets` are all that the recipe needs, in its order; `made` the names found anew."""
+
+    sets: tuple[ClusterSet, ...]
+    made: tuple[str, ...]
+    keys: int
+    seconds: float
+
+
+def dedup(recipe: Recipe, corpus: Corpus, indexes: dict[str, dict[str, Entry]], engine: Engine) -> DedupSummary:
+    """Finds every cluster set of the recipe that there is not yet. `indexes` are the current entries by sidecar key."""
+    began = time.monotonic()
+    place = corpus.workspace
+    sets, made, keys = [], [], 0
+    for related in clusters.relations(recipe):
+        entries = indexes[related.sidecar]
+        name = clusters.name_of(related, corpus, entries)
+        found = clusters.read_set(place, name)
+        if found is None or clusters.missing(corpus, [found]):
+            found = find_set(related, name, corpus, entries, engine)
+            made.append(name)
+            keys += sum(entries[shard.path].rows for shard in corpus.shards)
+        sets.append(found)
+    return DedupSummary(tuple(sets), tuple(made), keys, time.monotonic() - began)
+
+
+def find_set(related: Relation, name: str, corpus: Corpus, entries: dict[str, Entry], engine: Engine) -> ClusterSet:
+    """One cluster set: keys from sidecars, those that occur twice or more, their rows written beside each shard."""
+    place = corpus.workspace
+    shards = [shard.path for shard in corpus.shards]
+    with engine.watched(f"dedup {related.method.use}") as spark:
+        # 1. (shard, row, key) of every row that has a key; keys travel, texts do not.
+        sizes = [entries[shard].rows for shard in shards]
+        bins = packing.pack(list(enumerate(shards)), sizes, min(len(shards), engine.slots * packing.BINS_PER_SLOT))
+        read = functools.partial(_read_keys, place, related.sidecar, related.column)
+        paths = spark.sparkContext.parallelize(bins, len(bins)).map(lambda part: (part,)).toDF(
+            "part array<struct<_1:int,_2:string>>")
+        paths.mapInArrow(read, KEYS_SCHEMA).createOrReplaceTempView("keys")
+        # 2. Counts come first, so that only keys seen twice are joined back to their rows.
+        repeated = spark.sql("SELECT key FROM keys GROUP BY key HAVING count(*) > 1").persist()
+        count = repeated.count()
+        repeated.createOrReplaceTempView("repeated")
+        members = spark.sql("SELECT keys.shard, keys.row, keys.key AS cluster FROM keys JOIN repeated USING (key)")
+        # 3. Back to their shards, in order of row; each task writes the member files of its shards itself.
+        written = (
+            members.repartition("shard").sortWithinPartitions("shard", "row")
+            .mapInArrow(functools.partial(_write_members, place, name, shards),
+                        "shard int, rows bigint, digest string")
+            .collect()
+        ) if count else []
+        repeated.unpersist()
+    # A task that was run twice wrote the same file twice, and is counted once.
+    per_shard = {shards[row["shard"]]: {"rows": row["rows"], "digest": row["digest"]} for row in written}
+    found = ClusterSet(
+        name=name, method=related.method.use, parameters=dict(related.method.parameters), clusters=count,
+        documents=sum(int(str(member["rows"])) for member in per_shard.values()),
+        members=dict(sorted(per_shard.items())),
+    )
+    clusters.put_set(place, found)
+    return found
+
+
+def _read_keys(place: Workspace, key: str, column: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for part in batch.column("part").to_pylist():
+            for item in part:
+                table, _ = sidecars.read(place.sidecar(key, item["_2"]), [column])
+                keys = table.column(column).combine_chunks().cast(pa.binary())
+                size = len(keys)
+                yield pa.RecordBatch.from_arrays(
+                    [pa.array([item["_1"]] * size, pa.int32()), pa.array(range(size), pa.int64()), keys],
+                    names=["shard", "row", "key"],
+                ).filter(keys.is_valid())
+
+
+def _write_members(
+    place: Workspace, name: str, shards: Sequence[str], batches: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Writes the members of each shard that comes by, whole; says (shard, rows, digest)."""
+    for number, table in by_shard(batches):
+        members = pa.table({"row": table.column("row"), "cluster": table.column("cluster").cast(pa.binary(16))},
+                           schema=clusters.SCHEMA)
+        meta = sidecars.write(clusters.member_uri(place, name, shards[number]), members,
+                              {"set": name, "shard": shards[number]})
+        yield pa.RecordBatch.from_arrays(
+            [pa.array([number], pa.int32()), pa.array([meta["rows"]], pa.int64()), pa.array([meta["digest"]])],
+            names=["shard", "rows", "digest"],
+        )
+
+
+def by_shard(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.Table]]:
+    """Cuts batches that are sorted by their column `shard` into one table a shard."""
+    held: list[pa.RecordBatch] = []
+    number: int | None = None
+    for batch in batches:
+        numbers = batch.column("shard").to_numpy()
+        start = 0
+        while start < len(numbers):
+            end = int(numbers.searchsorted(numbers[start], side="right"))
+            if number is not None and numbers[start] != number:
+                yield number, pa.Table.from_batches(held)
+                held = []
+            number = int(numbers[start])
+            held.append(batch.slice(start, end - start))
+            start = end
+    if number is not None:
+        yield number, pa.Table.from_batches(held)
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    sys.exit(main(["dedup", *sys.argv[1:]]))

@@ -1,0 +1,77 @@
+"""Where work runs: a pool of processes for what is small, Spark for what is not. Both run the same functions."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs.progress import Display
+
+# Below this many documents, starting processes costs more than it saves.
+INLINE_ROWS = 200_000
+
+
+@dataclass
+class Engine:
+    """Starts Spark at first need, and only then. `quiet` keeps progress off the terminal."""
+
+    master: str | None
+    conf: Mapping[str, str]
+    log_file: str
+    quiet: bool = False
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _spark: Any = None
+
+    @property
+    def spark(self) -> Any:
+        """The Spark session; starts a JVM when first asked for."""
+        if self._spark is None:
+            from jobs.spark import session
+
+            self._spark = self._stack.enter_context(session(self.master, self.conf, self.log_file, "solera"))
+        return self._spark
+
+    @property
+    def slots(self) -> int:
+        """How many tasks run at a time, as far as is known without starting Spark."""
+        if self._spark is not None:
+            return int(self._spark.sparkContext.defaultParallelism)
+        return len(os.sched_getaffinity(0))
+
+    def on_spark(self, function: Callable[[Any], Any], items: Sequence[Any], label: str) -> list[Any]:
+        """The function of each item, in order; one Spark task an item."""
+        from jobs.spark import run_tasks
+
+        if not items:
+            return []
+        with Display(self.quiet) as on_progress:
+            return run_tasks(self.spark, function, items, label, on_progress)
+
+    @contextmanager
+    def watched(self, label: str) -> Iterator[Any]:
+        """The Spark session, for the jobs of a block whose progress and failures are shown."""
+        from jobs.spark import watch
+
+        with Display(self.quiet) as on_progress, watch(self.spark, label, on_progress):
+            yield self.spark
+
+    def in_pool(self, function: Callable[[Any], Any], items: Sequence[Any], label: str, rows: int = 0) -> list[Any]:
+        """The function of each item, in order, on this machine without a JVM."""
+        workers = min(len(items), len(os.sched_getaffinity(0)))
+        if workers < 2 or rows < INLINE_ROWS:
+            return [function(item) for item in items]
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+            return list(pool.map(function, items))
+
+
+@contextmanager
+def engine(master: str | None, conf: Mapping[str, str], log_file: str, quiet: bool) -> Iterator[Engine]:
+    """An engine whose Spark session, if it was started, ends with the block."""
+    made = Engine(master, conf, log_file, quiet)
+    with made._stack:
+        yield made

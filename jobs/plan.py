@@ -1,0 +1,75 @@
+"""Plan: judge rows, resolve clusters, weigh pools, allocate, select; in a pool of processes, or in Spark."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jobs.engine import Engine
+from mixer import attributes, clusters, index, packing, plan, rows, selection
+from mixer.clusters import ClusterSet
+from mixer.corpus import Corpus
+from mixer.errors import NotDone
+from mixer.index import Entry
+from mixer.plan import Plan
+from mixer.recipe import Recipe
+from mixer.selection import Context, Tallies
+
+# A corpus of more documents is planned in Spark: below it, a plan of a pool takes seconds and no JVM.
+POOL_ROWS = 5_000_000
+
+
+def make_plan(recipe: Recipe, corpus: Corpus, engine: Engine, where: str = "auto") -> Plan:
+    """Plans from sidecars and cluster sets that are there and current. `where` is auto, pool or spark."""
+    indexes = current_indexes(recipe, corpus)
+    sets = current_sets(recipe, corpus, indexes)
+    total = sum(indexes[rows.KEY][shard.path].rows for shard in corpus.shards)
+    on_spark = where == "spark" or (where == "auto" and total > POOL_ROWS)
+    slots = engine.slots
+    bins = plan.bins_of(corpus, indexes[rows.KEY], max(1, min(len(corpus.shards), slots * packing.BINS_PER_SLOT)))
+
+    def run(phase: Callable[[Sequence[int]], Any], label: str) -> list[Any]:
+        return engine.on_spark(phase, bins, label) if on_spark else engine.in_pool(phase, bins, label, total)
+
+    def resolve(context: Context, method: int, shards: Sequence[int]) -> Tallies:
+        if on_spark and (where == "spark" or sets[method].documents > plan.KEEPERS_CAP):
+            from jobs.keepers import resolve_on_spark
+
+            return resolve_on_spark(engine, context, method, shards)
+        return selection.resolve_in_memory(context, method, shards)
+
+    return plan.make(recipe, corpus, indexes, sets, run, resolve)
+
+
+def current_indexes(recipe: Recipe, corpus: Corpus) -> dict[str, dict[str, Entry]]:
+    """Index entries by sidecar key; NotDone where a sidecar is missing, or a shard has changed since it was tagged."""
+    place = corpus.workspace
+    keys = [rows.KEY, *(attributes.key_of(use) for use in recipe.uses())]
+    indexes = {key: index.read(place.index(key)) for key in keys}
+    for key, entries in indexes.items():
+        stale = [shard.path for shard in corpus.shards
+                 if shard.path not in entries or not entries[shard.path].unchanged(shard.stat)
+                 or entries[shard.path].rows_digest != indexes[rows.KEY][shard.path].rows_digest]
+        if stale:
+            raise NotDone(f"{key} is missing or out of date for {len(stale):,} of {len(corpus.shards):,} shards, "
+                          f"{stale[0]} among them", command=f"solera tag {corpus.recipe_uri}")
+    return indexes
+
+
+def current_sets(recipe: Recipe, corpus: Corpus, indexes: Mapping[str, Mapping[str, Entry]]) -> list[ClusterSet]:
+    """The recipe's cluster sets in order, repeated identities last unless listed; NotDone where one is missing."""
+    sets = []
+    for related in clusters.relations(recipe):
+        name = clusters.name_of(related, corpus, indexes[related.sidecar])
+        found = clusters.read_set(corpus.workspace, name)
+        if found is None or clusters.missing(corpus, [found]):
+            raise NotDone(f"the cluster set {name} has not been found for these shards", command=f"solera dedup {corpus.recipe_uri}")
+        sets.append(found)
+    return sets
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    sys.exit(main(["plan", *sys.argv[1:]]))

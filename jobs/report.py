@@ -1,0 +1,155 @@
+"""What each command says when it is done: text for people, plain data for --json."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jobs import tables
+from jobs.build import BuildSummary
+from jobs.dedup import DedupSummary
+from jobs.tag import TagSummary
+from mixer.audit import Check
+from mixer.corpus import Corpus
+from mixer.plan import Plan
+
+
+def tag_text(found: TagSummary, corpus: Corpus, recipe_uri: str) -> str:
+    if not found.redone:
+        lines = [f"nothing to tag: all {found.shards:,} shards are up to date ({found.seconds:.1f} s)"]
+    else:
+        lines = [f"tagged {found.redone:,} of {found.shards:,} shards: {found.sidecars:,} sidecars from "
+                 f"{tables.megabytes(found.redone_text_bytes)} of text in {found.seconds:.1f} s "
+                 f"({tables.rate(found.redone_text_bytes, found.seconds)})"]
+    lines.append(f"{found.documents:,} documents, {tables.megabytes(found.text_bytes)} of text" +
+                 (f"; {found.bad:,} bad records are in quarantine, with reasons, under "
+                  f"{corpus.workspace.folder}/quarantine" if found.bad else "; no bad records"))
+    lines.append(f"next: solera dedup {recipe_uri}")
+    return "\n".join(lines)
+
+
+def dedup_json(found: DedupSummary) -> dict[str, Any]:
+    sets = [{"name": each.name, "method": each.method, "parameters": dict(each.parameters), "clusters": each.clusters,
+             "documents": each.documents, "digest": each.digest} for each in found.sets]
+    return {"sets": sets, "made": list(found.made), "keys": found.keys, "seconds": found.seconds}
+
+
+def dedup_text(found: DedupSummary, recipe_uri: str) -> str:
+    body = [[each.method, f"{each.clusters:,}", f"{each.documents:,}", "found now" if each.name in found.made
+             else "up to date", each.name] for each in found.sets]
+    return "\n".join([tables.table(["method", "clusters", "documents", "", "set"], body),
+                      f"{found.seconds:.1f} s; what goes is decided by the plan: solera plan {recipe_uri}"])
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    return {"folder": plan.folder, "recipe": {"name": plan.recipe.name, "version": plan.recipe.version,
+                                              "sha256": plan.recipe.sha256}, **plan.body}
+
+
+def plan_text(plan: Plan, recipe_uri: str, seconds: float) -> str:
+    recipe, counts = plan.recipe, plan.body["counts"]
+    moved = sum(count["emitted"]["bytes"] for count in counts)
+    lines = [f"{recipe.name} {recipe.version}: {recipe.unit}" + (f" ({recipe.counter})" if recipe.counter else "") +
+             (f", budget {recipe.budget:,}" if recipe.budget is not None else ", no budget: all there is"), "",
+             tables.funnel(counts, recipe.unit), ""]
+    if plan.body["losses"]:
+        lines += [tables.losses(plan.body["losses"], recipe.unit), ""]
+    lines += [tables.plan_table(counts, recipe.unit, recipe.budget), ""]
+    lines += [f"warning: {warning}" for warning in findings(plan)]
+    lines += [f"lock {plan.body['lock_sha256'][:16]}, planned in {seconds:.1f} s without reading text; a build moves "
+              f"{tables.megabytes(moved)} of text",
+              f"next: solera build {recipe_uri} --out DIR"]
+    return "\n".join(lines)
+
+
+def findings(plan: Plan) -> list[str]:
+    """What a plan shows to be odd: rules that drop nothing or everything, and many epochs."""
+    found = []
+    for count in plan.body["counts"]:
+        docs = count["read"]["docs"]
+        for rule in count["rules"]:
+            if docs and rule["own"]["docs"] == docs:
+                missing = " (its column is always missing)" if rule["missing"]["docs"] == docs else ""
+                found.append(f"{count['source']}: {rule['rule']} drops every document{missing}")
+        pool = count["pool"]["units"]
+        if pool and count["emitted"]["units"] > 4 * pool:
+            found.append(f"{count['source']}: {count['emitted']['units'] / pool:.1f} epochs; beyond four, repeats add "
+                         "less and less")
+    everywhere: dict[str, int] = {}
+    for count in plan.body["counts"]:
+        for rule in count["rules"]:
+            everywhere[rule["rule"]] = everywhere.get(rule["rule"], 0) + rule["own"]["docs"]
+    found += [f"{rule} drops nothing" for rule, docs in everywhere.items() if not docs]
+    return found
+
+
+def build_json(found: BuildSummary) -> dict[str, Any]:
+    return {"out": found.out, "digest": found.manifest["digest"], "made": found.made, "kept": found.kept,
+            "seconds": found.seconds, "totals": found.manifest["mixture"]["totals"]}
+
+
+def build_text(found: BuildSummary, out: str) -> str:
+    part = found.manifest["mixture"]
+    totals, unit = part["totals"], part["unit"]
+    if not found.made:
+        first = f"nothing to build: {out} is this mixture already"
+    else:
+        kept = f" ({found.kept:,} were there from an earlier, interrupted build)" if found.kept else ""
+        first = (f"wrote {found.made:,} data shards{kept} in {found.seconds:.1f} s "
+                 f"({tables.rate(found.moved_bytes, found.seconds)})")
+    return "\n".join([
+        first,
+        f"{part['name']} {part['version']}: {totals['docs']:,} documents ({totals['unique_docs']:,} unique), " +
+        (f"{totals['units']:,} {unit}, " if unit != "docs" else "") +
+        f"{tables.megabytes(totals['text_bytes'])} of text in {totals['shards']:,} shards, {part['order']} order",
+        f"digest sha256:{found.manifest['digest']}",
+        f"next: solera audit {out}",
+    ])
+
+
+def audit_json(folder: str, checks: Sequence[Check]) -> dict[str, Any]:
+    return {"mixture": folder, "ok": all(check.ok for check in checks),
+            "checks": [{"name": check.name, "ok": check.ok, "proves": check.proves, "failures": list(check.failures)}
+                       for check in checks]}
+
+
+def audit_text(folder: str, checks: Sequence[Check]) -> str:
+    width = max(len(check.name) for check in checks)
+    lines = []
+    for check in checks:
+        lines.append(f"  {'ok  ' if check.ok else 'FAIL'}  {check.name.ljust(width)}  {check.proves}")
+        lines += [f"        {' ' * width}  {line}" for failure in check.failures for line in failure.splitlines()]
+    failed = sum(not check.ok for check in checks)
+    lines.append(f"{folder}: {failed} of {len(checks)} checks failed; this is not the mixture that its manifest "
+                 "describes" if failed else f"{folder}: all {len(checks)} checks hold")
+    return "\n".join(lines)
+
+
+def explain_text(found: dict[str, Any], text: str) -> str:
+    lines = [
+        f"{found['source']} {found['id']}",
+        f"  in {found['shard']} row {found['row']}, line {found['line']}, byte {found['offset']:,}; source "
+        f"{found['mix_source']} of the recipe",
+        f"  {found['chars']:,} characters, {found['bytes']:,} bytes, sha256 {found['text_sha256']}",
+        "", "  " + " ".join(text.split())[:200], "",
+        tables.table(["measured", ""], [[name, _value(value)] for name, value in found["values"].items()]), "",
+        tables.table(["rule", "verdict"], [[rule["rule"], "passes" if rule["passes"] else rule["why"]]
+                                           for rule in found["rules"]]),
+    ]
+    for each in found["dedup"]:
+        if each["cluster"] is None:
+            lines.append(f"  {each['method']}: no other document is the same")
+        elif "lost_to" in each:
+            keeper = each["lost_to"]
+            lines.append(f"  {each['method']}: lost to {keeper['source']} {keeper['id']} ({keeper['shard']} row "
+                         f"{keeper['row']}, line {keeper['line']})")
+        else:
+            lines.append(f"  {each['method']}: in cluster {each['cluster']}, not beaten by another copy")
+    lines += [f"  draw {found['draw']}", "",
+              f"in: {found['copies']} cop{'y' if found['copies'] == 1 else 'ies'}" if found["copies"]
+              else f"out: {found['reason']}"]
+    return "\n".join(lines)
+
+
+def _value(value: object) -> str:
+    return "missing" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,141 @@
+"""Tag: read each shard that is not up to date, measure its documents, write its sidecars, record them in the index."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from jobs.engine import Engine
+from jobs.tagging import Order, Outcome, Settings, tag_shard
+from mixer import attributes, index, packing, rows, storage
+from mixer.corpus import Corpus
+from mixer.errors import JobFailed
+from mixer.recipe import Recipe
+
+MAX_BAD_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class TagSummary:
+    """What a tag stage did. Counts of documents and bad records are of the whole corpus, not only of what was redone."""
+
+    shards: int
+    redone: int
+    sidecars: int
+    documents: int
+    bad: int
+    text_bytes: int
+    read_bytes: int  # stored bytes read by this run
+    redone_text_bytes: int
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+def tag(
+    recipe: Recipe,
+    corpus: Corpus,
+    engine: Engine,
+    *,
+    keep_broken: bool = False,
+    verify: bool = False,
+    max_bad_share: float = MAX_BAD_SHARE,
+    say: Callable[[str], None] = lambda line: None,
+) -> TagSummary:
+    """Brings every sidecar that the recipe needs up to date. What is current, by its index, is not touched."""
+    began = time.monotonic()
+    place = corpus.workspace
+    uses = {attributes.key_of(use): use for use in recipe.uses()}
+    keys = [rows.KEY, *uses]
+    known = {key: index.read(place.index(key)) for key in keys}
+    orders = _orders(corpus, known, verify)
+    warnings = []
+    slow = packing.straggler([order.bytes for order in orders], engine.slots)
+    if slow is not None:
+        warnings.append(f"{orders[slow].shard} alone holds {orders[slow].bytes / 1e6:,.0f} MB of the "
+                        f"{sum(order.bytes for order in orders) / 1e6:,.0f} MB to read: one task reads it while others "
+                        "wait; split it into smaller shards")
+        say(f"warning: {warnings[-1]}")
+    settings = Settings(place, uses, keep_broken, verify)
+    outcomes: list[Outcome] = []
+    if orders:
+        engine.spark  # noqa: B018 - the number of slots is known once Spark is there
+        sizes = [order.bytes for order in orders]
+        bins = packing.pack(orders, sizes, packing.bin_count(sizes, engine.slots))
+        for part in engine.on_spark(functools.partial(tag_bin, settings), bins, f"tag {len(orders)} shards"):
+            outcomes.extend(part)
+    _record(corpus, known, keys, outcomes)
+    broken = [outcome for outcome in outcomes if outcome.broken is not None]
+    if broken:
+        raise JobFailed(_broken_text(broken, place.corpus))
+    entries = [known[rows.KEY][shard.path] for shard in corpus.shards]
+    redone = {outcome.shard for outcome in outcomes if outcome.made}
+    documents, bad = sum(entry.rows for entry in entries), sum(entry.info["bad"] for entry in entries)
+    if bad > max_bad_share * (documents + bad):
+        raise JobFailed(_bad_text(recipe, corpus, known[rows.KEY], documents, bad, max_bad_share))
+    return TagSummary(
+        shards=len(entries), redone=len(redone), sidecars=sum(len(outcome.made) for outcome in outcomes),
+        documents=documents, bad=bad, text_bytes=sum(entry.info["text_bytes"] for entry in entries),
+        read_bytes=sum(outcome.read_bytes for outcome in outcomes),
+        redone_text_bytes=sum(entry.info["text_bytes"] for entry in entries if entry.shard in redone),
+        seconds=time.monotonic() - began, warnings=tuple(warnings),
+    )
+
+
+def tag_bin(settings: Settings, orders: Sequence[Order]) -> list[Outcome]:
+    """What one task does: its shards, one after another."""
+    return [tag_shard(settings, order) for order in orders]
+
+
+def _orders(corpus: Corpus, known: dict[str, dict[str, index.Entry]], verify: bool) -> list[Order]:
+    """The shards with a sidecar that is not known to be current: new, changed, deleted, or not aligned with its rows."""
+    place = corpus.workspace
+    present = {key: storage.listing(place.sidecars(key)) for key in known}
+    stale: defaultdict[str, set[str]] = defaultdict(set)
+    for shard in corpus.shards:
+        row_entry = known[rows.KEY].get(shard.path)
+        for key, entries in known.items():
+            entry = entries.get(shard.path)
+            aligned = entry and row_entry and entry.rows_digest == row_entry.rows_digest
+            there = f"{shard.path}.parquet" in present[key]
+            if verify or not (entry and aligned and there and entry.unchanged(shard.stat)):
+                stale[shard.path].add(key)
+    return [Order(shard.path, shard.stat.bytes, frozenset(stale[shard.path]))
+            for shard in corpus.shards if shard.path in stale]
+
+
+def _record(
+    corpus: Corpus, known: dict[str, dict[str, index.Entry]], keys: Sequence[str], outcomes: Sequence[Outcome]
+) -> None:
+    """Writes the index of each key that has news; `known` is brought up to date with it."""
+    for key in keys:
+        news = {outcome.shard: outcome.entries[key] for outcome in outcomes if key in outcome.entries}
+        if any(known[key].get(shard) != entry for shard, entry in news.items()):
+            known[key].update(news)
+            index.write(corpus.workspace.index(key), known[key].values())
+
+
+def _broken_text(broken: Sequence[Outcome], corpus: str) -> str:
+    lines = [f"{storage.join(corpus, outcome.shard)}: {outcome.broken}" for outcome in broken[:20]]
+    more = [f"… and {len(broken) - 20} more"] if len(broken) > 20 else []
+    return "\n".join([*lines, *more, f"{len(broken)} shard(s) could not be read to the end; the other shards are done. "
+                      "Fetch them again, or keep what stands before each break with --keep-broken"])
+
+
+def _bad_text(
+    recipe: Recipe, corpus: Corpus, entries: dict[str, index.Entry], documents: int, bad: int, limit: float
+) -> str:
+    worst = sorted((entries[shard.path] for shard in corpus.shards), key=lambda entry: -entry.info["bad"])[:3]
+    places = ", ".join(f"{entry.shard} ({entry.info['bad']:,})" for entry in worst if entry.info["bad"])
+    return (f"{bad:,} of {documents + bad:,} records are bad ({bad / (documents + bad):.2%}), over the limit of "
+            f"{limit:.2%}: most in {places}; their reasons and bytes are in "
+            f"{corpus.workspace.quarantine(worst[0].shard)}; mend the shards, or raise --max-bad-share")
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    sys.exit(main(["tag", *sys.argv[1:]]))

@@ -1,0 +1,69 @@
+"""The shards that a recipe's sources name, found in its corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mixer import storage
+from mixer.documents import SUFFIXES
+from mixer.errors import BadInput
+from mixer.recipe import Recipe
+from mixer.storage import Stat
+from mixer.workspace import Workspace, open_workspace
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard of one source. `path` is relative to the corpus."""
+
+    path: str
+    source: str
+    stat: Stat
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a recipe reads: its shards in order of path, and the workspace where what is known of them lies."""
+
+    workspace: Workspace
+    shards: tuple[Shard, ...]
+    recipe_uri: str  # as it was given, for messages
+
+    @property
+    def bytes(self) -> int:
+        return sum(shard.stat.bytes for shard in self.shards)
+
+
+def find(recipe: Recipe, recipe_uri: str, work: str) -> Corpus:
+    """Lists the corpus. Errors, all at once: globs that match nothing, shards of two sources, names that are no shard's.
+
+    A relative corpus is relative to the recipe file.
+    """
+    base = recipe.corpus
+    if storage.is_local(base) and not base.startswith(("/", "file://")):
+        base = storage.join(storage.absolute(recipe_uri).rpartition("/")[0] or "/", base)
+    workspace = open_workspace(work, base)
+    owner: dict[str, str] = {}
+    shards, wrong = [], []
+    for source in recipe.sources:
+        for pattern in source.shards:
+            found = storage.glob(workspace.corpus, [pattern])
+            if not found:
+                wrong.append(f"sources.{source.name}.shards: {pattern!r} matches no file below {workspace.corpus}; "
+                             "correct the pattern or the corpus")
+            for path, stat in found.items():
+                if not path.endswith(SUFFIXES):
+                    wrong.append(f"sources.{source.name}.shards: {pattern!r} matches {path}, which is not a shard's "
+                                 f"name; use one of {', '.join(SUFFIXES)}")
+                elif owner.get(path) == source.name:
+                    continue
+                elif path in owner:
+                    wrong.append(f"{path}: belongs to the sources {owner[path]} and {source.name}; a document may be "
+                                 "in one source only, so narrow one of the patterns")
+                else:
+                    owner[path] = source.name
+                    shards.append(Shard(path, source.name, stat))
+    if wrong:
+        more = [f"… and {len(wrong) - 20} more like these"] if len(wrong) > 20 else []
+        raise BadInput("\n".join([f"{recipe_uri}: {line}" for line in wrong[:20]] + more))
+    return Corpus(workspace, tuple(sorted(shards, key=lambda shard: shard.path)), recipe_uri)

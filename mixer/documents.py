@@ -1,0 +1,316 @@
+"""Documents in Dolma's form, read from a shard as a stream of batches.
+
+A shard is `.jsonl` or `.json` (one object a line), plain, `.gz` or `.zst`, or `.parquet`. What cannot be read comes out
+beside the good records as `Bad`, with its place and reason. The sha256 of the shard's stored bytes is taken on the way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import msgspec
+import zstandard
+
+from mixer import storage
+from mixer.errors import BadInput
+
+SUFFIXES = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst", ".parquet")
+READ_BYTES = 1 << 20
+# A compressed block can grow by four orders of magnitude: small slices bound what one call can return.
+SLICE_BYTES = 32 << 10
+BATCH_BYTES = 16 << 20
+LINE_BYTES = 1 << 30
+RAW_BYTES = 4 << 10
+PARQUET_ROWS = 1024
+WINDOW_BYTES = 1 << 31
+
+
+class Document(msgspec.Struct, gc=False):
+    """One document. `metadata` is the raw JSON that it came as; text is any Unicode without lone surrogates."""
+
+    id: str
+    text: str
+    source: str
+    added: str | None = None
+    created: str | None = None
+    metadata: msgspec.Raw = msgspec.Raw(b"null")
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A record that could not be read: where it stands, why, and the start of its bytes."""
+
+    line: int
+    offset: int
+    reason: str
+    raw: bytes
+    length: int
+
+
+@dataclass
+class Batch:
+    """Good documents in order with their places, and the bad records met on the way."""
+
+    documents: list[Document] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)  # counted from 1; Parquet: the row, counted from 1
+    offsets: list[int] = field(default_factory=list)  # bytes into the uncompressed stream; Parquet: -1
+    raws: list[bytes] = field(default_factory=list)  # the lines, if asked for
+    bad: list[Bad] = field(default_factory=list)
+
+
+@dataclass
+class LineReader:
+    r"""Iterate once over (line from 1, byte offset, line without its newline); afterwards the totals hold.
+
+    Only \n ends a line; a line over LINE_BYTES comes out as Bad. `sha256` and `bytes` are of the stored bytes, all of
+    them. `broken` says how a compressed stream ended early (None: it did not); `ended` whether the last line had its
+    newline.
+    """
+
+    uri: str
+    sha256: str = ""
+    bytes: int = 0
+    broken: str | None = None
+    ended: bool = True
+
+    def __iter__(self) -> Iterator[tuple[int, int, bytes | Bad]]:
+        digest = hashlib.sha256()
+        with storage.open_read(self.uri) as stream:
+            yield from self._split(self._decompressed(stream, digest))
+        self.sha256 = digest.hexdigest()
+
+    def _decompressed(self, stream: IO[bytes], digest: Any) -> Iterator[bytes]:
+        def blocks() -> Iterator[bytes]:
+            while block := stream.read(READ_BYTES):
+                digest.update(block)
+                self.bytes += len(block)
+                yield block
+
+        if self.uri.endswith(".zst"):
+            self.broken = yield from _inflate(blocks(), _zstd, zstandard.ZstdError, "zstd")
+        elif self.uri.endswith(".gz"):
+            self.broken = yield from _inflate(blocks(), lambda: zlib.decompressobj(31), zlib.error, "gzip")
+        else:
+            yield from blocks()
+        for _ in blocks():  # after a break: the digest is of the whole file, whatever state it is in
+            pass
+
+    def _split(self, chunks: Iterator[bytes]) -> Iterator[tuple[int, int, bytes | Bad]]:
+        number, offset, held = 1, 0, 0
+        pieces: list[bytes] = []
+        for chunk in chunks:
+            parts = chunk.split(b"\n")
+            for part in parts[:-1]:
+                yield number, offset, _whole(number, offset, held + len(part), [*pieces, part])
+                number, offset = number + 1, offset + held + len(part) + 1
+                held, pieces = 0, []
+            held += len(parts[-1])
+            if held <= LINE_BYTES or not pieces:
+                pieces.append(parts[-1])
+        self.ended = not held
+        if held:
+            yield number, offset, _whole(number, offset, held, pieces)
+
+
+@dataclass
+class ShardReader:
+    """Iterate once over its batches; afterwards the totals hold, as LineReader's do.
+
+    Records before a break of the stream are good and given; the break itself is the last of the bad.
+    """
+
+    uri: str
+    batch_bytes: int = BATCH_BYTES
+    keep_raw: bool = False
+    sha256: str = ""
+    bytes: int = 0
+    blank_lines: int = 0
+    broken: str | None = None
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self.uri.endswith(".parquet"):
+            return self._parquet()
+        if not self.uri.endswith(SUFFIXES):
+            raise BadInput(f"{self.uri}: not a shard's name; use one of {', '.join(SUFFIXES)}")
+        return self._lines()
+
+    def _lines(self) -> Iterator[Batch]:
+        decode = msgspec.json.Decoder(Document, strict=True).decode
+        batch, size = Batch(), 0
+        reader = LineReader(self.uri)
+        for number, offset, line in reader:
+            if isinstance(line, Bad):
+                batch.bad.append(line)
+                continue
+            if offset == 0 and line.startswith(b"\xef\xbb\xbf"):
+                line = line[3:]  # a byte order mark is no part of the first record
+            if not line or line.isspace():
+                self.blank_lines += 1
+                continue
+            try:
+                if not line.isascii():
+                    line.decode()  # msgspec checks the strings it decodes, not those that stay raw
+                document = decode(line)
+                reason = None if document.id else "id is empty"
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                reason = _reason(error)
+            if reason is not None:
+                batch.bad.append(Bad(number, offset, reason, line[:RAW_BYTES], len(line)))
+                continue
+            batch.documents.append(document)
+            batch.lines.append(number)
+            batch.offsets.append(offset)
+            if self.keep_raw:
+                batch.raws.append(line)
+            size += len(line)
+            if size >= self.batch_bytes:
+                self.bytes = reader.bytes
+                yield batch
+                batch, size = Batch(), 0
+        self.sha256, self.bytes, self.broken = reader.sha256, reader.bytes, reader.broken
+        if self.broken is not None:
+            batch.bad.append(Bad(0, -1, self.broken, b"", 0))
+        if batch.documents or batch.bad:
+            yield batch
+
+    def _parquet(self) -> Iterator[Batch]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        digest = hashlib.sha256()
+        with storage.open_read(self.uri) as stream:
+            while block := stream.read(READ_BYTES):
+                digest.update(block)
+                self.bytes += len(block)
+        self.sha256 = digest.hexdigest()
+        number = 0
+        with storage.open_read(self.uri) as stream:
+            try:
+                file = pq.ParquetFile(stream)
+                missing = {"id", "text", "source"} - set(file.schema_arrow.names)
+                if missing:
+                    self.broken = f"corrupt: Parquet without the column {', '.join(sorted(missing))}"
+                    yield Batch(bad=[Bad(0, -1, self.broken, b"", 0)])
+                    return
+                for table in file.iter_batches(batch_size=PARQUET_ROWS):
+                    batch = Batch()
+                    for row in table.to_pylist():
+                        number += 1
+                        _take_row(batch, row, number, self.keep_raw)
+                    yield batch
+            except (pa.ArrowException, OSError) as error:
+                self.broken = f"corrupt: Parquet cannot be read after row {number} ({_first_line(error)})"
+                yield Batch(bad=[Bad(0, -1, self.broken, b"", 0)])
+
+
+def raw_fields(line: bytes) -> dict[str, msgspec.Raw]:
+    """A record's fields in their order, each as the JSON it came as."""
+    fields: dict[str, msgspec.Raw] = _FIELDS.decode(line)
+    return fields
+
+
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def _zstd() -> Any:
+    return zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES).decompressobj()
+
+
+def _inflate(
+    blocks: Iterator[bytes], new: Any, error_type: type[Exception], name: str
+) -> Generator[bytes, None, str | None]:
+    """Yields uncompressed bytes of a stream of frames; returns None, or how the stream broke.
+
+    decompressobj, unlike stream_reader, tells an unfinished frame (eof is False) from a finished one.
+    """
+    inflater, taken, fed = None, 0, False
+    for block in blocks:
+        view = memoryview(block)
+        while view:
+            piece, view = view[:SLICE_BYTES], view[SLICE_BYTES:]
+            while piece:
+                if inflater is None:
+                    inflater, fed = new(), True
+                try:
+                    out = inflater.decompress(piece)
+                except error_type as error:
+                    return f"corrupt: {name} stream breaks near compressed byte {taken} ({_first_line(error)})"
+                taken += len(piece)
+                if out:
+                    yield out
+                if not inflater.eof:
+                    break
+                piece = memoryview(inflater.unused_data)
+                taken -= len(piece)
+                inflater = None
+    if inflater is not None or not fed:
+        return f"truncated: {name} stream ends inside a frame at compressed byte {taken}"
+    return None
+
+
+def _whole(number: int, offset: int, length: int, pieces: list[bytes]) -> bytes | Bad:
+    if length > LINE_BYTES:
+        return Bad(number, offset, f"line of {length} bytes is over the limit of {LINE_BYTES}",
+                   pieces[0][:RAW_BYTES], length)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _take_row(batch: Batch, row: dict[str, Any], number: int, keep_raw: bool) -> None:
+    raw = _row_json(row)
+    try:
+        document = msgspec.json.decode(raw, type=Document, strict=True)
+        reason = None if document.id else "id is empty"
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        reason = _reason(error)
+    if reason is not None:
+        batch.bad.append(Bad(number, -1, reason, raw[:RAW_BYTES], len(raw)))
+        return
+    batch.documents.append(document)
+    batch.lines.append(number)
+    batch.offsets.append(-1)
+    if keep_raw:
+        batch.raws.append(raw)
+
+
+def _row_json(row: dict[str, Any]) -> bytes:
+    """A Parquet row as one JSON object; metadata that is JSON text already stays as it is."""
+    metadata = row.get("metadata")
+    if isinstance(metadata, str):
+        try:
+            msgspec.json.decode(metadata, type=msgspec.Raw)
+            row["metadata"] = msgspec.Raw(metadata.encode())
+        except msgspec.DecodeError:
+            pass  # a plain string is metadata too
+    for key in ("added", "created"):
+        if row.get(key) is not None and not isinstance(row[key], str):
+            row[key] = row[key].isoformat() if hasattr(row[key], "isoformat") else row[key]
+    return msgspec.json.encode(row, enc_hook=str)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, msgspec.ValidationError):
+        return f"not a document: {error}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8: {error.reason} at byte {error.start}"
+    if isinstance(error, RecursionError):
+        return "not JSON: nested too deeply"
+    return f"not JSON: {error}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def encode(value: Any) -> bytes:
+    """JSON bytes, unsorted, of a value that may hold raw JSON."""
+    return msgspec.json.encode(value)
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one JSON form that is digested: keys sorted, no spaces, UTF-8 as it is, no floats but what json prints."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

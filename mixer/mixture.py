@@ -1,0 +1,185 @@
+"""A mixture on disk: its records, its data shards, and the document index of each.
+
+A record is the input's own JSON, field by field as it came, with `provenance` added: the recipe's source, the input
+shard and row, and the copy (from 0). A data shard is JSONL in zstd frames of about 4 MiB, each with a checksum; its
+index has one row a record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import zstandard
+
+from mixer import sidecars, storage
+from mixer.documents import canonical_json, encode, raw_fields
+
+FRAME_BYTES = 4 << 20
+ZSTD_LEVEL = 3
+
+FIELDS = ("id", "text", "source", "added", "created", "metadata")
+
+INDEX_SCHEMA = pa.schema(
+    [("start", pa.int64()), ("end", pa.int64()), ("mix_source", pa.string()), ("source", pa.large_string()),
+     ("id", pa.large_string()), ("shard", pa.string()), ("row", pa.int64()), ("copy", pa.int32()),
+     ("text_sha256", pa.binary(32)), ("text_bytes", pa.int64())]
+)
+
+# What shards.parquet says of each data shard. The first columns are digested; files depend on the writers' versions.
+SHARD_SCHEMA = pa.schema(
+    [("path", pa.string()), ("docs", pa.int64()), ("units", pa.int64()), ("text_bytes", pa.int64()),
+     ("record_bytes", pa.int64()), ("sources", pa.string()), ("content_sha256", pa.string()),
+     ("index_digest", pa.string()), ("merkle_root", pa.string()),
+     ("index_path", pa.string()), ("file_bytes", pa.int64()), ("file_sha256", pa.string()),
+     ("index_file_bytes", pa.int64()), ("index_file_sha256", pa.string())]
+)
+CONTENT_COLUMNS = SHARD_SCHEMA.names[:9]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record to be written, and what the index says of it."""
+
+    line: bytes  # JSON without the newline
+    mix_source: str
+    source: str
+    id: str
+    shard: str
+    row: int
+    copy: int
+    text_sha256: bytes
+    text_bytes: int
+
+
+def record_line(raw: bytes, mix_source: str, shard: str, row: int, copy: int) -> bytes:
+    """A document's JSON with its provenance; fields are kept as they came, Dolma's first, an older provenance inside."""
+    fields = raw_fields(raw)
+    provenance: dict[str, Any] = {"source": mix_source, "shard": shard, "row": row, "copy": copy}
+    if "provenance" in fields:
+        provenance["from"] = fields.pop("provenance")
+    names = [name for name in FIELDS if name in fields]
+    names += [name for name in fields if name not in FIELDS]
+    parts = [encode(name) + b":" + bytes(fields[name]) for name in names]
+    return b"{" + b",".join([*parts, b'"provenance":' + encode(provenance)]) + b"}"
+
+
+def shard_paths(name: str) -> tuple[str, str]:
+    """Paths of a data shard and of its index, relative to the mixture."""
+    return f"data/{name}.jsonl.zst", f"index/{name}.parquet"
+
+
+def write_shard(folder: str, name: str, records: Iterable[Record], unit: str, build_key: str) -> dict[str, Any] | None:
+    """Writes a data shard and its index; returns its row of shards.parquet, None if there were no records.
+
+    The index is put last: a data shard without its index was not finished.
+    """
+    path, index_path = shard_paths(name)
+    content, file_sha = hashlib.sha256(), hashlib.sha256()
+    compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True, write_content_size=True)
+    rows: list[Record] = []
+    starts: list[int] = []
+    at, file_bytes = 0, 0
+    with storage.writer(storage.join(folder, path), durable=True) as out:
+        frame: list[bytes] = []
+        held = 0
+        for record in records:
+            line = record.line + b"\n"
+            starts.append(at)
+            rows.append(Record(b"", *(getattr(record, field) for field in list(Record.__annotations__)[1:])))
+            content.update(line)
+            frame.append(line)
+            at, held = at + len(line), held + len(line)
+            if held >= FRAME_BYTES:
+                file_bytes += _put_frame(out, compressor, frame, file_sha)
+                frame, held = [], 0
+        if frame:
+            file_bytes += _put_frame(out, compressor, frame, file_sha)
+    if not rows:
+        storage.remove(storage.join(folder, path))
+        return None
+    table = index_table(rows, [*starts, at])
+    digest = sidecars.digest(table)
+    row = {
+        "path": path, "docs": len(rows), "units": sum(units_of(unit, each.text_bytes) for each in rows),
+        "text_bytes": sum(each.text_bytes for each in rows), "record_bytes": at,
+        "sources": canonical_json(per_source(rows, unit)).decode(), "content_sha256": content.hexdigest(),
+        "index_digest": digest, "merkle_root": merkle_root([each.text_sha256 for each in rows]).hex(),
+        "index_path": index_path, "file_bytes": file_bytes, "file_sha256": file_sha.hexdigest(),
+    }
+    index_uri = storage.join(folder, index_path)
+    sidecars.write(index_uri, table, {"build_key": build_key, "shard": row})
+    return {**row, **index_file(index_uri)}
+
+
+def finished_shard(folder: str, name: str, build_key: str) -> dict[str, Any] | None:
+    """The row of a data shard that an earlier, interrupted build of the same plan has finished; None if it has not."""
+    path, index_path = shard_paths(name)
+    index_uri = storage.join(folder, index_path)
+    meta = sidecars.metadata(index_uri)
+    stat = storage.stat(storage.join(folder, path))
+    if meta is None or stat is None or meta.get("build_key") != build_key:
+        return None
+    row: dict[str, Any] = meta["shard"]
+    return {**row, **index_file(index_uri)} if stat.bytes == row["file_bytes"] else None
+
+
+def index_file(uri: str) -> dict[str, Any]:
+    data = storage.read(uri)
+    return {"index_file_bytes": len(data), "index_file_sha256": hashlib.sha256(data).hexdigest()}
+
+
+def index_table(rows: list[Record], bounds: list[int]) -> pa.Table:
+    columns = [bounds[:-1], bounds[1:], *([getattr(row, field) for row in rows]
+                                          for field in list(Record.__annotations__)[1:])]
+    return pa.table([pa.array(values, field.type) for values, field in zip(columns, INDEX_SCHEMA, strict=True)],
+                    schema=INDEX_SCHEMA)
+
+
+def per_source(rows: Iterable[Record], unit: str) -> dict[str, dict[str, int]]:
+    """Documents and units of each of the recipe's sources."""
+    found: dict[str, dict[str, int]] = {}
+    for row in rows:
+        held = found.setdefault(row.mix_source, {"docs": 0, "units": 0})
+        held["docs"] += 1
+        held["units"] += units_of(unit, row.text_bytes)
+    return found
+
+
+def units_of(unit: str, text_bytes: int) -> int:
+    """Units of one document; the same as selection.units_of_bytes."""
+    if unit == "docs":
+        return 1
+    return text_bytes if unit == "bytes" else (text_bytes + 3) // 4
+
+
+def merkle_root(leaves: list[bytes]) -> bytes:
+    """The Merkle tree hash of RFC 6962 (sha256, prefixes 0 and 1) over leaves in order."""
+    if not leaves:
+        return hashlib.sha256(b"").digest()
+    level = [hashlib.sha256(b"\0" + leaf).digest() for leaf in leaves]
+    while len(level) > 1:
+        # A node without a sibling moves up as it is, which is the RFC's split at the largest power of two.
+        level = [hashlib.sha256(b"\1" + level[at] + level[at + 1]).digest() if at + 1 < len(level) else level[at]
+                 for at in range(0, len(level), 2)]
+    return level[0]
+
+
+def shards_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """shards.parquet, sorted by path."""
+    return pa.Table.from_pylist(sorted(rows, key=lambda row: str(row["path"])), schema=SHARD_SCHEMA)
+
+
+def content_digest(shards: pa.Table) -> str:
+    """Content digest `columns@1` of what shards.parquet says of contents, not of files."""
+    return sidecars.digest(shards.select(CONTENT_COLUMNS))
+
+
+def _put_frame(out: Any, compressor: Any, frame: list[bytes], digest: Any) -> int:
+    data = compressor.compress(b"".join(frame))
+    digest.update(data)
+    out.write(data)
+    return len(data)

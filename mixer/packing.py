@@ -1,0 +1,50 @@
+"""How work is packed into tasks: bins of shards of about equal bytes."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+BIN_BYTES = 64 << 20
+BINS_PER_SLOT = 4
+# Below this a slow shard costs less than the warning is worth.
+STRAGGLER_BYTES = 32 << 20
+
+
+def bin_count(sizes: Sequence[int], slots: int) -> int:
+    """How many tasks: enough to even out, none so small that its start costs more than its work."""
+    by_size = -(-sum(sizes) // BIN_BYTES)
+    return max(1, min(len(sizes), max(by_size, slots * BINS_PER_SLOT)))
+
+
+def pack(items: Sequence[T], sizes: Sequence[int], bins: int) -> list[list[T]]:
+    """Items in bins of about equal size, largest bin first; within a bin in their given order. No bin is empty.
+
+    Longest processing time first: at most 4/3 of the best possible makespan (Graham 1969).
+    """
+    heap = [(0, number) for number in range(min(bins, len(items)))]
+    members: list[list[int]] = [[] for _ in heap]
+    totals = [0] * len(heap)
+    for index in sorted(range(len(items)), key=lambda index: (-sizes[index], index)):
+        total, number = heapq.heappop(heap)
+        members[number].append(index)
+        totals[number] = total + sizes[index]
+        # One more byte an item, so that empty shards spread too.
+        heapq.heappush(heap, (total + sizes[index] + 1, number))
+    order = sorted(range(len(members)), key=lambda number: -totals[number])
+    return [[items[index] for index in sorted(members[number])] for number in order]
+
+
+def straggler(sizes: Sequence[int], slots: int) -> int | None:
+    """Index of the one item that alone takes over half as long again as an even share of the work; None if there is none.
+
+    A shard is read by one task, so the stage lasts at least as long as its largest shard.
+    """
+    if not sizes or slots < 2:
+        return None
+    largest = max(range(len(sizes)), key=lambda index: sizes[index])
+    even = sum(sizes) / slots
+    return largest if sizes[largest] >= STRAGGLER_BYTES and sizes[largest] > 1.5 * even else None

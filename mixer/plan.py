@@ -1,0 +1,264 @@
+"""A plan: what a recipe takes of its corpus, decided in fixed phases from sidecars alone."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from mixer import attributes, clusters, draw, lock, rows, selection, sidecars, storage, weights
+from mixer.clusters import ClusterSet
+from mixer.corpus import Corpus, Shard
+from mixer.documents import canonical_json
+from mixer.errors import BadInput
+from mixer.index import Entry
+from mixer.packing import pack
+from mixer.recipe import Recipe, parse
+from mixer.selection import Context, Share, Tallies
+
+FORMAT = "solera-plan@1"
+
+# Candidates that are resolved in the memory of one process; above it the keepers are a Spark job.
+KEEPERS_CAP = 4_000_000
+
+# (function of a list of shard numbers, what it is called) -> its results, one for each bin of shards
+Runner = Callable[[Callable[[Sequence[int]], Any], str], list[Any]]
+# (context, method number, shards with candidates) -> tallies of who lost to whom; writes the losers
+Resolver = Callable[[Context, int, Sequence[int]], Tallies]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A finished plan: `folder` holds plan.json, recipe.yaml, recipe.lock, selection/ and losers/."""
+
+    folder: str
+    recipe: Recipe
+    lock: bytes
+    body: Mapping[str, Any]  # of plan.json
+
+
+def make(
+    recipe: Recipe,
+    corpus: Corpus,
+    indexes: Mapping[str, Mapping[str, Entry]],
+    sets: Sequence[ClusterSet],
+    run: Runner,
+    resolve: Resolver,
+) -> Plan:
+    """Plans a recipe, or finds the plan that was already made from the same lock.
+
+    `indexes` and `sets` are current and complete; `run` and `resolve` say where the phases are computed.
+    """
+    methods = len(recipe.dedup)
+    if len(sets) > methods and sets[-1].documents:  # the set of repeated identities, which the recipe does not list
+        raise BadInput(_repeated_text(corpus, sets[-1]))
+    lock_text = lock.encode(lock.make(recipe, corpus, indexes, sets))
+    folder = corpus.workspace.plan(lock.digest(lock_text))
+    done = read(folder)
+    if done is not None:
+        return done
+    began = time.monotonic()
+    context = context_of(recipe, corpus, folder, indexes, sets)
+    _clear(folder)
+    # Phase 1: keep rules.
+    parts = run(functools.partial(selection.judge, context), "plan: keep rules")
+    tallies = selection.merge_tallies([part.tallies for part in parts])
+    # Phase 3: dedup methods in order, each among the rows still alive.
+    losses: Tallies = {}
+    links = []
+    for method in range(methods):
+        candidates = {shard: size for part in parts for shard, size in part.candidates.items()}
+        found = resolve(context, method, sorted(candidates))
+        losses = selection.merge_tallies([losses, found])
+        links.append({"method": selection.method_text(recipe.dedup[method]), "clusters": sets[method].clusters,
+                      "documents": sets[method].documents, "alive": sum(candidates.values())})
+        parts = run(functools.partial(selection.drop_losers, context, method), f"plan: dedup {method + 1}")
+        tallies = selection.merge_tallies([tallies, *(part.tallies for part in parts)])
+    # Phases 5 and 6: the draw and the allocation.
+    weighed = run(functools.partial(selection.weigh, context), "plan: pools")
+    tallies = selection.merge_tallies([tallies, *(part[0] for part in weighed)])
+    pools = {source.name: int(_tally(tallies, source.name, "pool")[1]) for source in recipe.sources}
+    allocated = weights.allocate(
+        policy=recipe.policy, budget=recipe.budget, pools=pools,
+        weights={source.name: source.weight for source in recipe.sources},
+        max_epochs={source.name: source.max_epochs for source in recipe.sources},
+        on_shortfall=recipe.on_shortfall,
+    )
+    shares = _shares(context, allocated, pools, selection.merge_histograms([part[1] for part in weighed]), run)
+    chosen = run(functools.partial(selection.select, context, shares), "plan: selection")
+    tallies = selection.merge_tallies([tallies, *(part[0] for part in chosen)])
+    selections = {number: about for part in chosen for number, about in part[1].items()}
+    body = {
+        "format": FORMAT,
+        "lock_sha256": lock.digest(lock_text),
+        "counts": _counts(recipe, tallies, allocated, shares, corpus.shards, selections),
+        "losses": [{"source": key[0], "lost_to": key[2], **_three(value)} for key, value in sorted(losses.items())],
+        "links": links,
+        "selections": [{"shard": shard.path, **selections[number]} for number, shard in enumerate(corpus.shards)],
+        "seconds": round(time.monotonic() - began, 3),
+    }
+    storage.put(storage.join(folder, "recipe.yaml"), recipe.text)
+    storage.put(storage.join(folder, "recipe.lock"), lock_text)
+    storage.remove_below(storage.join(folder, "scratch"))
+    storage.put(storage.join(folder, "plan.json"), canonical_json(body))
+    return Plan(folder, recipe, lock_text, body)
+
+
+def context_of(
+    recipe: Recipe, corpus: Corpus, folder: str, indexes: Mapping[str, Mapping[str, Entry]],
+    sets: Sequence[ClusterSet],
+) -> Context:
+    """What the phases of a plan in this folder need to know."""
+    return Context(
+        workspace=corpus.workspace, folder=folder, recipe=recipe, shards=corpus.shards,
+        columns={column.name: attributes.key_of(use) for use in recipe.uses() for column in use.columns},
+        rows_digests=tuple(indexes[rows.KEY][shard.path].digest for shard in corpus.shards),
+        sets=tuple(sets[: len(recipe.dedup)]),
+    )
+
+
+def read(folder: str) -> Plan | None:
+    """The plan in a folder, or None if it was never finished."""
+    uri = storage.join(folder, "plan.json")
+    if not storage.exists(uri):
+        return None
+    body = json.loads(storage.read(uri))
+    recipe_uri = storage.join(folder, "recipe.yaml")
+    return Plan(folder, parse(storage.read(recipe_uri), recipe_uri), storage.read(storage.join(folder, "recipe.lock")),
+                body)
+
+
+def bins_of(corpus: Corpus, entries: Mapping[str, Entry], count: int) -> list[list[int]]:
+    """Shard numbers in bins of about as many rows, for `count` tasks."""
+    # A shard costs something even when it is empty: about as much as a thousand rows.
+    sizes = [entries[shard.path].rows + 1000 for shard in corpus.shards]
+    return pack(range(len(sizes)), sizes, count)
+
+
+def allocations(recipe: Recipe, pools: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Requested and allocated units of each source, as the manifest has them: a function of recipe and pools alone."""
+    shares = weights.allocate(
+        policy=recipe.policy, budget=recipe.budget, pools=pools,
+        weights={source.name: source.weight for source in recipe.sources},
+        max_epochs={source.name: source.max_epochs for source in recipe.sources},
+        on_shortfall=recipe.on_shortfall,
+    )
+    return [asdict(share) for share in shares]
+
+
+def _repeated_text(corpus: Corpus, found: ClusterSet) -> str:
+    place = corpus.workspace
+    shard = next(iter(found.members))
+    cluster = clusters.read_members(place, found, shard).column("cluster")[0].as_py()
+    places = []
+    for member in found.members:
+        table = clusters.read_members(place, found, member)
+        for row in table.filter(np.array([each == cluster for each in table.column("cluster").to_pylist()], bool)) \
+                .column("row").to_pylist():
+            about = sidecars.read(place.sidecar(rows.KEY, member), ["line", "source", "id"])[0].slice(row, 1).to_pylist()[0]
+            places.append(f"{member} line {about['line']}")
+        if len(places) > 3:
+            break
+    return (f"{found.documents:,} documents share their (source, id) with another, such as {about['source']!r}, "
+            f"{about['id']!r} in {' and '.join(places[:3])}; give them ids of their own, or keep one of each by adding "
+            "`- {use: id@1}` to the recipe's dedup")
+
+
+def _shares(
+    context: Context, allocated: Sequence[weights.Share], pools: Mapping[str, int], histograms: Mapping[str, Any],
+    run: Runner,
+) -> dict[str, Share]:
+    """Copies and cutoff of each source: T units over a pool of P are T div P copies, and the prefix that fits T mod P."""
+    base, rest, buckets, before = {}, {}, {}, {}
+    for share in allocated:
+        pool = pools[share.source]
+        base[share.source], rest[share.source] = divmod(share.allocated, pool) if pool else (0, 0)
+        if rest[share.source]:
+            sums = np.cumsum(histograms[share.source])
+            bucket = int(np.searchsorted(sums, rest[share.source], side="right"))
+            if bucket < len(sums):
+                buckets[share.source] = bucket
+                before[share.source] = int(sums[bucket - 1]) if bucket else 0
+    ends = run(functools.partial(selection.boundary, context, buckets), "plan: draw") if buckets else []
+    shares = {}
+    for source in base:
+        if not rest[source]:
+            cutoff: tuple[int, ...] | None = selection.NO_EXTRA
+        elif source not in buckets:
+            cutoff = None
+        else:
+            parts = [end[source] for end in ends if source in end]
+            cutoff = _cutoff(np.concatenate(parts), rest[source] - before[source], buckets[source])
+        shares[source] = Share(base[source], cutoff)
+    return shares
+
+
+def _cutoff(found: Any, room: int, bucket: int) -> tuple[int, ...]:
+    """The order key of the first row that no longer fits; what comes before it does."""
+    columns = [found[:, number] for number in range(found.shape[1])]
+    by = draw.argsort(columns[:7])
+    sums = np.cumsum(columns[7][by].astype(np.int64))
+    first = int(np.searchsorted(sums, room, side="right"))
+    assert first < len(by), f"the allocation does not end in bucket {bucket}"
+    return tuple(int(column[by[first]]) for column in columns[:7])
+
+
+def _counts(
+    recipe: Recipe, tallies: Tallies, allocated: Sequence[weights.Share], shares: Mapping[str, Share],
+    shards: Sequence[Shard], selections: Mapping[int, Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """The counts of each source at each step; every step is the one before less what it names."""
+    counts = []
+    by_source = {share.source: share for share in allocated}
+    for source in recipe.sources:
+        share = by_source[source.name]
+        rule_counts = [
+            {"rule": rule.text} | {what: _three(_tally(tallies, source.name, what, rule.text))
+                                   for what in ("first", "own", "only", "missing")}
+            for rule in recipe.rules_for(source.name)
+        ]
+        dedup_counts = [
+            {"method": selection.method_text(method),
+             "dropped": _three(_tally(tallies, source.name, "dedup", selection.method_text(method)))}
+            for method in recipe.dedup
+        ]
+        cutoff = shares[source.name].cutoff
+        counts.append({
+            "source": source.name,
+            "shards": sum(shard.source == source.name for shard in shards),
+            "read": _three(_tally(tallies, source.name, "read")),
+            "rules": rule_counts,
+            "kept": _three(_tally(tallies, source.name, "kept")),
+            "dedup": dedup_counts,
+            "pool": _three(_tally(tallies, source.name, "pool")),
+            "requested": share.requested,
+            "allocated": share.allocated,
+            "cap": share.cap,
+            "capped": share.capped,
+            "copies": shares[source.name].copies,
+            "cutoff": None if cutoff is None else "".join(f"{part:016x}" for part in cutoff),
+            "not_drawn": _three(_tally(tallies, source.name, selection.NOT_DRAWN)),
+            "selected": _three(_tally(tallies, source.name, "selected")),
+            "emitted": _three(_tally(tallies, source.name, "emitted")),
+            "max_copies": max((about["max_copies"] for number, about in selections.items()
+                               if shards[number].source == source.name), default=0),
+        })
+    return counts
+
+
+def _tally(tallies: Tallies, source: str, what: str, rule: str = "") -> Any:
+    return tallies.get((source, what, rule), np.zeros(3, np.int64))
+
+
+def _three(tally: Any) -> dict[str, int]:
+    return {"docs": int(tally[0]), "units": int(tally[1]), "bytes": int(tally[2])}
+
+
+def _clear(folder: str) -> None:
+    for part in ("scratch", "selection", "losers"):
+        storage.remove_below(storage.join(folder, part))

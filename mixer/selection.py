@@ -1,0 +1,400 @@
+"""The phases of a plan, each a pure function of a bin of shards. Sidecars in, partial sums out; no text is read.
+
+What a phase decides of a row is kept in its shard's draft, an int16 a row: 0 while the row is alive, else the number of
+its reason. The last phase writes the selection: copies and reason of each row. All sums are exact integers, so bins may
+be cut and merged in any way.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mixer import clusters, draw, rows, rules, sidecars, storage
+from mixer.clusters import ClusterSet
+from mixer.corpus import Shard
+from mixer.errors import StorageError
+from mixer.recipe import DedupMethod, Recipe
+from mixer.sidecars import fixed_bytes
+from mixer.workspace import Workspace
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# (source, what, of which rule or method) -> [documents, units, text bytes]
+Tallies = dict[tuple[str, str, str], Array]
+
+BUCKET_BITS = 16  # of the draw value, in the histogram that finds where an allocation ends
+
+NOT_DRAWN = "not drawn"
+
+SELECTION_SCHEMA = pa.schema([("copies", pa.int32()), ("reason", pa.int16())])
+CANDIDATE_SCHEMA = pa.schema(
+    [("cluster", pa.binary(16)), ("order", pa.binary(64)), ("shard", pa.int32()), ("row", pa.int64()),
+     ("units", pa.int64()), ("bytes", pa.int64())]
+)
+LOSER_SCHEMA = pa.schema([("row", pa.int64()), ("keeper_shard", pa.int32()), ("keeper_row", pa.int64())])
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every phase needs to know. `sets` are the cluster sets of the recipe's dedup methods, in their order."""
+
+    workspace: Workspace
+    folder: str  # of the plan
+    recipe: Recipe
+    shards: tuple[Shard, ...]
+    columns: Mapping[str, str]  # column of a rule -> sidecar key
+    rows_digests: tuple[str, ...]  # of each shard
+    sets: tuple[ClusterSet, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What a reason number means: 0 is kept; rules, then dedup methods, then the draw."""
+        texts = dict.fromkeys(rule.text for source in self.recipe.sources
+                              for rule in self.recipe.rules_for(source.name))
+        return ("kept", *texts, *map(method_text, self.recipe.dedup), NOT_DRAWN)
+
+    def dedup_reason(self, method: int) -> int:
+        return len(self.reasons) - 1 - len(self.sets) + method
+
+    def rank(self, source: str) -> int:
+        """Place in the recipe's order of preference; sources that it does not list come last, in the recipe's order."""
+        names = [*self.recipe.prefer, *(each.name for each in self.recipe.sources)]
+        return names.index(source)
+
+    def selection_uri(self, shard: int) -> str:
+        return storage.join(self.folder, "selection", f"{self.shards[shard].path}.parquet")
+
+    def draft_uri(self, shard: int) -> str:
+        return storage.join(self.folder, "scratch", "draft", f"{self.shards[shard].path}.npy")
+
+    def candidates_uri(self, method: int, shard: int) -> str:
+        return storage.join(self.folder, "scratch", f"candidates-{method}", f"{self.shards[shard].path}.parquet")
+
+    def losers_uri(self, method: int, shard: int) -> str:
+        return storage.join(self.folder, "losers", str(method), f"{self.shards[shard].path}.parquet")
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a phase says of a bin: tallies, and the numbers of its shards with candidates for the next dedup method."""
+
+    tallies: Tallies
+    candidates: Mapping[int, int]  # shard -> rows
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Alive units of one source by the top bits of the draw value; sparse, sorted by bucket."""
+
+    buckets: Array
+    units: Array
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a source's rows get: `copies` each, and one more for rows before `cutoff` in draw order (None: all)."""
+
+    copies: int
+    cutoff: tuple[int, ...] | None
+
+
+NO_EXTRA = (0,) * 7
+
+
+def method_text(method: DedupMethod) -> str:
+    """How a dedup method is named as a reason, as in "dedup text@1 normalise=[lower, nfc]"."""
+    parameters = [f"{name}=[{', '.join(map(str, value))}]" if isinstance(value, list | tuple) else f"{name}={value}"
+                  for name, value in sorted(method.parameters.items()) if value not in ([], ())]
+    return " ".join([f"dedup {method.use}", *parameters])
+
+
+# ---- phase 1: keep rules
+
+
+def judge(context: Context, shards: Sequence[int]) -> Part:
+    """Drafts of the shards after the keep rules, with each rule's losses: first reason, own, exclusive and missing."""
+    tallies: Tallies = {}
+    candidates = {}
+    for number in shards:
+        shard = context.shards[number]
+        source_rules = context.recipe.rules_for(shard.source)
+        table = _load(context, number, [rule.column for rule in source_rules])
+        units = units_of(context.recipe, table)
+        sizes = np.asarray(table.column("bytes"))
+        draft = np.zeros(len(units), np.int16)
+        fails = np.zeros(len(units), np.int32)
+        failed = []
+        for rule in source_rules:
+            good, missing = rules.passes(rule, table.column(rule.column).combine_chunks())
+            failed.append((rule.text, ~good, missing))
+            fails += ~good
+
+        def add(what: str, rule: str, where: Array, source: str = shard.source, units: Array = units,
+                sizes: Array = sizes) -> None:
+            _add(tallies, (source, what, rule), where, units, sizes)
+
+        add("read", "", np.ones(len(units), bool))
+        for text, bad, missing in failed:
+            first = bad & (draft == 0)
+            draft[first] = context.reasons.index(text)
+            add("first", text, first)
+            add("own", text, bad)
+            add("only", text, bad & (fails == 1))
+            add("missing", text, missing)
+        add("kept", "", draft == 0)
+        candidates |= _next(context, number, 0, draft, table)
+        _put_draft(context, number, draft)
+    return Part(tallies, candidates)
+
+
+# ---- phase 3: dedup; what relates rows is decided by the resolvers, between these two
+
+
+def drop_losers(context: Context, method: int, shards: Sequence[int]) -> Part:
+    """Drafts of the shards without the losers of a dedup method, and candidates for the next one."""
+    tallies: Tallies = {}
+    candidates = {}
+    for number in shards:
+        draft = _draft(context, number)
+        table = _load(context, number, [])
+        lost = np.zeros(len(draft), bool)
+        losers = read_losers(context, method, number)
+        lost[np.asarray(losers.column("row"))] = True
+        draft[lost] = context.dedup_reason(method)
+        key = (context.shards[number].source, "dedup", context.reasons[context.dedup_reason(method)])
+        _add(tallies, key, lost, units_of(context.recipe, table), np.asarray(table.column("bytes")))
+        candidates |= _next(context, number, method + 1, draft, table)
+        _put_draft(context, number, draft)
+    return Part(tallies, candidates)
+
+
+def resolve_in_memory(context: Context, method: int, shards: Sequence[int]) -> Tallies:
+    """Decides the keeper of each cluster from the candidates of these shards; writes every shard's losers.
+
+    Tallies are (loser's source, "lost to", keeper's source). Memory: some 200 bytes a candidate.
+    """
+    tables = [sidecars.read(context.candidates_uri(method, number))[0] for number in shards]
+    table = pa.concat_tables(tables).combine_chunks() if tables else CANDIDATE_SCHEMA.empty_table()
+    cluster = _words(table, "cluster")
+    order = _words(table, "order")
+    number, row = np.asarray(table.column("shard")), np.asarray(table.column("row"))
+    by = np.lexsort([row, number, *(order[:, i] for i in range(7, -1, -1)), cluster[:, 1], cluster[:, 0]])
+    cluster, number, row = cluster[by], number[by], row[by]
+    first = np.ones(len(by), bool)
+    first[1:] = (cluster[1:] != cluster[:-1]).any(axis=1)
+    keeper = np.maximum.accumulate(np.where(first, np.arange(len(by)), 0))
+    units, sizes = np.asarray(table.column("units"))[by], np.asarray(table.column("bytes"))[by]
+    lost = np.flatnonzero(~first)
+    tallies: Tallies = {}
+    sources = np.array([shard.source for shard in context.shards])
+    names = sources[number[lost]], sources[number[keeper[lost]]]
+    for loser, kept in sorted(set(zip(*(each.tolist() for each in names), strict=True))):
+        where = lost[(names[0] == loser) & (names[1] == kept)]
+        mask = np.zeros(len(by), bool)
+        mask[where] = True
+        _add(tallies, (loser, "lost to", kept), mask, units, sizes)
+    lost = lost[np.lexsort([row[lost], number[lost]])]
+    edges = np.flatnonzero(np.diff(number[lost], prepend=-1))
+    for part in np.split(lost, edges[1:]) if len(lost) else []:
+        write_losers(context, method, int(number[part[0]]), row[part], number[keeper[part]], row[keeper[part]])
+    return tallies
+
+
+def write_losers(context: Context, method: int, shard: int, row: Array, keeper_shard: Array, keeper_row: Array) -> None:
+    table = pa.table([row, keeper_shard, keeper_row], schema=LOSER_SCHEMA)
+    sidecars.write(context.losers_uri(method, shard), table, {"shard": context.shards[shard].path})
+
+
+def read_losers(context: Context, method: int, shard: int) -> pa.Table:
+    """(row, keeper_shard, keeper_row) of a shard in order of row; empty where nothing was lost."""
+    uri = context.losers_uri(method, shard)
+    return sidecars.read(uri)[0] if storage.exists(uri) else LOSER_SCHEMA.empty_table()
+
+
+# ---- phases 5 and 6: the draw, and what each row gets
+
+
+def weigh(context: Context, shards: Sequence[int]) -> tuple[Tallies, dict[str, Histogram]]:
+    """The pool of each source, and its histogram over draw values."""
+    tallies: Tallies = {}
+    dense: dict[str, Array] = {}
+    for number in shards:
+        source = context.shards[number].source
+        table = _load(context, number, [])
+        alive = _draft(context, number) == 0
+        units = units_of(context.recipe, table)
+        _add(tallies, (source, "pool", ""), alive, units, np.asarray(table.column("bytes")))
+        values = _draws(context, table)[alive] >> np.uint64(64 - BUCKET_BITS)
+        held = dense.setdefault(source, np.zeros(1 << BUCKET_BITS, np.int64))
+        np.add.at(held, values.astype(np.int64), units[alive])
+    sparse = {source: Histogram(np.flatnonzero(held), held[np.flatnonzero(held)]) for source, held in dense.items()}
+    return tallies, sparse
+
+
+def boundary(context: Context, buckets: Mapping[str, int], shards: Sequence[int]) -> dict[str, Array]:
+    """Alive rows in the bucket where their source's allocation ends: order keys and units, uint64 (rows, 7 + 1)."""
+    found: dict[str, list[Array]] = {}
+    for number in shards:
+        source = context.shards[number].source
+        if source not in buckets:
+            continue
+        table = _load(context, number, [])
+        values = _draws(context, table)
+        inside = values >> np.uint64(64 - BUCKET_BITS) == np.uint64(buckets[source])
+        inside &= _draft(context, number) == 0
+        keys = _keys(table, values)
+        columns = [*keys, units_of(context.recipe, table).astype(np.uint64)]
+        found.setdefault(source, []).append(np.stack([column[inside] for column in columns], axis=1))
+    return {source: np.concatenate(parts) for source, parts in found.items()}
+
+
+def select(context: Context, shares: Mapping[str, Share], shards: Sequence[int]) -> tuple[Tallies, dict[int, Any]]:
+    """Writes the selection of each shard; says what was emitted, and each selection's metadata."""
+    tallies: Tallies = {}
+    written = {}
+    for number in shards:
+        source = context.shards[number].source
+        share = shares[source]
+        table = _load(context, number, [])
+        draft = _draft(context, number)
+        alive = draft == 0
+        extra = np.ones(len(draft), bool) if share.cutoff is None else \
+            draw.below(_keys(table, _draws(context, table)), share.cutoff)
+        copies = np.where(alive, share.copies + extra, 0).astype(np.int32)
+        draft[alive & (copies == 0)] = len(context.reasons) - 1
+        units, sizes = units_of(context.recipe, table), np.asarray(table.column("bytes"))
+        chosen = copies > 0
+        _add(tallies, (source, "selected", ""), chosen, units, sizes)
+        _add(tallies, (source, NOT_DRAWN, ""), alive & ~chosen, units, sizes)
+        emitted = np.array([copies.sum(dtype=np.int64), (units * copies).sum(), (sizes * copies).sum()])
+        _plus(tallies, (source, "emitted", ""), emitted)
+        meta = {"shard": context.shards[number].path, "rows_digest": context.rows_digests[number]}
+        table = pa.table([copies, draft], schema=SELECTION_SCHEMA)
+        meta = sidecars.write(context.selection_uri(number), table, meta)
+        written[number] = {
+            "digest": meta["digest"], "rows": len(draft), "docs": int(emitted[0]), "bytes": int(emitted[2]),
+            "max_copies": int(copies.max(initial=0)),
+        }
+    return tallies, written
+
+
+# ---- merging
+
+
+def merge_tallies(parts: Sequence[Tallies]) -> Tallies:
+    whole: Tallies = {}
+    for part in parts:
+        for key, value in part.items():
+            _plus(whole, key, value)
+    return whole
+
+
+def merge_histograms(parts: Sequence[Mapping[str, Histogram]]) -> dict[str, Array]:
+    """Dense histograms by source, int64 of 2^BUCKET_BITS."""
+    whole: dict[str, Array] = {}
+    for part in parts:
+        for source, histogram in part.items():
+            held = whole.setdefault(source, np.zeros(1 << BUCKET_BITS, np.int64))
+            held[histogram.buckets] += histogram.units
+    return whole
+
+
+def units_of(recipe: Recipe, table: pa.Table) -> Array:
+    """Units of each row, int64: documents, text bytes, or approximate tokens (bytes / 4, rounded up)."""
+    sizes = np.asarray(table.column("bytes"))
+    return units_of_bytes(recipe.unit, sizes)
+
+
+def units_of_bytes(unit: str, sizes: Array) -> Array:
+    if unit == "docs":
+        return np.ones(len(sizes), np.int64)
+    return sizes if unit == "bytes" else (sizes + 3) // 4
+
+
+# ---- helpers
+
+
+def _load(context: Context, number: int, columns: Sequence[str]) -> pa.Table:
+    """Rows of a shard, zipped with columns of its attribute sidecars; sidecars that are not aligned are an error."""
+    place, shard = context.workspace, context.shards[number].path
+    wanted = ["bytes", "identity", "text_sha256"]
+    table, meta = sidecars.read(place.sidecar(rows.KEY, shard), wanted)
+    if meta["digest"] != context.rows_digests[number]:
+        raise StorageError(f"{place.sidecar(rows.KEY, shard)}: changed while the plan was made; run it again")
+    by_sidecar: dict[str, list[str]] = {}
+    for column in dict.fromkeys(columns):
+        by_sidecar.setdefault(context.columns[column], []).append(column)
+    for key, names in by_sidecar.items():
+        part, about = sidecars.read(place.sidecar(key, shard), names)
+        if about["rows_digest"] != meta["digest"] or part.num_rows != table.num_rows:
+            raise StorageError(f"{place.sidecar(key, shard)}: not aligned with the rows of its shard; run tag again")
+        for name in names:
+            table = table.append_column(name, part.column(name))
+    return table
+
+
+def _next(context: Context, number: int, method: int, draft: Array, table: pa.Table) -> dict[int, int]:
+    """Writes the candidates of a shard for a dedup method, if there is such a method and they are any."""
+    if method >= len(context.sets):
+        return {}
+    members = clusters.read_members(context.workspace, context.sets[method], context.shards[number].path)
+    members = members.filter(pa.array(draft[np.asarray(members.column("row"))] == 0)) if len(members) else members
+    if not len(members):
+        return {}
+    row = np.asarray(members.column("row"))
+    chosen = table.take(row).combine_chunks()
+    keys = [np.full(len(row), context.rank(context.shards[number].source), np.uint64),
+            *_keys(chosen, _draws(context, chosen))]
+    order = np.stack(keys, axis=1).astype(">u8")
+    size = len(row)
+    columns = [
+        members.column("cluster").combine_chunks(),
+        pa.FixedSizeBinaryArray.from_buffers(pa.binary(64), size, [None, pa.py_buffer(order.tobytes())]),
+        pa.array(np.full(size, number, np.int32)), row, units_of(context.recipe, chosen), chosen.column("bytes"),
+    ]
+    sidecars.write(context.candidates_uri(method, number), pa.table(columns, schema=CANDIDATE_SCHEMA), {})
+    return {number: size}
+
+
+def _draws(context: Context, table: pa.Table) -> Array:
+    return draw.draws(context.recipe.seed, "draw", _fixed(table, "identity"))
+
+
+def _keys(table: pa.Table, values: Array) -> list[Array]:
+    return draw.order_keys(values, _fixed(table, "identity"), _fixed(table, "text_sha256"))
+
+
+def _fixed(table: pa.Table, column: str) -> Array:
+    chunked = table.column(column)
+    return np.concatenate([fixed_bytes(chunk) for chunk in chunked.chunks]) if chunked.num_chunks else \
+        np.empty((0, chunked.type.byte_width), np.uint8)
+
+
+def _words(table: pa.Table, column: str) -> Array:
+    """A fixed-size binary column as big-endian uint64 words, shape (rows, width / 8): their order is the bytes'."""
+    found = _fixed(table, column)
+    return np.ascontiguousarray(found).view(">u8").astype(np.uint64).reshape(len(found), -1)
+
+
+def _draft(context: Context, number: int) -> Array:
+    draft: Array = np.load(io.BytesIO(storage.read(context.draft_uri(number))))
+    return draft
+
+
+def _put_draft(context: Context, number: int, draft: Array) -> None:
+    with storage.writer(context.draft_uri(number)) as out:
+        np.save(out, draft)
+
+
+def _add(tallies: Tallies, key: tuple[str, str, str], where: Array, units: Array, sizes: Array) -> None:
+    _plus(tallies, key, np.array([where.sum(), units[where].sum(), sizes[where].sum()], np.int64))
+
+
+def _plus(tallies: Tallies, key: tuple[str, str, str], value: Array) -> None:
+    tallies[key] = tallies[key] + value if key in tallies else value

@@ -1,0 +1,53 @@
+"""Where the sidecars, cluster sets and plans of a corpus lie, below one work folder."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from mixer import storage
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Places below `root` for the corpus at `corpus`; both absolute URIs. Nothing is created by naming it."""
+
+    root: str
+    corpus: str
+
+    @property
+    def folder(self) -> str:
+        """One folder a corpus: its last name, to be recognised, and a digest of its URI, to be told apart."""
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", self.corpus.rstrip("/").rsplit("/", 1)[-1])[:40] or "corpus"
+        return storage.join(self.root, f"{name}-{hashlib.sha256(self.corpus.encode()).hexdigest()[:8]}")
+
+    def shard(self, shard: str) -> str:
+        return storage.join(self.corpus, shard)
+
+    def sidecars(self, key: str) -> str:
+        """The folder of one kind of sidecar: `rows@1`, or a tagger's key."""
+        return storage.join(self.folder, "sidecars", key)
+
+    def sidecar(self, key: str, shard: str) -> str:
+        return storage.join(self.sidecars(key), f"{shard}.parquet")
+
+    def quarantine(self, shard: str) -> str:
+        return storage.join(self.folder, "quarantine", f"{shard}.parquet")
+
+    def index(self, key: str) -> str:
+        return storage.join(self.folder, "index", f"{key}.parquet")
+
+    def clusters(self, name: str) -> str:
+        return storage.join(self.folder, "clusters", name)
+
+    def plan(self, digest: str) -> str:
+        return storage.join(self.folder, "plans", digest[:16])
+
+    @property
+    def logs(self) -> str:
+        return storage.join(self.root, "logs")
+
+
+def open_workspace(work: str, corpus: str) -> Workspace:
+    return Workspace(storage.absolute(work), storage.absolute(corpus))

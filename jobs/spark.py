@@ -104,18 +104,8 @@ def watch(
 @contextlib.contextmanager
 def failures(spark: SparkSession) -> Iterator[None]:
     """Nothing; turns what Spark raises inside it into JobFailed, with the words of the Python error that caused it."""
-    from py4j.protocol import Py4JError
-    from pyspark.errors import AnalysisException, ParseException
-    from pyspark.errors.exceptions.captured import CapturedException
-
-    log = spark.sparkContext.getConf().get(_LOG) or ""
-    try:
+    with _readable(spark.sparkContext.getConf().get(_LOG) or "Spark's log"):
         yield
-    except (AnalysisException, ParseException):
-        raise  # a mistake in our own code, which wants its stack trace
-    except (Py4JError, CapturedException, ConnectionError) as error:
-        remedy = f"see {log}" if log else "see Spark's log"
-        raise errors.JobFailed(reason(str(error)), remedy=remedy) from None
 
 
 def reason(text: str) -> str:
@@ -201,15 +191,29 @@ def usable_cores() -> int:
 
 
 @contextlib.contextmanager
+def _readable(log: str) -> Iterator[None]:
+    from py4j.protocol import Py4JError
+    from pyspark.errors import AnalysisException, ParseException
+    from pyspark.errors.exceptions.captured import CapturedException
+
+    try:
+        yield
+    except (AnalysisException, ParseException):
+        raise  # a mistake in our own code, which wants its stack trace
+    except (Py4JError, CapturedException, ConnectionError) as error:
+        raise errors.JobFailed(reason(str(error)), remedy=f"see {log}") from None
+
+
+@contextlib.contextmanager
 def _submitted(conf: Mapping[str, str], app_name: str) -> Iterator[SparkSession]:
     from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
     SparkContext._ensure_initialized()  # so that SparkConf sees what spark-submit was given
     given = SparkConf()
-    for name, value in _everywhere().items():
+    for name, value in {"spark.app.name": app_name, **_everywhere()}.items():
         given.setIfMissing(name, value)
-    for name, value in {"spark.app.name": app_name, **conf}.items():
+    for name, value in conf.items():
         given.set(name, value)
     with _own_interrupt():
         spark = SparkSession.builder.config(conf=given).getOrCreate()
@@ -229,8 +233,9 @@ def _launched(chosen: Mapping[str, str], log_file: Path) -> Iterator[SparkSessio
         with _environment(_for_the_jvm(chosen["spark.master"], os.environ)):
             gateway = _launch(conf, log_file)
             stack.callback(_end, gateway)
-            SparkContext(conf=conf, gateway=gateway)  # which the builder then finds
-            spark = SparkSession.builder.getOrCreate()
+            with _readable(str(log_file)):
+                SparkContext(conf=conf, gateway=gateway)  # which the builder then finds
+                spark = SparkSession.builder.getOrCreate()
         # Each in a thread of its own: after Ctrl-C this thread's connection to the JVM may still wait for an answer.
         stack.callback(_within, 60, spark.stop)
         yield spark

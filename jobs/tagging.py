@@ -15,6 +15,7 @@ from mixer import attributes, rows, sidecars, storage
 from mixer.documents import READ_BYTES, ShardReader
 from mixer.index import Entry
 from mixer.workspace import Workspace
+from taggers.columns import ARROW_TYPES
 from taggers.declare import Use
 
 
@@ -131,7 +132,7 @@ def _make(
     count, bad, text_bytes, chars = 0, 0, 0, 0
     try:
         with ExitStack() as stack:
-            outs = {key: stack.enter_context(sidecars.writer(place.sidecar(key, shard), attributes.schema_of(use)))
+            outs = {key: stack.enter_context(sidecars.writer(place.sidecar(key, shard), _schema(use)))
                     for key, use in uses.items()}
             row_out = None
             if rows.KEY in keys:
@@ -146,8 +147,9 @@ def _make(
                     chars += _total(table, "chars")
                     quarantine.write(batch)
                 if len(texts) and uses:
-                    for key, columns in run(uses, TextBatch(texts)).items():
-                        outs[key].write(pa.RecordBatch.from_pydict(columns, schema=attributes.schema_of(uses[key])))
+                    measured = run(uses.values(), TextBatch.of_arrow(texts))
+                    for key, use in uses.items():
+                        outs[key].write(pa.RecordBatch.from_pydict(measured[use.key], schema=_schema(use)))
                 count += len(texts)
                 bad += len(batch.bad)
             if reader.broken is not None and not settings.keep_broken:
@@ -173,6 +175,10 @@ def _make(
     if rows.KEY in keys and not bad:
         storage.remove(place.quarantine(shard))  # of an earlier state of the shard
     return made, None, reader.bytes
+
+
+def _schema(use: Use) -> pa.Schema:
+    return pa.schema([(column.name, ARROW_TYPES[column.type]) for column in use.columns])
 
 
 class _Stop(Exception):

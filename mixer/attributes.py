@@ -4,22 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from typing import Any
-
-import pyarrow as pa
 
 from mixer.documents import canonical_json
 from taggers.declare import Use, load
-
-ARROW_TYPES: dict[str, Any] = {
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-    "float32": pa.float32(),
-    "bool": pa.bool_(),
-    "string": pa.string(),
-    "key128": pa.binary(16),
-}
-
 
 def key_of(use: Use) -> str:
     """name@version, and 12 hex digits of the digest of parameters and model where there are any."""
@@ -39,7 +26,3 @@ def model_sha256(use: Use) -> str | None:
 def _model_sha256(reference: str) -> str:
     digest: str = load(reference)()
     return digest
-
-
-def schema_of(use: Use) -> pa.Schema:
-    return pa.schema([(column.name, ARROW_TYPES[column.type]) for column in use.columns])

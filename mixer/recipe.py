@@ -601,9 +601,8 @@ def _parameter(notes: _Notes, node: Node, default: object, path: str) -> object:
     else:
         what, value = "text", _string(node)
     if value is None:
-        notes.add(
-            node.line, path, _found(node), "does not fit the parameter", f"write {what}, such as {_shown(default)}"
-        )
+        example = f", such as {_shown(default)}" if default else ""
+        notes.add(node.line, path, _found(node), "does not fit the parameter", f"write {what}{example}")
     return value
 
 

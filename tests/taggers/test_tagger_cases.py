@@ -1,0 +1,37 @@
+"""Each line of tagger_cases.jsonl: a text, what it shows, and the values that columns must have for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taggers.declare import Use
+from taggers.registry import TAGGERS, find_column
+from taggers.run import run
+from taggers.text import TextBatch
+
+with Path(__file__).with_name("tagger_cases.jsonl").open(encoding="utf-8") as file:
+    CASES = [json.loads(line) for line in file]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["shows"])
+def test_case(case: dict[str, Any]) -> None:
+    assert {column: _value(column, case) for column in case["gives"]} == case["gives"]
+
+
+def test_every_tagger_has_cases() -> None:
+    assert {column.split(".")[0] for case in CASES for column in case["gives"]} == {tagger.name for tagger in TAGGERS}
+
+
+def _value(column: str, case: dict[str, Any]) -> Any:
+    found = find_column(column)
+    assert found is not None, column
+    tagger, _, needed = found
+    use = Use(tagger, {**tagger.parameters, **case.get("with", {}), **needed})
+    value = run([use], TextBatch.of_strings([case["text"]]))[use.key][column][0].as_py()
+    if isinstance(value, bytes):
+        return value.hex()
+    return round(value, 6) if isinstance(value, float) else value

@@ -1,0 +1,79 @@
+"""Running taggers: the contract between declaration and result, and what a batch accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from taggers.declare import Column, Use
+from taggers.registry import SIZES, TAGGERS
+from taggers.run import ContractError, run
+from taggers.text import TextBatch
+
+
+def test_all_taggers_share_a_batch_and_give_declared_columns() -> None:
+    uses = [Use(tagger, tagger.parameters) for tagger in TAGGERS]
+    for texts in ([], [""], ["", "one two", "three"]):
+        columns = run(uses, TextBatch.of_strings(texts))
+        assert [list(given) for given in columns.values()] == [[column.name for column in use.columns] for use in uses]
+        assert {len(column) for given in columns.values() for column in given.values()} == {len(texts)}
+
+
+def broken(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
+    return {"sizes.bytes": pa.array([1, 2], pa.int32()), "sizes.bits": pa.array([8])}
+
+
+def test_all_broken_promises_are_told_at_once() -> None:
+    tagger = replace(SIZES, run=f"{__name__}:broken")
+    with pytest.raises(ContractError) as error:
+        run([Use(tagger, {})], TextBatch.of_strings(["a"]))
+    assert str(error.value) == (
+        f"tagger sizes@1 ({__name__}:broken): column sizes.chars is declared but was not given; "
+        "column sizes.bits was given but is not declared; "
+        "column sizes.bytes is int32, declared as int64; column sizes.bytes has 2 values for 1 documents"
+    )
+
+
+def test_every_declared_type_has_an_arrow_type() -> None:
+    from taggers.columns import ARROW_TYPES
+    from taggers.declare import COLUMN_TYPES
+
+    assert tuple(ARROW_TYPES) == COLUMN_TYPES
+    assert Column("a.b", "key128", "").type in ARROW_TYPES
+
+
+def test_a_batch_takes_no_nulls_and_no_other_type() -> None:
+    with pytest.raises(ValueError, match="1 of 2 texts are null"):
+        TextBatch.of_arrow(pa.array(["a", None], pa.large_string()))
+    with pytest.raises(TypeError, match="large_string, not string"):
+        TextBatch.of_arrow(pa.array(["a"]))
+
+
+def test_a_batch_does_not_copy_and_takes_chunks() -> None:
+    array = pa.array(["skipped", "naïve", "", "b"], pa.large_string()).slice(1)
+    batch = TextBatch.of_arrow(array)
+    assert batch.data.__array_interface__["data"][0] == array.buffers()[2].address + len("skipped")
+    assert batch.offsets.tolist() == [0, 6, 6, 7]
+    assert [batch.string(document) for document in range(3)] == ["naïve", "", "b"]
+    chunks = pa.chunked_array([array, array], pa.large_string())
+    assert [TextBatch.of_arrow(chunks).string(document) for document in (0, 3)] == ["naïve", "naïve"]
+
+
+def test_words_lines_and_paragraphs_are_byte_ranges() -> None:
+    batch = TextBatch.of_strings(["é b\n\nc", "", " d\n"])
+
+    def cut(pieces: Any) -> list[list[str]]:
+        ranges = list(zip(pieces.start, pieces.end, strict=True))
+        bounds = zip(pieces.first[:-1], pieces.first[1:], strict=True)
+        return [[bytes(batch.data[s:e]).decode() for s, e in ranges[first:last]] for first, last in bounds]
+
+    assert cut(batch.words) == [["é", "b", "c"], [], ["d"]]
+    assert cut(batch.lines) == [["é b", "c"], [], [" d", ""]]
+    assert cut(batch.paragraphs) == [["é b", "c"], [], [" d\n"]]
+    assert batch.words.length.tolist() == [1, 1, 1, 1]
+    assert len(np.unique(batch.words.hash)) == 4

@@ -1,0 +1,161 @@
+"""The kernels give what the reference gives: on wild text, on real text, in any batch, and in linear time."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tagger_reference import measure
+
+from taggers.declare import Use
+from taggers.registry import TAGGERS, find_tagger
+from taggers.run import run
+from taggers.text import TextBatch
+
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "language": {"languages": ["ar", "de", "en", "yo"], "max_chars": 400},
+    "text_hash": {"normalise": ["lower", "nfc", "punctuation", "whitespace"]},
+}
+USES = [Use(tagger, {**tagger.parameters, **PARAMETERS.get(tagger.name, {})}) for tagger in TAGGERS]
+
+# What taggers look at, and what kernels over UTF-8 get wrong: odd whitespace, marks, right-to-left, astral planes, NUL.
+FRAGMENTS = (
+    *("a", "b", "the", "of", "be", "x" * 70, "1", "#", "…", "...", ".", "•", "*", "-", "</s>", "__label__en"),
+    *(" ", " ", " ", "\t", "\n", "\n", "\n\n", "\r\n", "\x0b", "\x1c", "\x85", "\xa0", "\u1680", "\u2028", "\u3000"),
+    *("\0", "\x7f", "\u200b", "\ufeff", "é", "e\u0301", "\u0345", "İ", "ß", "שלום", "\u202eعرب", "日本", "ก็", "٣"),
+    *("😀", "👩\u200d👩\u200d👧", "𝒜", "𐐀", "\U000e0061", "\U0010ffff", "\ufffe", "\u2026", "\u2025", "\u0a85"),
+)
+TEXTS = st.one_of(
+    st.lists(st.sampled_from(FRAGMENTS), max_size=60).map("".join),
+    st.lists(st.sampled_from(("a", "b", "日")), max_size=60).map(" ".join),  # n-grams that repeat, up to ten words
+    st.lists(st.sampled_from(("a", "", "b a", "日")), max_size=20).map("\n".join),
+    st.text(max_size=40),
+)
+WILD = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@WILD
+@given(st.lists(TEXTS, max_size=6))
+def test_wild_text(texts: list[str]) -> None:
+    assert_equal_reference(USES, texts)
+
+
+@WILD
+@given(st.lists(TEXTS, min_size=1, max_size=8), st.data())
+def test_a_document_counts_the_same_in_any_batch(texts: list[str], data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(texts)))
+    stop = data.draw(st.integers(start, len(texts)))
+    whole = run(USES, TextBatch.of_strings(texts))
+    sliced = run(USES, TextBatch.of_arrow(pa.array(texts, pa.large_string()).slice(start, stop - start)))
+    alone = [run(USES, TextBatch.of_strings([text])) for text in texts[start:stop]]
+    for use in USES:
+        for column in use.columns:
+            expected = whole[use.key][column.name].to_pylist()[start:stop]
+            assert sliced[use.key][column.name].to_pylist() == expected
+            assert [one[use.key][column.name][0].as_py() for one in alone] == expected
+
+
+@pytest.mark.parametrize(
+    ("shards", "every", "chars"), [("web", 40, 200_000), ("wiki", 80, 200_000), ("book", 50, 60_000)]
+)
+def test_real_text(corpora: Path, shards: str, every: int, chars: int) -> None:
+    texts = [text[:chars] for text in itertools.islice(_texts(corpora / shards), None, None, every)]
+    assert texts
+    assert_equal_reference(USES, texts)
+
+
+def test_real_text_in_many_languages(corpora: Path) -> None:
+    lines = (corpora / "langid" / "udhr2.tsv").read_text("utf-8").split("\n")
+    texts = ["\n".join(line.split("\t")[-1] for line in lines[start : start + 20]) for start in range(0, 15_000, 100)]
+    assert_equal_reference(USES, texts)
+
+
+def test_a_long_text_of_one_letter_words() -> None:
+    count = 500_000
+    values = _measure("ngrams", "a " * count)
+    for n in (2, 3, 4):
+        assert values[f"ngrams.top_{n}"] == n * (count - n + 1) / count
+    for n in range(5, 11):
+        assert values[f"ngrams.duplicate_{n}"] == 1.0
+        assert values[f"ngrams.covered_{n}"] == n * ((count - 1) // n) / (2 * count)
+
+
+HARD = {
+    "one word": lambda size: "a" * size,
+    "the same word": lambda size: "a " * (size // 2),
+    "two words in turn": lambda size: "a b " * (size // 4),
+    "distinct words": lambda size: " ".join(map(str, range(size // 7))),
+    "a phrase said twice": lambda size: " ".join(map(str, range(size // 14))) * 2,
+    "whitespace": lambda size: " " * size,
+    "newlines": lambda size: "\n" * size,
+    "lines of one newline": lambda size: "a\n" * (size // 2),
+    "indented lines": lambda size: (" " * 999 + "\n") * (size // 1000),
+    "lines alike but for the end": lambda size: "\n".join("x" * 90 + str(line) for line in range(size // 100)),
+    "dots": lambda size: "." * size,
+}
+
+
+@pytest.mark.parametrize("text", HARD.values(), ids=HARD.keys())
+def test_time_grows_with_the_text_not_with_its_square(text: Any) -> None:
+    uses = [use for use in USES if use.tagger.name != "language"]  # which is fastText's time, and bounded
+    run(uses, TextBatch.of_strings(["warm up"]))
+    small, large = (_seconds(uses, text(size)) for size in (100_000, 1_600_000))
+    # 16 times the text; 256 times the time if it were the square. The addend is for clocks and busy machines.
+    assert large < 64 * small + 0.2
+
+
+def assert_equal_reference(uses: Sequence[Use], texts: Sequence[str]) -> None:
+    columns = run(uses, TextBatch.of_strings(texts))
+    for use in uses:
+        given = {name: column.to_pylist() for name, column in columns[use.key].items()}
+        for document, text in enumerate(texts):
+            expected = measure(use.tagger.name, text, use.parameters)
+            assert expected.keys() == given.keys()
+            for name, value in expected.items():
+                assert _alike(given[name][document], value), (name, given[name][document], value, text[:2000])
+
+
+def _alike(value: Any, expected: Any) -> bool:
+    if isinstance(value, float) and isinstance(expected, float | int):
+        return math.isclose(value, expected, rel_tol=1e-9, abs_tol=1e-12) or _as_float32(expected) == value
+    return type(value) is type(expected) and bool(value == expected)
+
+
+def _as_float32(value: float) -> float:
+    return float(pa.scalar(value, pa.float32()).as_py())
+
+
+def _measure(name: str, text: str) -> dict[str, Any]:
+    tagger = find_tagger(name)
+    assert tagger is not None
+    use = Use(tagger, tagger.parameters)
+    columns = run([use], TextBatch.of_strings([text]))[use.key]
+    return {column: values[0].as_py() for column, values in columns.items()}
+
+
+def _seconds(uses: Sequence[Use], text: str) -> float:
+    array = pa.array([text], pa.large_string())
+    times = []
+    for _ in range(2):
+        start = time.perf_counter()
+        run(uses, TextBatch.of_arrow(array))
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def _texts(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.glob("*.jsonl.zst")):
+        with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+            for line in io.TextIOWrapper(stream, "utf-8"):
+                yield json.loads(line)["text"]

@@ -113,7 +113,7 @@ def parser() -> argparse.ArgumentParser:
 def _demo(options: Any) -> int:
     from jobs.demo import demo
 
-    return demo(options)
+    return demo(options, dict(_setting(each) for each in options.conf), _say(options))
 
 
 def _run(options: Any) -> int:

@@ -36,10 +36,10 @@ class SmallRegistry:
         tagger(
             "language",
             ("top", "string"),
-            parameters={"languages": ()},
+            parameters={"languages": []},
             family=Family("language.", "languages", ("de", "en", "fr"), "float32", ""),
         ),
-        tagger("text_hash", ("key", "key128"), parameters={"normalise": "none"}),
+        tagger("text_hash", ("key", "key128"), parameters={"normalise": []}),
     )
 
     def find_tagger(self, name):
@@ -119,7 +119,7 @@ def test_every_field():
     got = parse()
     assert (got.name, got.version, got.seed, got.corpus) == ("mix", "1.2.0", 7, "s3://bucket/v2")
     assert (got.unit, got.counter, got.budget, got.policy) == ("tokens", "approx", 1000, Policy("fixed"))
-    assert got.dedup == (DedupMethod("text@1", {"normalise": "none"}),)
+    assert got.dedup == (DedupMethod("text@1", {"normalise": []}),)
     assert got.keep == (Rule("words.count", "max", 100_000), Rule("words.count", "min", 50))
     web, wiki = got.sources
     assert web == Source(
@@ -194,7 +194,7 @@ def uses(**changes):
 
 
 def test_uses_are_what_rules_and_dedup_need():
-    assert uses() == {"language@1": {"languages": ("en",)}, "text_hash@1": {"normalise": "none"}, "words@1": {}}
+    assert uses() == {"language@1": {"languages": ["en"]}, "text_hash@1": {"normalise": []}, "words@1": {}}
 
 
 def test_no_rules_and_no_dedup_use_nothing():
@@ -206,7 +206,7 @@ def test_no_rules_and_no_dedup_use_nothing():
 
 def test_languages_are_merged():
     both = {"words.count": "  language.fr: {max: 0.1}\n  language.top: {is: en}\n  language.de: {max: 0.2}"}
-    assert uses(**both)["language@1"] == {"languages": ("de", "en", "fr")}
+    assert uses(**both)["language@1"] == {"languages": ["de", "en", "fr"]}
 
 
 def test_uses_are_sorted_by_key():
@@ -222,13 +222,13 @@ def test_set_parameters_are_used():
     parameters = {use.tagger.name: use.parameters for use in got.uses()}
     assert parameters["lines"] == {"least": 5, "share": 1.0, "strict": True}
     assert type(parameters["lines"]["share"]) is float
-    assert parameters["language"] == {"languages": ("en", "fr")}
+    assert parameters["language"] == {"languages": ["en", "fr"]}
 
 
 def test_dedup_parameters_reach_the_tagger():
-    methods = {"- {use": "  - {use: text@1}\n  - {use: text@1, normalise: strict}"}
+    methods = {"- {use": "  - {use: text@1}\n  - {use: text@1, normalise: [whitespace, nfc]}"}
     found = [use.parameters for use in parse(**methods).uses() if use.tagger.name == "text_hash"]
-    assert sorted(each["normalise"] for each in found) == ["none", "strict"]
+    assert sorted(each["normalise"] for each in found) == [[], ["nfc", "whitespace"]]
 
 
 # --- what mistakes say
@@ -276,10 +276,9 @@ MISTAKES = [
     ({"- {use": "  - {use: text@2}"}, "9 dedup[0].use: unknown dedup method (found text@2); did you mean `text@1`?"),
     ({"- {use": "  - {use: minhash@1}"}, "9 dedup[0].use: `minhash@1` is not supported by this version"),
     ({"- {use": "  - {use: text@1, normalize: x}"}, "unknown parameter; did you mean `normalise`?"),
-    (
-        {"- {use": "  - {use: text@1, normalise: [x]}"},
-        "does not fit the parameter (found a list); write text, such as none",
-    ),
+    ({"- {use": "  - {use: text@1, normalise: x}"}, "does not fit the parameter (found x); write a list of text"),
+    ({"- {use": "  - {use: text@1, normalise: [lowr]}"}, "unknown value (found lowr); did you mean `lower`?"),
+    ({"- {use": "  - {use: text@1}\n  - {use: text@1, normalise: []}"}, "10 dedup[1]: the same method twice"),
     ({"- {use": "  - {use: id@1, normalise: x}"}, "unknown parameter; remove it: there are no parameters"),
     ({"- {use": "  - {use: id@1}\n  - {use: id@1}"}, "10 dedup[1]: the same method twice (found id@1)"),
     ({"prefer": "prefer: [wikk]"}, "10 prefer: unknown source (found wikk); did you mean `wiki`?"),
@@ -461,6 +460,14 @@ def test_our_recipes(file, real_registry):
     assert got.name == file.stem
     assert 9 <= len(got.rules_for("web")) <= 12
     assert got.uses()
+
+
+def test_methods_are_those_of_their_taggers(real_registry):
+    from taggers import registry, text_hash
+
+    assert all(registry.find_tagger(method.tagger) for method in recipe_reference.METHODS if method.tagger)
+    values = {method.use: method.values for method in recipe_reference.METHODS}
+    assert values == {"id@1": {}, "text@1": {"normalise": text_hash.STEPS}}
 
 
 def test_importing_is_cheap():

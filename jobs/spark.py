@@ -270,10 +270,11 @@ def _launch(conf: SparkConf, log_file: Path) -> Any:
             # Java's output, and that of the Python workers below it, is not for the terminal; ours still goes there.
             return launch_gateway(conf, {"stdout": log, "stderr": subprocess.STDOUT})  # type: ignore[no-untyped-call]
         except PySparkRuntimeError:
-            said = log_file.read_bytes()[before:].decode(errors="replace").strip().splitlines()
+            said = log_file.read_bytes()[before:].decode(errors="replace")
+            cause = re.search(r"^(?=\S).*(?:[Ee]rror|[Ee]xception|[Ii]nvalid|[Ff]ail).*$", said, re.MULTILINE)
             home = os.environ.get("SPARK_HOME")
             raise errors.JobFailed(
-                f"Spark's Java process did not start: {said[-1] if said else 'it said nothing'}",
+                f"Spark's Java process did not start: {cause[0] if cause else said.strip() or 'it said nothing'}",
                 remedy=f"see {log_file}" + (f"; SPARK_HOME={home} is used in place of pyspark's own" if home else ""),
             ) from None
 

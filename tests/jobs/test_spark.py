@@ -123,6 +123,22 @@ def test_ctrl_c_ends_the_tasks_and_java(tmp_path: Path) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.parametrize(
+    ("conf", "said"),
+    [
+        ({"spark.driver.memory": "much"}, "did not start: Invalid maximum heap size: -Xmxmuch"),
+        ({"spark.master": "local[many]"}, "Could not parse Master URL: 'local[many]'"),
+    ],
+)
+def test_a_session_that_cannot_start_says_why(conf: dict[str, str], said: str, tmp_path: Path) -> None:
+    code = f"import jobs.spark as s\nwith s.session(None, {conf}, {str(tmp_path / 'log')!r}, 'a test'): pass"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    last = run.stderr.strip().splitlines()[-1]
+    assert last.startswith("mixer.errors.JobFailed: ")
+    assert said in last
+    assert last.endswith(f"; see {tmp_path / 'log'}")
+
+
 def test_tasks_keep_the_order_of_their_items(spark: SparkSession) -> None:
     seen: list[tuple[str, int, int]] = []
     found = run_tasks(spark, lambda item: item * item, list(range(7)), "squares", lambda *it: seen.append(it))

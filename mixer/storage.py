@@ -61,12 +61,12 @@ def exists(uri: str) -> bool:
     return stat(uri) is not None
 
 
-def listing(base: str, under: str = "") -> dict[str, Stat]:
+def listing(base: str, under: str = "", hidden: bool = False) -> dict[str, Stat]:
     """Every file below base/under, as {path relative to base: Stat} in sorted order; empty where there is no folder.
 
-    Files whose name starts with a dot (temporary files among them) are not listed.
+    Files whose name starts with a dot (temporary files among them) are listed only if `hidden`.
     """
-    found = _local_listing(_local(base), under) if is_local(base) else _remote_listing(base, under)
+    found = _local_listing(_local(base), under, hidden) if is_local(base) else _remote_listing(base, under, hidden)
     return dict(sorted(found))
 
 
@@ -239,7 +239,7 @@ def _clear_errors(uri: str) -> Iterator[None]:
         raise StorageError(f"{uri}: cannot write ({error.strerror}); nothing half-written was left") from None
 
 
-def _local_listing(base: str, under: str) -> Iterator[tuple[str, Stat]]:
+def _local_listing(base: str, under: str, hidden: bool) -> Iterator[tuple[str, Stat]]:
     folders = [under.strip("/")]
     while folders:
         folder = folders.pop()
@@ -251,7 +251,7 @@ def _local_listing(base: str, under: str) -> Iterator[tuple[str, Stat]]:
             raise StorageError(f"{os.path.join(base, folder)}: no permission to list this folder") from None
         with entries:
             for entry in entries:
-                if entry.name.startswith("."):
+                if entry.name.startswith(".") and not hidden:
                     continue
                 path = f"{folder}/{entry.name}" if folder else entry.name
                 if entry.is_dir():
@@ -277,7 +277,7 @@ def _remote_stat(info: dict[str, Any]) -> Stat:
     return Stat(int(info["size"]), token)
 
 
-def _remote_listing(base: str, under: str) -> Iterator[tuple[str, Stat]]:
+def _remote_listing(base: str, under: str, hidden: bool) -> Iterator[tuple[str, Stat]]:
     files, root = _remote(base)
     root = root.rstrip("/")
     try:
@@ -286,5 +286,5 @@ def _remote_listing(base: str, under: str) -> Iterator[tuple[str, Stat]]:
         return
     for path, info in found.items():
         relative = path[len(root):].lstrip("/")
-        if not any(part.startswith(".") for part in relative.split("/")):
+        if hidden or not any(part.startswith(".") for part in relative.split("/")):
             yield relative, _remote_stat(info)

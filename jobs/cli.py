@@ -60,14 +60,16 @@ def parser() -> argparse.ArgumentParser:
 
     def spark(made: argparse.ArgumentParser) -> None:
         made.add_argument("--master", help="Spark master (default: local on all cores, each task tried four times)")
-        made.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE", help="a Spark setting; repeatable")
+        made.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE",
+                          help="a Spark setting; repeatable")
 
     def tagging(made: argparse.ArgumentParser) -> None:
         made.add_argument("--max-bad-share", type=_share, default=0.01, metavar="SHARE",
                           help="fail when more of the records than this cannot be read (default 0.01)")
         made.add_argument("--keep-broken", action="store_true",
                           help="use what stands before the break of a truncated or corrupt shard")
-        made.add_argument("--verify", action="store_true", help="hash every shard and sidecar instead of trusting times")
+        made.add_argument("--verify", action="store_true",
+                          help="hash every shard and sidecar instead of trusting times")
 
     def planning(made: argparse.ArgumentParser) -> None:
         made.add_argument("--where", choices=("auto", "pool", "spark"), default="auto",
@@ -104,6 +106,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("source", metavar="SOURCE", help="the document's own source")
     made.add_argument("id", metavar="ID", help="the document's own id")
     work(made)
+    command("taggers", _taggers, "List the taggers, and the columns that a recipe's rules may name.")
     return top
 
 
@@ -219,6 +222,28 @@ def _explain(options: Any) -> int:
     found = explain(made, context, corpus, options.source, options.id)
     text = text_of(corpus, found["shard"], found["row"])
     _print(options, {**found, "text": text}, lambda: report.explain_text(found, text))
+    return 0
+
+
+def _taggers(options: Any) -> int:
+    from taggers.registry import TAGGERS
+
+    said = [{"tagger": tagger.key, "doc": tagger.doc, "parameters": dict(tagger.parameters),
+             "columns": [column.__dict__ for column in tagger.columns],
+             "family": tagger.family and {"prefix": tagger.family.prefix, "type": tagger.family.type,
+                                          "values": tagger.family.values, "doc": tagger.family.doc}}
+            for tagger in TAGGERS]
+
+    def text() -> str:
+        lines = []
+        for tagger in TAGGERS:
+            lines.append(f"{tagger.key}  {tagger.doc}")
+            lines += [f"  {column.name}  ({column.type})  {column.doc}" for column in tagger.columns]
+            if tagger.family is not None:
+                lines.append(f"  {tagger.family.prefix}CODE  ({tagger.family.type})  {tagger.family.doc}")
+        return "\n".join(lines)
+
+    _print(options, said, text)
     return 0
 
 

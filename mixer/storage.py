@@ -8,6 +8,7 @@ in an object store by a single put.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -16,9 +17,12 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import IO, Any
 
 from mixer.errors import StorageError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,12 @@ def is_local(uri: str) -> bool:
 
 def absolute(uri: str) -> str:
     """The URI as other processes and other current folders can use it, without a trailing slash."""
-    return os.path.abspath(_local(uri)) if is_local(uri) else uri.rstrip("/")
+    return os.path.abspath(_local(uri)) if is_local(uri) else uri if uri.endswith("://") else uri.rstrip("/")
 
 
 def join(base: str, *parts: str) -> str:
-    return "/".join([base.rstrip("/") or "/", *(part.strip("/") for part in parts if part)])
+    rest = "/".join(part.strip("/") for part in parts if part)
+    return base + ("" if base.endswith("/") else "/") + rest if rest else base
 
 
 def stat(uri: str) -> Stat | None:
@@ -49,6 +54,9 @@ def stat(uri: str) -> Stat | None:
             found = os.stat(_local(uri))
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise StorageError(f"{uri}: cannot be looked at ({error.strerror}); correct the path, or ask its owner"
+                               ) from None
         return Stat(found.st_size, str(found.st_mtime_ns))
     files, path = _remote(uri)
     try:
@@ -73,13 +81,16 @@ def listing(base: str, under: str = "", hidden: bool = False) -> dict[str, Stat]
 def glob(base: str, patterns: Iterable[str]) -> dict[str, Stat]:
     """Files below base that match any pattern, as {relative path: Stat}, sorted.
 
-    `*` and `?` stay within a folder and skip a leading dot; `**/` crosses folders; `[abc]` is a class.
+    `*` and `?` stay within a folder and skip a leading dot; `**` as a whole part crosses folders; `[abc]`, `[a-c]` and
+    `[!abc]` are classes.
     """
     found: dict[str, Stat] = {}
     for pattern in patterns:
         folder = literal_folder(pattern)
         matches = re.compile(glob_regex(pattern)).fullmatch
-        found.update((path, stat) for path, stat in listing(base, folder).items() if matches(path))
+        # Unless asked for, nothing below a hidden folder, such as a work folder in the corpus, is even looked at.
+        hidden = any(part.startswith(".") for part in pattern.split("/"))
+        found.update((path, stat) for path, stat in listing(base, folder, hidden).items() if matches(path))
     return dict(sorted(found.items()))
 
 
@@ -96,26 +107,39 @@ def literal_folder(pattern: str) -> str:
 
 def glob_regex(pattern: str) -> str:
     """A regular expression for a glob over slash-separated relative paths."""
-    out, at = "", 0
-    while at < len(pattern):
-        rest, start = pattern[at:], at == 0 or pattern[at - 1] == "/"
-        if rest.startswith("**/"):
-            out, at = out + r"(?:[^/.][^/]*/)*", at + 3
-        elif rest[0] == "*":
-            out, at = out + (r"(?!\.)" if start else "") + "[^/]*", at + 1
-        elif rest[0] == "?":
-            out, at = out + (r"(?!\.)" if start else "") + "[^/]", at + 1
-        elif rest[0] == "[" and "]" in rest[2:]:
-            end = rest.index("]", 2)
-            body = rest[1:end].replace("\\", "\\\\")
-            out, at = out + "[" + ("^" + body[1:] if body[0] == "!" else body) + "]", at + end + 1
+    parts = pattern.split("/")
+    out = ""
+    for part in parts[:-1]:
+        out += r"(?:[^/.][^/]*/)*" if part == "**" else _part_regex(part) + "/"
+    return out + (r"(?:[^/.][^/]*/)*(?!\.)[^/]+" if parts[-1] == "**" else _part_regex(parts[-1]))
+
+
+def _part_regex(part: str) -> str:
+    out, at = r"(?!\.)" if part[:1] in ("*", "?", "[") else "", 0
+    while at < len(part):
+        end = part.find("]", at + (3 if part.startswith("[!", at) else 2)) if part[at] == "[" else -1
+        if end >= 0:
+            out, at = out + _class_regex(part[at + 1 : end]), end + 1
         else:
-            out, at = out + re.escape(rest[0]), at + 1
+            out, at = out + {"*": "[^/]*", "?": "[^/]"}.get(part[at], re.escape(part[at])), at + 1
     return out
 
 
+def _class_regex(body: str) -> str:
+    members, at, out = body.removeprefix("!"), 0, ""
+    while at < len(members):
+        if members[at + 1 : at + 2] == "-" and at + 2 < len(members):
+            low, high = members[at], members[at + 2]
+            out, at = out + (f"{re.escape(low)}-{re.escape(high)}" if low <= high else ""), at + 3
+        else:
+            out, at = out + re.escape(members[at]), at + 1
+    if not out:  # as in [z-a]
+        return "[^/]" if body.startswith("!") else "(?!)"
+    return f"(?!/)[{'^' if body.startswith('!') else ''}{out}]"
+
+
 def open_read(uri: str) -> IO[bytes]:
-    """A seekable, unbuffered-enough binary stream of the stored bytes; no decompression."""
+    """A seekable binary stream of the stored bytes; no decompression."""
     try:
         if is_local(uri):
             return open(_local(uri), "rb")
@@ -126,6 +150,11 @@ def open_read(uri: str) -> IO[bytes]:
         raise StorageError(f"{uri}: there is no such file; check the path") from None
     except PermissionError:
         raise StorageError(f"{uri}: no permission to read it; ask its owner, or run as a user that may") from None
+    except IsADirectoryError:
+        raise StorageError(f"{uri}: this is a folder; name a file") from None
+    except OSError as error:
+        raise StorageError(f"{uri}: cannot be opened ({error.strerror or error}); correct the path, or try again"
+                           ) from None
 
 
 def read(uri: str) -> bytes:
@@ -171,19 +200,29 @@ def writer(uri: str, durable: bool = False) -> Iterator[IO[bytes]]:
         path = _local(uri)
         with _clear_errors(uri):
             temporary = _temporary(path)
+            out = open(temporary, "xb")  # noqa: SIM115
+        try:
             try:
-                with open(temporary, "xb") as out:
-                    yield out
-                    if durable:
-                        _flush(out)
+                yield out
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise  # it comes of something else that the block does
+                with _clear_errors(uri):
+                    raise
+            with _clear_errors(uri):
+                if durable:
+                    _flush(out)
+                out.close()
                 os.replace(temporary, path)
-            finally:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(temporary)
+        finally:
+            with contextlib.suppress(OSError):  # on a full disk, for what is still to be flushed
+                out.close()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
         return
     # Spooled, so that an object store sees one put of a file that is known to be whole.
     with tempfile.SpooledTemporaryFile(max_size=64 << 20) as spool:
-        yield spool  # type: ignore[misc]
+        yield spool
         spool.seek(0)
         files, path = _remote(uri)
         with files.open(path, "wb") as out:
@@ -207,7 +246,7 @@ def remove_below(folder: str) -> None:
     if is_local(folder):
         shutil.rmtree(_local(folder), ignore_errors=True)
         return
-    for path in listing(folder):
+    for path in listing(folder, hidden=True):
         remove(join(folder, path))
 
 
@@ -236,7 +275,8 @@ def _clear_errors(uri: str) -> Iterator[None]:
     except OSError as error:
         if error.errno is None:
             raise
-        raise StorageError(f"{uri}: cannot write ({error.strerror}); nothing half-written was left") from None
+        raise StorageError(f"{uri}: cannot write ({error.strerror}); nothing half-written was left: make room, or "
+                           "choose another folder") from None
 
 
 def _local_listing(base: str, under: str, hidden: bool) -> Iterator[tuple[str, Stat]]:
@@ -254,11 +294,19 @@ def _local_listing(base: str, under: str, hidden: bool) -> Iterator[tuple[str, S
                 if entry.name.startswith(".") and not hidden:
                     continue
                 path = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_symlink() and _leads_back(entry.path):
+                    continue
                 if entry.is_dir():
                     folders.append(path)
                 elif entry.is_file():
                     found = entry.stat()
                     yield path, Stat(found.st_size, str(found.st_mtime_ns))
+
+
+def _leads_back(link: str) -> bool:
+    """Whether a symbolic link leads to a folder that it is in, so that following it would never end."""
+    inside, target = os.path.realpath(os.path.dirname(link)), os.path.realpath(link)
+    return inside == target or inside.startswith(target.rstrip("/") + "/")
 
 
 def _remote(uri: str) -> tuple[Any, str]:
@@ -272,9 +320,11 @@ def _remote(uri: str) -> tuple[Any, str]:
 
 
 def _remote_stat(info: dict[str, Any]) -> Stat:
-    token = next((str(info[key]) for key in ("ETag", "etag", "generation", "mtime", "LastModified", "created")
+    token = next((info[key] for key in ("ETag", "etag", "generation", "mtime", "LastModified", "created")
                   if info.get(key) is not None), "")
-    return Stat(int(info["size"]), token)
+    if isinstance(token, datetime):  # fsspec's memory gives times as numbers to info and as dates to find
+        token = token.timestamp()
+    return Stat(int(info["size"]), str(token))
 
 
 def _remote_listing(base: str, under: str, hidden: bool) -> Iterator[tuple[str, Stat]]:
@@ -284,7 +334,10 @@ def _remote_listing(base: str, under: str, hidden: bool) -> Iterator[tuple[str, 
         found = files.find(join(root, under) if under else root, detail=True)
     except FileNotFoundError:
         return
+    skip = len(under.strip("/")) + 1 if under.strip("/") else 0
     for path, info in found.items():
-        relative = path[len(root):].lstrip("/")
-        if hidden or not any(part.startswith(".") for part in relative.split("/")):
+        if not path.startswith(root + "/"):  # what only starts like the folder's name is not in it
+            continue
+        relative = path[len(root) + 1 :]
+        if hidden or not any(part.startswith(".") for part in relative[skip:].split("/")):
             yield relative, _remote_stat(info)

@@ -69,6 +69,6 @@ what to try next
   edit {folder}/recipe.yaml, then: solera plan {folder}/recipe.yaml --work {folder}/work
       what the edit does, in a second and without reading text
   zstd -dc {folder}/mixture/data/00000.jsonl.zst | head -n 1
-      a record, with its provenance
+      a record, with its provenance (needs the zstd tool)
   solera run {folder}/recipe.yaml --work {folder}/work --out {folder}/mixture-2
       the whole way; what is done is not done again"""

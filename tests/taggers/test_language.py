@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from taggers import language
 from taggers.language_codes import LANGUAGE_CODES
@@ -23,6 +25,15 @@ def test_the_model_is_the_one_that_versions_stand_for() -> None:
 def test_an_unknown_language_is_refused_rather_than_0() -> None:
     with pytest.raises(ValueError, match="knows no klingon"):
         language.run(TextBatch.of_strings(["a"]), {**LANGUAGE.parameters, "languages": ["en", "klingon"]})
+
+
+@given(st.text(), st.integers(1, 20))
+def test_the_head_is_the_first_code_points(text: str, max_chars: int) -> None:
+    assert language._head(TextBatch.of_strings(["é", text]), 1, max_chars) == text[:max_chars]
+
+
+def test_the_head_holds_code_points_of_four_bytes() -> None:
+    assert language._head(TextBatch.of_strings(["😀" * 10]), 0, 7) == "😀" * 7
 
 
 def test_scores_are_probabilities() -> None:

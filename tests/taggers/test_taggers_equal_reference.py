@@ -66,6 +66,12 @@ def test_a_document_counts_the_same_in_any_batch(texts: list[str], data: st.Data
             assert [one[use.key][column.name][0].as_py() for one in alone] == expected
 
 
+def test_no_document_sees_its_neighbour() -> None:
+    assert_equal_reference(
+        USES, ["..", "a.", "..", "-", "\n", "\n", "the", "", "re", "é", "a b c d e", "a b c d e", "…"]
+    )
+
+
 @pytest.mark.parametrize(
     ("shards", "every", "chars"), [("web", 40, 200_000), ("wiki", 80, 200_000), ("book", 50, 60_000)]
 )

@@ -37,7 +37,9 @@ class Pieces:
 class TextBatch:
     """The texts of some documents. Its arrays are shared by all taggers of a run and must not be written to.
 
-    `data` is uint8, the UTF-8 of all texts; text d is data[offsets[d]:offsets[d + 1]], with offsets int64.
+    `data` is uint8, the UTF-8 of all texts; text d is data[offsets[d]:offsets[d + 1]], with offsets int64. Each word,
+    line and paragraph takes 29 bytes once asked for: all kernels on 64 MB of English take 0.5 GB beside the text, and
+    three times that if every word is one letter.
     """
 
     data: Array

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mixer.errors import SoleraError
+from mixer.errors import SoleraError, StorageError
 
 if TYPE_CHECKING:
     from jobs.engine import Engine
@@ -27,16 +27,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except SoleraError as error:
-        if getattr(options, "json", False):
-            print(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
-        print(f"solera: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("solera: stopped; what is done stays done, the same command goes on from there", file=sys.stderr)
-        return 130
+        return _say_error(options, error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _say_error(options, StorageError(f"{error.filename}: {(error.strerror or 'cannot be used').lower()}; "
+                                                "check the path and its permissions"))
+    except KeyboardInterrupt:
+        print("solera: stopped; what is done stays done, the same command goes on from there", file=sys.stderr)
+        return 130
+
+
+def _say_error(options: Any, error: SoleraError) -> int:
+    if getattr(options, "json", False):
+        print(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
+    print(f"solera: {error}", file=sys.stderr)
+    return error.exit_code
 
 
 def parser() -> argparse.ArgumentParser:

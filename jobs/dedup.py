@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from jobs.engine import Engine
@@ -92,7 +93,7 @@ def _read_keys(place: Workspace, key: str, column: str, batches: Iterator[pa.Rec
                 keys = table.column(column).combine_chunks().cast(pa.binary())
                 size = len(keys)
                 yield pa.RecordBatch.from_arrays(
-                    [pa.array([item["_1"]] * size, pa.int32()), pa.array(range(size), pa.int64()), keys],
+                    [pa.array(np.full(size, item["_1"], np.int32)), pa.array(np.arange(size)), keys],
                     names=["shard", "row", "key"],
                 ).filter(keys.is_valid())
 

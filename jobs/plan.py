@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jobs.engine import Engine
-from mixer import attributes, clusters, index, packing, plan, rows, selection
+from mixer import attributes, clusters, index, packing, plan, rows, selection, storage
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.errors import NotDone
@@ -26,6 +26,8 @@ def make_plan(recipe: Recipe, corpus: Corpus, engine: Engine, where: str = "auto
     sets = current_sets(recipe, corpus, indexes)
     total = sum(indexes[rows.KEY][shard.path].rows for shard in corpus.shards)
     on_spark = where == "spark" or (where == "auto" and total > POOL_ROWS)
+    if on_spark:
+        engine.spark  # noqa: B018 - the number of slots is known once Spark is there
     slots = engine.slots
     bins = plan.bins_of(corpus, indexes[rows.KEY], max(1, min(len(corpus.shards), slots * packing.BINS_PER_SLOT)))
 
@@ -33,7 +35,7 @@ def make_plan(recipe: Recipe, corpus: Corpus, engine: Engine, where: str = "auto
         return engine.on_spark(phase, bins, label) if on_spark else engine.in_pool(phase, bins, label, total)
 
     def resolve(context: Context, method: int, shards: Sequence[int]) -> Tallies:
-        if on_spark and (where == "spark" or sets[method].documents > plan.KEEPERS_CAP):
+        if where == "spark" or sets[method].documents > plan.KEEPERS_CAP:
             from jobs.keepers import resolve_on_spark
 
             return resolve_on_spark(engine, context, method, shards)
@@ -48,8 +50,10 @@ def current_indexes(recipe: Recipe, corpus: Corpus) -> dict[str, dict[str, Entry
     keys = [rows.KEY, *(attributes.key_of(use) for use in recipe.uses())]
     indexes = {key: index.read(place.index(key)) for key in keys}
     for key, entries in indexes.items():
+        present = storage.listing(place.sidecars(key))
         stale = [shard.path for shard in corpus.shards
                  if shard.path not in entries or not entries[shard.path].unchanged(shard.stat)
+                 or f"{shard.path}.parquet" not in present
                  or entries[shard.path].rows_digest != indexes[rows.KEY][shard.path].rows_digest]
         if stale:
             raise NotDone(f"{key} is missing or out of date for {len(stale):,} of {len(corpus.shards):,} shards, "
@@ -64,7 +68,8 @@ def current_sets(recipe: Recipe, corpus: Corpus, indexes: Mapping[str, Mapping[s
         name = clusters.name_of(related, corpus, indexes[related.sidecar])
         found = clusters.read_set(corpus.workspace, name)
         if found is None or clusters.missing(corpus, [found]):
-            raise NotDone(f"the cluster set {name} has not been found for these shards", command=f"solera dedup {corpus.recipe_uri}")
+            raise NotDone(f"the cluster set {name} is not there, or not whole, for these shards",
+                          command=f"solera dedup {corpus.recipe_uri}")
         sets.append(found)
     return sets
 

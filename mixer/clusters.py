@@ -1,7 +1,7 @@
 """Cluster sets: which documents are the same by some method. They say nothing of which copy stays.
 
-A set is a folder named by the digest of its method, parameters and input sidecars: for each shard with members a sidecar
-of (row, cluster), and `set.json`, put last, which names them all.
+A set is a folder named by the digest of its method, parameters and input sidecars: for each shard with members a
+sidecar of (row, cluster), and `set.json`, put last, which names them all.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pyarrow as pa
 from mixer import attributes, rows, sidecars, storage
 from mixer.corpus import Corpus
 from mixer.documents import canonical_json
+from mixer.errors import StorageError
 from mixer.index import Entry
 from mixer.recipe import DedupMethod, Recipe
 from mixer.workspace import Workspace
@@ -71,7 +72,7 @@ def relations(recipe: Recipe) -> tuple[Relation, ...]:
 
 
 def name_of(related: Relation, corpus: Corpus, entries: Mapping[str, Entry]) -> str:
-    """`method-digest`: the digest is of the method, its parameters, and each shard's path and sidecar content digest."""
+    """`method-digest`, the digest of the method, its parameters, and each shard's path and sidecar content digest."""
     inputs = sorted([shard.path, entries[shard.path].digest] for shard in corpus.shards)
     method = related.method
     digest = hashlib.sha256(canonical_json([method.use, dict(method.parameters), inputs])).hexdigest()
@@ -96,7 +97,11 @@ def read_members(place: Workspace, found: ClusterSet, shard: str) -> pa.Table:
     """(row, cluster) of one shard in order of row; empty where it has no members."""
     if shard not in found.members:
         return SCHEMA.empty_table()
-    return sidecars.read(member_uri(place, found.name, shard))[0]
+    table, meta = sidecars.read(member_uri(place, found.name, shard))
+    if meta["digest"] != found.members[shard]["digest"]:
+        raise StorageError(f"{member_uri(place, found.name, shard)}: not the file that its set names; remove it and "
+                           "run dedup again")
+    return table
 
 
 def missing(corpus: Corpus, sets: Sequence[ClusterSet]) -> list[str]:

@@ -13,8 +13,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def draws(seed: int, purpose: str, identities: Array, copy: int = 0) -> Array:
     """A uint64 for each identity (uint8, shape (rows, 16)); shape (rows,).
 
-    The two halves of the identity are mixed with two keys, the halves of sha256("solera draw@1", seed, purpose,
-    copy), by the finaliser of MurmurHash3, whose every step can be inverted: equal halves are needed for equal input.
+    Each half of the identity is combined with a key of its own, one of the first two words of sha256("solera draw@1",
+    seed, purpose, copy), and mixed by the finaliser of MurmurHash3, which is one to one: of two identities with one
+    half in common the draws never collide.
     """
     key = hashlib.sha256(f"solera draw@1\0{seed}\0{purpose}\0{copy}".encode()).digest()
     keys = np.frombuffer(key[:16], "<u8")
@@ -24,10 +25,14 @@ def draws(seed: int, purpose: str, identities: Array, copy: int = 0) -> Array:
 
 
 def order_keys(draw: Array, identities: Array, sha256s: Array) -> list[Array]:
-    """The total order (draw, identity, text hash) as uint64 columns, most significant first, for np.lexsort reversed."""
-    big = [np.ascontiguousarray(part).view(">u8").astype(np.uint64).reshape(len(draw), -1)
-           for part in (identities, sha256s)]
+    """The total order (draw, identity, text hash) as uint64 columns, most significant first."""
+    big = [words(part) for part in (identities, sha256s)]
     return [draw, *(part[:, column] for part in big for column in range(part.shape[1]))]
+
+
+def words(data: Array) -> Array:
+    """Bytes (uint8, shape (rows, width)) as uint64, shape (rows, width / 8), whose order is that of the bytes."""
+    return np.ascontiguousarray(data).view(">u8").astype(np.uint64)
 
 
 def argsort(keys: list[Array]) -> Array:
@@ -48,4 +53,5 @@ def below(keys: list[Array], cutoff: tuple[int, ...]) -> Array:
 def _mix(x: Array) -> Array:
     x = (x ^ (x >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
     x = (x ^ (x >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-    return x ^ (x >> np.uint64(33))
+    mixed: Array = x ^ (x >> np.uint64(33))
+    return mixed

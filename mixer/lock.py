@@ -62,10 +62,13 @@ def decode(text: bytes, file: str) -> dict[str, Any]:
     """The lock that `text` holds; `file` is named in errors."""
     try:
         lock = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{file}: not a lock ({error}); take the one beside its manifest") from None
     if not isinstance(lock, dict) or lock.get("format") != FORMAT:
         raise BadInput(f"{file}: not a lock of this format; expected {FORMAT}")
+    shards = lock.get("shards")
+    if not isinstance(shards, list) or not all(isinstance(shard, dict) for shard in shards):
+        raise BadInput(f"{file}: a lock with no shards; take the one beside its manifest")
     return lock
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from mixer import attributes, clusters, draw, lock, rows, selection, sidecars, storage, weights
 from mixer.clusters import ClusterSet
@@ -25,6 +26,8 @@ FORMAT = "solera-plan@1"
 
 # Candidates that are resolved in the memory of one process; above it the keepers are a Spark job.
 KEEPERS_CAP = 4_000_000
+
+SHOWN = 3  # places of a repeated identity that an error names
 
 # (function of a list of shard numbers, what it is called) -> its results, one for each bin of shards
 Runner = Callable[[Callable[[Sequence[int]], Any], str], list[Any]]
@@ -83,12 +86,7 @@ def make(
     weighed = run(functools.partial(selection.weigh, context), "plan: pools")
     tallies = selection.merge_tallies([tallies, *(part[0] for part in weighed)])
     pools = {source.name: int(_tally(tallies, source.name, "pool")[1]) for source in recipe.sources}
-    allocated = weights.allocate(
-        policy=recipe.policy, budget=recipe.budget, pools=pools,
-        weights={source.name: source.weight for source in recipe.sources},
-        max_epochs={source.name: source.max_epochs for source in recipe.sources},
-        on_shortfall=recipe.on_shortfall,
-    )
+    allocated = _allocate(recipe, pools)
     shares = _shares(context, allocated, pools, selection.merge_histograms([part[1] for part in weighed]), run)
     chosen = run(functools.partial(selection.select, context, shares), "plan: selection")
     tallies = selection.merge_tallies([tallies, *(part[0] for part in chosen)])
@@ -117,7 +115,8 @@ def context_of(
     return Context(
         workspace=corpus.workspace, folder=folder, recipe=recipe, shards=corpus.shards,
         columns={column.name: attributes.key_of(use) for use in recipe.uses() for column in use.columns},
-        rows_digests=tuple(indexes[rows.KEY][shard.path].digest for shard in corpus.shards),
+        digests={key: tuple(entries[shard.path].digest for shard in corpus.shards)
+                 for key, entries in indexes.items()},
         sets=tuple(sets[: len(recipe.dedup)]),
     )
 
@@ -142,69 +141,74 @@ def bins_of(corpus: Corpus, entries: Mapping[str, Entry], count: int) -> list[li
 
 def allocations(recipe: Recipe, pools: Mapping[str, int]) -> list[dict[str, Any]]:
     """Requested and allocated units of each source, as the manifest has them: a function of recipe and pools alone."""
-    shares = weights.allocate(
+    return [asdict(share) for share in _allocate(recipe, pools)]
+
+
+def _allocate(recipe: Recipe, pools: Mapping[str, int]) -> tuple[weights.Share, ...]:
+    return weights.allocate(
         policy=recipe.policy, budget=recipe.budget, pools=pools,
         weights={source.name: source.weight for source in recipe.sources},
         max_epochs={source.name: source.max_epochs for source in recipe.sources},
         on_shortfall=recipe.on_shortfall,
     )
-    return [asdict(share) for share in shares]
 
 
 def _repeated_text(corpus: Corpus, found: ClusterSet) -> str:
     place = corpus.workspace
     shard = next(iter(found.members))
-    cluster = clusters.read_members(place, found, shard).column("cluster")[0].as_py()
-    places = []
+    cluster = clusters.read_members(place, found, shard).column("cluster")[0]
+    places: list[str] = []
     for member in found.members:
         table = clusters.read_members(place, found, member)
-        for row in table.filter(np.array([each == cluster for each in table.column("cluster").to_pylist()], bool)) \
-                .column("row").to_pylist():
-            about = sidecars.read(place.sidecar(rows.KEY, member), ["line", "source", "id"])[0].slice(row, 1).to_pylist()[0]
-            places.append(f"{member} line {about['line']}")
-        if len(places) > 3:
+        same = table.filter(pc.equal(table.column("cluster"), cluster)).slice(0, SHOWN - len(places)).column("row")
+        if len(same):
+            named, _ = sidecars.read(place.sidecar(rows.KEY, member), ["line", "source", "id"])
+            for about in named.take(same).to_pylist():
+                places.append(f"{member} line {about['line']}")
+                source, id = about["source"], about["id"]
+        if len(places) == SHOWN:
             break
-    return (f"{found.documents:,} documents share their (source, id) with another, such as {about['source']!r}, "
-            f"{about['id']!r} in {' and '.join(places[:3])}; give them ids of their own, or keep one of each by adding "
-            "`- {use: id@1}` to the recipe's dedup")
+    return (f"{found.documents:,} documents share their (source, id) with another, such as {source!r}, {id!r} in "
+            f"{' and '.join(places)}; give them ids of their own, or keep one of each by adding `- {{use: id@1}}` to "
+            "the recipe's dedup")
 
 
 def _shares(
     context: Context, allocated: Sequence[weights.Share], pools: Mapping[str, int], histograms: Mapping[str, Any],
     run: Runner,
 ) -> dict[str, Share]:
-    """Copies and cutoff of each source: T units over a pool of P are T div P copies, and the prefix that fits T mod P."""
+    """Copies and cutoff of each source: T units over a pool of P give T div P copies, and one more to the longest
+    prefix that fits T mod P. Where that is 0 nothing has one more, not even documents of no units.
+    """
     base, rest, buckets, before = {}, {}, {}, {}
     for share in allocated:
         pool = pools[share.source]
         base[share.source], rest[share.source] = divmod(share.allocated, pool) if pool else (0, 0)
-        if rest[share.source]:
+        if base[share.source] > selection.MOST_COPIES:
+            raise BadInput(f"{share.source}: {share.allocated:_} allocated over a pool of {pool:_} is "
+                           f"{base[share.source]:_} copies of each document; set max_epochs, or lower the budget")
+        if rest[share.source]:  # less than the pool, so the sums pass it
             sums = np.cumsum(histograms[share.source])
             bucket = int(np.searchsorted(sums, rest[share.source], side="right"))
-            if bucket < len(sums):
-                buckets[share.source] = bucket
-                before[share.source] = int(sums[bucket - 1]) if bucket else 0
+            buckets[share.source] = bucket
+            before[share.source] = int(sums[bucket - 1]) if bucket else 0
     ends = run(functools.partial(selection.boundary, context, buckets), "plan: draw") if buckets else []
     shares = {}
     for source in base:
-        if not rest[source]:
-            cutoff: tuple[int, ...] | None = selection.NO_EXTRA
-        elif source not in buckets:
-            cutoff = None
-        else:
-            parts = [end[source] for end in ends if source in end]
-            cutoff = _cutoff(np.concatenate(parts), rest[source] - before[source], buckets[source])
+        cutoff = selection.NO_EXTRA
+        if source in buckets:
+            found = np.concatenate([end[source] for end in ends if source in end])
+            cutoff = _cutoff(found, rest[source] - before[source])
         shares[source] = Share(base[source], cutoff)
     return shares
 
 
-def _cutoff(found: Any, room: int, bucket: int) -> tuple[int, ...]:
+def _cutoff(found: Any, room: int) -> tuple[int, ...]:
     """The order key of the first row that no longer fits; what comes before it does."""
     columns = [found[:, number] for number in range(found.shape[1])]
     by = draw.argsort(columns[:7])
     sums = np.cumsum(columns[7][by].astype(np.int64))
     first = int(np.searchsorted(sums, room, side="right"))
-    assert first < len(by), f"the allocation does not end in bucket {bucket}"
     return tuple(int(column[by[first]]) for column in columns[:7])
 
 
@@ -227,7 +231,6 @@ def _counts(
              "dropped": _three(_tally(tallies, source.name, "dedup", selection.method_text(method)))}
             for method in recipe.dedup
         ]
-        cutoff = shares[source.name].cutoff
         counts.append({
             "source": source.name,
             "shards": sum(shard.source == source.name for shard in shards),
@@ -241,7 +244,7 @@ def _counts(
             "cap": share.cap,
             "capped": share.capped,
             "copies": shares[source.name].copies,
-            "cutoff": None if cutoff is None else "".join(f"{part:016x}" for part in cutoff),
+            "cutoff": "".join(f"{part:016x}" for part in shares[source.name].cutoff),
             "not_drawn": _three(_tally(tallies, source.name, selection.NOT_DRAWN)),
             "selected": _three(_tally(tallies, source.name, "selected")),
             "emitted": _three(_tally(tallies, source.name, "emitted")),

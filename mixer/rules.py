@@ -40,8 +40,16 @@ def verdict(rule: Rule, value: object) -> str:
         return f"{rule.column} is missing"
     sign = {"min": "<", "max": ">", "is": "is not", "in": "is not in", "not_in": "is in"}[rule.kind]
     bound = rule.text.removeprefix(f"{rule.column} {rule.kind} ")
-    return f"{rule.column} {value:.6g} {sign} {bound}" if isinstance(value, float) else \
-        f"{rule.column} {value} {sign} {bound}"
+    return f"{rule.column} {_shown(rule, value)} {sign} {bound}"
+
+
+def _shown(rule: Rule, value: object) -> str:
+    """Six digits of a float, or as many as tell it from the bounds that it fails."""
+    if not isinstance(value, float):
+        return str(value)
+    bounds = [float(bound) for bound in (rule.value if isinstance(rule.value, tuple) else (rule.value,))]
+    texts = [f"{value:.{digits}g}" for digits in (6, 9, 17)]
+    return next((text for text in texts if float(text) not in bounds), texts[0])
 
 
 def _as(value: object, kind: pa.DataType) -> object:

@@ -49,7 +49,7 @@ class Context:
     recipe: Recipe
     shards: tuple[Shard, ...]
     columns: Mapping[str, str]  # column of a rule -> sidecar key
-    rows_digests: tuple[str, ...]  # of each shard
+    digests: Mapping[str, tuple[str, ...]]  # sidecar key -> content digest for each shard, as the lock has it
     sets: tuple[ClusterSet, ...]
 
     @property
@@ -98,13 +98,14 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Share:
-    """What a source's rows get: `copies` each, and one more for rows before `cutoff` in draw order (None: all)."""
+    """What a source's rows get: `copies` each, and one more for rows before `cutoff` in draw order."""
 
     copies: int
-    cutoff: tuple[int, ...] | None
+    cutoff: tuple[int, ...]
 
 
-NO_EXTRA = (0,) * 7
+NO_EXTRA: tuple[int, ...] = (0,) * 7
+MOST_COPIES = 2**31 - 2  # what an int32 holds, less the extra one
 
 
 def method_text(method: DedupMethod) -> str:
@@ -120,7 +121,7 @@ def method_text(method: DedupMethod) -> str:
 def judge(context: Context, shards: Sequence[int]) -> Part:
     """Drafts of the shards after the keep rules, with each rule's losses: first reason, own, exclusive and missing."""
     tallies: Tallies = {}
-    candidates = {}
+    candidates: dict[int, int] = {}
     for number in shards:
         shard = context.shards[number]
         source_rules = context.recipe.rules_for(shard.source)
@@ -159,7 +160,7 @@ def judge(context: Context, shards: Sequence[int]) -> Part:
 def drop_losers(context: Context, method: int, shards: Sequence[int]) -> Part:
     """Drafts of the shards without the losers of a dedup method, and candidates for the next one."""
     tallies: Tallies = {}
-    candidates = {}
+    candidates: dict[int, int] = {}
     for number in shards:
         draft = _draft(context, number)
         table = _load(context, number, [])
@@ -181,8 +182,8 @@ def resolve_in_memory(context: Context, method: int, shards: Sequence[int]) -> T
     """
     tables = [sidecars.read(context.candidates_uri(method, number))[0] for number in shards]
     table = pa.concat_tables(tables).combine_chunks() if tables else CANDIDATE_SCHEMA.empty_table()
-    cluster = _words(table, "cluster")
-    order = _words(table, "order")
+    cluster = draw.words(_fixed(table, "cluster"))
+    order = draw.words(_fixed(table, "order"))
     number, row = np.asarray(table.column("shard")), np.asarray(table.column("row"))
     by = np.lexsort([row, number, *(order[:, i] for i in range(7, -1, -1)), cluster[:, 1], cluster[:, 0]])
     cluster, number, row = cluster[by], number[by], row[by]
@@ -264,8 +265,7 @@ def select(context: Context, shares: Mapping[str, Share], shards: Sequence[int])
         table = _load(context, number, [])
         draft = _draft(context, number)
         alive = draft == 0
-        extra = np.ones(len(draft), bool) if share.cutoff is None else \
-            draw.below(_keys(table, _draws(context, table)), share.cutoff)
+        extra = draw.below(_keys(table, _draws(context, table)), share.cutoff)
         copies = np.where(alive, share.copies + extra, 0).astype(np.int32)
         draft[alive & (copies == 0)] = len(context.reasons) - 1
         units, sizes = units_of(context.recipe, table), np.asarray(table.column("bytes"))
@@ -274,7 +274,7 @@ def select(context: Context, shares: Mapping[str, Share], shards: Sequence[int])
         _add(tallies, (source, NOT_DRAWN, ""), alive & ~chosen, units, sizes)
         emitted = np.array([copies.sum(dtype=np.int64), (units * copies).sum(), (sizes * copies).sum()])
         _plus(tallies, (source, "emitted", ""), emitted)
-        meta = {"shard": context.shards[number].path, "rows_digest": context.rows_digests[number]}
+        meta = {"shard": context.shards[number].path, "rows_digest": context.digests[rows.KEY][number]}
         table = pa.table([copies, draft], schema=SELECTION_SCHEMA)
         meta = sidecars.write(context.selection_uri(number), table, meta)
         written[number] = {
@@ -325,18 +325,25 @@ def _load(context: Context, number: int, columns: Sequence[str]) -> pa.Table:
     place, shard = context.workspace, context.shards[number].path
     wanted = ["bytes", "identity", "text_sha256"]
     table, meta = sidecars.read(place.sidecar(rows.KEY, shard), wanted)
-    if meta["digest"] != context.rows_digests[number]:
-        raise StorageError(f"{place.sidecar(rows.KEY, shard)}: changed while the plan was made; run it again")
+    _check(context, rows.KEY, number, meta)
     by_sidecar: dict[str, list[str]] = {}
     for column in dict.fromkeys(columns):
         by_sidecar.setdefault(context.columns[column], []).append(column)
     for key, names in by_sidecar.items():
         part, about = sidecars.read(place.sidecar(key, shard), names)
+        _check(context, key, number, about)
         if about["rows_digest"] != meta["digest"] or part.num_rows != table.num_rows:
             raise StorageError(f"{place.sidecar(key, shard)}: not aligned with the rows of its shard; run tag again")
         for name in names:
             table = table.append_column(name, part.column(name))
     return table
+
+
+def _check(context: Context, key: str, number: int, meta: Mapping[str, Any]) -> None:
+    """A plan decides by the sidecars that its lock names, or not at all."""
+    if meta["digest"] != context.digests[key][number]:
+        uri = context.workspace.sidecar(key, context.shards[number].path)
+        raise StorageError(f"{uri}: not the sidecar that the index names; run tag again")
 
 
 def _next(context: Context, number: int, method: int, draft: Array, table: pa.Table) -> dict[int, int]:
@@ -374,12 +381,6 @@ def _fixed(table: pa.Table, column: str) -> Array:
     chunked = table.column(column)
     return np.concatenate([fixed_bytes(chunk) for chunk in chunked.chunks]) if chunked.num_chunks else \
         np.empty((0, chunked.type.byte_width), np.uint8)
-
-
-def _words(table: pa.Table, column: str) -> Array:
-    """A fixed-size binary column as big-endian uint64 words, shape (rows, width / 8): their order is the bytes'."""
-    found = _fixed(table, column)
-    return np.ascontiguousarray(found).view(">u8").astype(np.uint64).reshape(len(found), -1)
 
 
 def _draft(context: Context, number: int) -> Array:

@@ -1,0 +1,246 @@
+"""Small corpora on disk, tagged and deduplicated without Spark, and strategies that make them up."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+from hypothesis import strategies as st
+from plan_oracle import Doc, Outcome, key_of
+
+from jobs.tagging import Order, Settings, entry_of, tag_shard
+from mixer import attributes, clusters, index, plan, rows, selection, sidecars, storage
+from mixer.clusters import ClusterSet, Relation
+from mixer.corpus import Corpus, find
+from mixer.index import Entry
+from mixer.plan import Plan
+from mixer.recipe import Recipe, parse
+from mixer.selection import Context
+from taggers.columns import ARROW_TYPES
+from taggers.declare import Use
+
+Shards = Mapping[str, Sequence[Doc]]
+
+
+@dataclass
+class Case:
+    """A corpus on disk that is ready to be planned, and the documents that it holds."""
+
+    recipe: Recipe
+    corpus: Corpus
+    docs: Shards
+    indexes: dict[str, dict[str, Entry]]
+    sets: list[ClusterSet]
+
+    @property
+    def owner(self) -> dict[str, str]:
+        return {shard.path: shard.source for shard in self.corpus.shards}
+
+    def plan(self, bins: Sequence[Sequence[int]] | None = None) -> tuple[Plan, Outcome]:
+        """A plan made now, in this process, with these bins of shard numbers (else one), and what it says."""
+        bins = [list(range(len(self.corpus.shards)))] if bins is None else bins
+        storage.remove_below(storage.join(self.corpus.workspace.folder, "plans"))
+        made = plan.make(self.recipe, self.corpus, self.indexes, self.sets,
+                         lambda phase, label: [phase(part) for part in bins], selection.resolve_in_memory)
+        return made, self.outcome(made)
+
+    def context(self, made: Plan) -> Context:
+        return plan.context_of(self.recipe, self.corpus, made.folder, self.indexes, self.sets)
+
+    def outcome(self, made: Plan) -> Outcome:
+        """What a plan's files say, in the oracle's shape."""
+        context = self.context(made)
+        chosen: dict[str, list[tuple[int, str]]] = {}
+        losers: list[dict[tuple[str, int], tuple[str, int]]] = [{} for _ in self.recipe.dedup]
+        paths = [shard.path for shard in self.corpus.shards]
+        for number, path in enumerate(paths):
+            table = sidecars.read(context.selection_uri(number))[0].to_pylist()
+            chosen[path] = [(row["copies"], context.reasons[row["reason"]]) for row in table]
+            for method, lost in enumerate(losers):
+                for row in selection.read_losers(context, method, number).to_pylist():
+                    lost[path, row["row"]] = paths[row["keeper_shard"]], row["keeper_row"]
+        about = {each["shard"]: {name: each[name] for name in ("rows", "docs", "bytes", "max_copies")}
+                 for each in made.body["selections"]}
+        return Outcome(made.body["counts"], made.body["losses"], made.body["links"], chosen, losers, about)
+
+
+def recipe_text(sources: Mapping[str, Mapping[str, Any]], **fields: Any) -> bytes:
+    """A recipe over folders that are called like its sources, unless they say otherwise. JSON is YAML too."""
+    whole = {name: {"shards": f"{name}/*.jsonl", **source} for name, source in sources.items()}
+    return json.dumps({"name": "case", "version": "1.0.0", "seed": 7, "corpus": "corpus", "unit": "tokens",
+                       "policy": {"kind": "proportional"}, **fields, "sources": whole}).encode()
+
+
+def write_shards(folder: Path, docs: Shards) -> None:
+    for path, each in docs.items():
+        target = folder / "corpus" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        records = [{"id": doc.id, "source": doc.source, "text": doc.text} for doc in each]
+        target.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def case(folder: Path, recipe: bytes, docs: Shards) -> Case:
+    """Writes a corpus below `folder`, its sidecars, their indexes and its cluster sets."""
+    write_shards(folder, docs)
+    made = opened(folder, recipe)
+    indexes = tagged(made, docs)
+    related = clusters.relations(made[0])
+    sets = [found_set(each, made[1], indexes[each.sidecar], docs) for each in related]
+    return Case(*made, docs, indexes, sets)
+
+
+def opened(folder: Path, recipe: bytes) -> tuple[Recipe, Corpus]:
+    """The recipe written to a file, and its corpus, as every command begins."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "recipe.yaml"
+    file.write_bytes(recipe)
+    parsed = parse(recipe, str(file))
+    return parsed, find(parsed, str(file), str(folder / "work"))
+
+
+def tagged(made: tuple[Recipe, Corpus], docs: Shards) -> dict[str, dict[str, Entry]]:
+    """Sidecars and indexes: rows, sizes and text keys as the tag stage makes them, other columns as the documents say.
+
+    A plan sees sidecars alone, so that values may be whatever is worth a test, nulls above all.
+    """
+    recipe, corpus = made
+    place = corpus.workspace
+    uses = {attributes.key_of(use): use for use in recipe.uses()}
+    real = {key: use for key, use in uses.items() if use.tagger.name in ("sizes", "text_hash")}
+    indexes: dict[str, dict[str, Entry]] = {key: {} for key in (rows.KEY, *uses)}
+    for shard in corpus.shards:
+        done = tag_shard(Settings(place, real), Order(shard.path, shard.stat.bytes, frozenset(real)))
+        assert done.broken is None
+        for key, entry in done.entries.items():
+            indexes[key][shard.path] = entry
+        for key in uses.keys() - real.keys():
+            values = {name: [doc.values.get(name) for doc in docs[shard.path]] for name in _names(uses[key])}
+            indexes[key][shard.path] = write_sidecar(corpus, shard.path, uses[key], values, indexes[rows.KEY])
+    for key, entries in indexes.items():
+        index.write(place.index(key), entries.values())
+    return indexes
+
+
+def write_sidecar(corpus: Corpus, shard: str, use: Use, values: Mapping[str, Sequence[Any]],
+                  of_rows: Mapping[str, Entry]) -> Entry:
+    """An attribute sidecar with these values; its entry for the index."""
+    place, key = corpus.workspace, attributes.key_of(use)
+    schema = pa.schema([(column.name, ARROW_TYPES[column.type]) for column in use.columns])
+    stat = storage.stat(place.shard(shard))
+    assert stat is not None
+    entry = of_rows[shard]
+    meta = {"key": key, "shard": shard, "shard_bytes": stat.bytes, "shard_token": stat.token,
+            "shard_sha256": entry.sha256, "rows_digest": entry.digest,
+            "info": {"parameters": dict(use.parameters), "model_sha256": attributes.model_sha256(use),
+                     "unicode": "15.0.0"}}
+    return entry_of(shard, stat, sidecars.write(place.sidecar(key, shard), pa.table(dict(values), schema=schema), meta))
+
+
+def found_set(related: Relation, corpus: Corpus, entries: Mapping[str, Entry], docs: Shards) -> ClusterSet:
+    """A cluster set from a dict over the documents, written as the dedup stage has to write it."""
+    place = corpus.workspace
+    members: defaultdict[Any, list[tuple[str, int]]] = defaultdict(list)
+    for shard in corpus.shards:
+        for row, doc in enumerate(docs[shard.path]):
+            members[key_of(related.method, doc)].append((shard.path, row))
+    by_shard: defaultdict[str, dict[int, bytes]] = defaultdict(dict)
+    for key, places in members.items():
+        if len(places) > 1:
+            for path, row in places:
+                by_shard[path][row] = rows.identity(*key) if related.method.use == "id@1" else \
+                    xxhash.xxh3_128_digest(key.encode())
+    name = clusters.name_of(related, corpus, entries)
+    written = {}
+    for path, found in sorted(by_shard.items()):
+        table = pa.table([pa.array(sorted(found)), [found[row] for row in sorted(found)]], schema=clusters.SCHEMA)
+        meta = sidecars.write(clusters.member_uri(place, name, path), table, {"set": name, "shard": path})
+        written[path] = {"rows": meta["rows"], "digest": meta["digest"]}
+    made = ClusterSet(name, related.method.use, dict(related.method.parameters),
+                      sum(len(places) > 1 for places in members.values()),
+                      sum(map(len, by_shard.values())), written)
+    clusters.put_set(place, made)
+    return made
+
+
+def _names(use: Use) -> list[str]:
+    return [column.name for column in use.columns]
+
+
+# ---- strategies
+
+F32 = [float(np.float32(value)) for value in (0.1, 0.65, np.nextafter(np.float32(0.65), np.float32(0)), 0.9)]
+# Equal texts, texts that are equal once normalised, empty ones and some of equal size.
+TEXTS = ["", " ", "a", "A", "a.", "b", "aaaa", "bbbb", "é", "e\u0301", "word " * 5, "Word " * 5, "x" * 33]
+NORMALISE = ["lower", "nfc", "punctuation", "whitespace"]
+RULES: list[tuple[str, dict[str, Any]]] = [
+    ("words.count", {"min": 1}), ("words.count", {"max": 2.0, "min": 1}), ("sizes.bytes", {"min": 1}),
+    ("language.en", {"min": 0.65}), ("language.en", {"max": 0.65}), ("language.top", {"in": ["en", "fr"]}),
+    ("language.top", {"not_in": ["de"]}), ("words.count", {"is": 1}), ("words.mean_length", {"max": 3.5}),
+]
+VALUES = {"words.count": [None, 0, 1, 2, 3], "language.en": [None, *F32], "language.top": [None, "en", "de"],
+          "words.mean_length": [None, 3.4999999999999996, 3.5, 3.5000000000000004]}
+WEIGHTS = {1: [[1]], 2: [[0.5, 0.5], [0.7, 0.3], [1, 0]], 3: [[0.2, 0.3, 0.5], [0.25, 0.75, 0], [0.4, 0.4, 0.2]]}
+
+
+@st.composite
+def corpora(draw: Callable[[Any], Any], repeated: bool, sources: int | None = None) -> dict[str, list[Doc]]:
+    """Shards of a few tiny documents each, under the folders a, b and c. `repeated` allows repeated identities."""
+    fits = st.builds(
+        Doc, st.sampled_from("xy"), st.sampled_from("0123456789") if repeated else st.just(""),
+        st.sampled_from(TEXTS), st.fixed_dictionaries({name: st.sampled_from(each) for name, each in VALUES.items()}))
+    shards: dict[str, list[Doc]] = {}
+    for folder in "abc"[: sources or draw(st.integers(1, 3))]:
+        for number in range(draw(st.integers(1, 3))):
+            docs = draw(st.lists(fits, max_size=7))
+            path = f"{folder}/{number}.jsonl"
+            shards[path] = [doc if repeated else Doc(doc.source, f"{path}:{row}", doc.text, doc.values)
+                            for row, doc in enumerate(docs)]
+    return shards
+
+
+@st.composite
+def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, **fixed: Any) -> bytes:
+    """Recipes over these folders; `identity` lists id@1 among the dedup methods."""
+    texts = st.lists(st.lists(st.sampled_from(NORMALISE), unique=True).map(sorted), max_size=2, unique_by=tuple)
+    methods: list[dict[str, Any]] = [{"use": "text@1", "normalise": steps} for steps in draw(texts)]
+    if identity:
+        methods.insert(draw(st.integers(0, len(methods))), {"use": "id@1"})
+    rules = draw(st.lists(st.sampled_from(RULES), max_size=3, unique_by=lambda rule: rule[0]))
+    shared = {column for column, _ in rules}
+    own = [rule for rule in RULES if rule[0] not in shared]
+    is_fixed = draw(st.booleans())
+    weights = draw(st.sampled_from(WEIGHTS[len(folders)]))
+    order = draw(st.permutations(folders))
+    chosen: dict[str, Any] = {}
+    for folder, weight in zip(order, weights, strict=True):
+        source: dict[str, Any] = {"weight": weight} if is_fixed else {}
+        if draw(st.booleans()):
+            source["max_epochs"] = draw(st.sampled_from([0.3, 1, 2.45, 4]))
+        if own and draw(st.booleans()):
+            source["keep"] = dict([draw(st.sampled_from(own))])
+        chosen[folder] = source
+    fields: dict[str, Any] = {
+        "seed": draw(st.integers(0, 3)), "unit": draw(st.sampled_from(["tokens", "bytes", "docs"])),
+        "policy": {"kind": "fixed" if is_fixed else "proportional"},
+        "budget": draw(st.one_of(st.integers(1, 300), st.integers(1, 20))),
+        "dedup": methods, "prefer": draw(st.permutations(folders))[: draw(st.integers(0, 3))],
+        "keep": dict(rules), "on_shortfall": draw(st.sampled_from(["error", "redistribute", "redistribute"])),
+    }
+    if not is_fixed and draw(st.booleans()):
+        del fields["budget"]
+    return recipe_text(chosen, **{**fields, **fixed})
+
+
+@st.composite
+def cases(draw: Callable[[Any], Any]) -> tuple[bytes, dict[str, list[Doc]]]:
+    """A recipe and the documents of a corpus for it."""
+    identity = draw(st.booleans())
+    docs = draw(corpora(identity))
+    return draw(recipes(sorted({path[0] for path in docs}), identity)), docs

@@ -8,26 +8,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import msgspec
 import zstandard
 
 from mixer import storage
-from mixer.errors import BadInput
+from mixer.errors import BadInput, StorageError
 
 SUFFIXES = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst", ".parquet")
 READ_BYTES = 1 << 20
-# A compressed block can grow by four orders of magnitude: small slices bound what one call can return.
-SLICE_BYTES = 32 << 10
+# A compressed block can grow by 32,000 times: small slices bound what one call can return, here to 128 MiB.
+SLICE_BYTES = 4 << 10
 BATCH_BYTES = 16 << 20
 LINE_BYTES = 1 << 30
 RAW_BYTES = 4 << 10
 PARQUET_ROWS = 1024
+BOM = b"\xef\xbb\xbf"
 WINDOW_BYTES = 1 << 31
+
+Chunk: TypeAlias = bytes  # LineReader has a field named bytes
 
 
 class Document(msgspec.Struct, gc=False):
@@ -78,15 +82,15 @@ class LineReader:
     broken: str | None = None
     ended: bool = True
 
-    def __iter__(self) -> Iterator[tuple[int, int, bytes | Bad]]:
+    def __iter__(self) -> Iterator[tuple[int, int, Chunk | Bad]]:
         digest = hashlib.sha256()
         with storage.open_read(self.uri) as stream:
             yield from self._split(self._decompressed(stream, digest))
         self.sha256 = digest.hexdigest()
 
-    def _decompressed(self, stream: IO[bytes], digest: Any) -> Iterator[bytes]:
-        def blocks() -> Iterator[bytes]:
-            while block := stream.read(READ_BYTES):
+    def _decompressed(self, stream: IO[Chunk], digest: Any) -> Iterator[Chunk]:
+        def blocks() -> Iterator[Chunk]:
+            while block := _read_block(stream, self.uri, self.bytes):
                 digest.update(block)
                 self.bytes += len(block)
                 yield block
@@ -100,18 +104,19 @@ class LineReader:
         for _ in blocks():  # after a break: the digest is of the whole file, whatever state it is in
             pass
 
-    def _split(self, chunks: Iterator[bytes]) -> Iterator[tuple[int, int, bytes | Bad]]:
+    def _split(self, chunks: Iterator[Chunk]) -> Iterator[tuple[int, int, Chunk | Bad]]:
         number, offset, held = 1, 0, 0
-        pieces: list[bytes] = []
+        pieces: list[Chunk] = []
         for chunk in chunks:
-            parts = chunk.split(b"\n")
-            for part in parts[:-1]:
-                yield number, offset, _whole(number, offset, held + len(part), [*pieces, part])
-                number, offset = number + 1, offset + held + len(part) + 1
-                held, pieces = 0, []
-            held += len(parts[-1])
-            if held <= LINE_BYTES or not pieces:
-                pieces.append(parts[-1])
+            for start in range(0, len(chunk), READ_BYTES):  # a chunk of newlines alone would be a vast list
+                parts = chunk[start : start + READ_BYTES].split(b"\n")
+                for part in parts[:-1]:
+                    yield number, offset, _whole(number, offset, held + len(part), [*pieces, part])
+                    number, offset = number + 1, offset + held + len(part) + 1
+                    held, pieces = 0, []
+                held += len(parts[-1])
+                if held <= LINE_BYTES or not pieces:
+                    pieces.append(parts[-1])
         self.ended = not held
         if held:
             yield number, offset, _whole(number, offset, held, pieces)
@@ -147,8 +152,8 @@ class ShardReader:
             if isinstance(line, Bad):
                 batch.bad.append(line)
                 continue
-            if offset == 0 and line.startswith(b"\xef\xbb\xbf"):
-                line = line[3:]  # a byte order mark is no part of the first record
+            if offset == 0 and line.startswith(BOM):  # which is no part of the first record
+                line, offset = line[len(BOM) :], len(BOM)
             if not line or line.isspace():
                 self.blank_lines += 1
                 continue
@@ -158,16 +163,17 @@ class ShardReader:
                 document = decode(line)
                 reason = None if document.id else "id is empty"
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                reason = _reason(error)
+                reason = _reason(error, line)
             if reason is not None:
                 batch.bad.append(Bad(number, offset, reason, line[:RAW_BYTES], len(line)))
-                continue
-            batch.documents.append(document)
-            batch.lines.append(number)
-            batch.offsets.append(offset)
-            if self.keep_raw:
-                batch.raws.append(line)
-            size += len(line)
+                size += min(len(line), RAW_BYTES)
+            else:
+                batch.documents.append(document)
+                batch.lines.append(number)
+                batch.offsets.append(offset)
+                if self.keep_raw:
+                    batch.raws.append(line)
+                size += len(line)
             if size >= self.batch_bytes:
                 self.bytes = reader.bytes
                 yield batch
@@ -184,7 +190,7 @@ class ShardReader:
 
         digest = hashlib.sha256()
         with storage.open_read(self.uri) as stream:
-            while block := stream.read(READ_BYTES):
+            while block := _read_block(stream, self.uri, self.bytes):
                 digest.update(block)
                 self.bytes += len(block)
         self.sha256 = digest.hexdigest()
@@ -197,12 +203,15 @@ class ShardReader:
                     self.broken = f"corrupt: Parquet without the column {', '.join(sorted(missing))}"
                     yield Batch(bad=[Bad(0, -1, self.broken, b"", 0)])
                     return
-                for table in file.iter_batches(batch_size=PARQUET_ROWS):
-                    batch = Batch()
-                    for row in table.to_pylist():
-                        number += 1
-                        _take_row(batch, row, number, self.keep_raw)
-                    yield batch
+                for group in range(file.num_row_groups):
+                    about = file.metadata.row_group(group)
+                    fit = self.batch_bytes * about.num_rows // max(1, about.total_byte_size)
+                    for table in file.iter_batches(max(1, min(fit, PARQUET_ROWS)), row_groups=[group]):
+                        batch = Batch()
+                        for row in _pylist(table):
+                            number += 1
+                            _take_row(batch, row, number, self.keep_raw)
+                        yield batch
             except (pa.ArrowException, OSError) as error:
                 self.broken = f"corrupt: Parquet cannot be read after row {number} ({_first_line(error)})"
                 yield Batch(bad=[Bad(0, -1, self.broken, b"", 0)])
@@ -215,6 +224,14 @@ def raw_fields(line: bytes) -> dict[str, msgspec.Raw]:
 
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def _read_block(stream: IO[bytes], uri: str, at: int) -> bytes:
+    try:
+        return stream.read(READ_BYTES)
+    except OSError as error:
+        raise StorageError(f"{uri}: cannot be read after byte {at} ({error.strerror or error}); try again, or fetch "
+                           "it again") from None
 
 
 def _zstd() -> Any:
@@ -234,6 +251,11 @@ def _inflate(
         while view:
             piece, view = view[:SLICE_BYTES], view[SLICE_BYTES:]
             while piece:
+                if inflater is None and fed and name == "gzip":
+                    padding = len(piece) - len(bytes(piece).lstrip(b"\0"))  # of tapes and blocks, as gzip has it
+                    piece, taken = piece[padding:], taken + padding
+                    if not piece:
+                        break
                 if inflater is None:
                     inflater, fed = new(), True
                 try:
@@ -260,13 +282,29 @@ def _whole(number: int, offset: int, length: int, pieces: list[bytes]) -> bytes 
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _take_row(batch: Batch, row: dict[str, Any], number: int, keep_raw: bool) -> None:
-    raw = _row_json(row)
+def _pylist(table: Any) -> Iterator[dict[str, Any] | UnicodeDecodeError]:
+    """The rows of a Parquet batch; in place of one whose text is not UTF-8, which Arrow does not check, the error."""
     try:
+        yield from table.to_pylist()
+    except UnicodeDecodeError:
+        for number in range(len(table)):
+            try:
+                yield table.slice(number, 1).to_pylist()[0]
+            except UnicodeDecodeError as error:
+                yield error
+
+
+def _take_row(batch: Batch, row: dict[str, Any] | UnicodeDecodeError, number: int, keep_raw: bool) -> None:
+    raw = b""
+    try:
+        if isinstance(row, UnicodeDecodeError):
+            raw = row.object
+            raise row
+        raw = _row_json(row)
         document = msgspec.json.decode(raw, type=Document, strict=True)
         reason = None if document.id else "id is empty"
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        reason = _reason(error)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        reason = _reason(error, raw)
     if reason is not None:
         batch.bad.append(Bad(number, -1, reason, raw[:RAW_BYTES], len(raw)))
         return
@@ -278,13 +316,17 @@ def _take_row(batch: Batch, row: dict[str, Any], number: int, keep_raw: bool) ->
 
 
 def _row_json(row: dict[str, Any]) -> bytes:
-    """A Parquet row as one JSON object; metadata that is JSON text already stays as it is."""
+    """A Parquet row as one JSON object on one line; metadata that is JSON text already stays as it is."""
+    for key in _TEXTS:
+        if isinstance(row.get(key), bytes):  # older writers do not say that their bytes are text
+            row[key] = row[key].decode()
     metadata = row.get("metadata")
     if isinstance(metadata, str):
         try:
             msgspec.json.decode(metadata, type=msgspec.Raw)
-            row["metadata"] = msgspec.Raw(metadata.encode())
-        except msgspec.DecodeError:
+            # Between tokens a newline means no more than a space; inside strings JSON has it escaped.
+            row["metadata"] = msgspec.Raw(metadata.replace("\n", " ").encode())
+        except (msgspec.DecodeError, RecursionError):
             pass  # a plain string is metadata too
     for key in ("added", "created"):
         if row.get(key) is not None and not isinstance(row[key], str):
@@ -292,13 +334,23 @@ def _row_json(row: dict[str, Any]) -> bytes:
     return msgspec.json.encode(row, enc_hook=str)
 
 
-def _reason(error: Exception) -> str:
+_TEXTS = ("id", "text", "source", "added", "created", "metadata")
+# Escapes one after another; the group is one of half a surrogate pair, which no Unicode text can hold.
+_ESCAPES = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
+
+
+def _reason(error: Exception, line: bytes) -> str:
     if isinstance(error, msgspec.ValidationError):
         return f"not a document: {error}"
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8: {error.reason} at byte {error.start}"
     if isinstance(error, RecursionError):
         return "not JSON: nested too deeply"
+    for escape in _ESCAPES.finditer(line) if "surrogate" in str(error) or "truncated" in str(error) else ():
+        if escape[1]:  # msgspec says of some of these that the data was truncated
+            return f"not JSON: {escape[1].decode()} is half of a surrogate pair (byte {escape.start()})"
     return f"not JSON: {error}"
 
 

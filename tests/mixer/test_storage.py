@@ -198,7 +198,7 @@ def test_only_the_folders_before_a_wildcard_are_listed(pattern: str, folder: str
 
 
 def test_hidden_folders_are_not_even_opened(tmp_path: Path) -> None:
-    """A work folder in the corpus holds a sidecar for each shard and tagger: listing it would cost more than the shards.
+    """A work folder in the corpus holds a sidecar for each shard and tagger: more to list than the shards.
 
     A folder whose name is too long to look into stands for one that must not be opened.
     """
@@ -245,7 +245,7 @@ def test_of_many_that_put_if_absent_one_wins(tmp_path: Path) -> None:
 def test_the_errors_of_a_block_stay_its_own(tmp_path: Path) -> None:
     """A shard that cannot be read must not be told as a sidecar that cannot be written."""
     with pytest.raises(FileNotFoundError, match="shard"), storage.writer(str(tmp_path / "x")):
-        open(tmp_path / "shard")
+        (tmp_path / "shard").read_bytes()
     with pytest.raises(OSError, match="Input/output error") as error, storage.writer(str(tmp_path / "x")):
         raise OSError(errno.EIO, "Input/output error")
     assert not isinstance(error.value, StorageError)
@@ -302,5 +302,5 @@ def test_no_permission_is_told_with_what_to_do(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs a file system that refuses writes to root too")
 def test_a_place_that_takes_no_files_is_told() -> None:
-    with pytest.raises(StorageError, match="/proc/self/fd/x: (no permission to write here|cannot write)"):
+    with pytest.raises(StorageError, match=r"/proc/self/fd/x: (no permission to write here|cannot write)"):
         storage.put("/proc/self/fd/x", b"")

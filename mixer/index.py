@@ -46,10 +46,10 @@ def read(uri: str) -> dict[str, Entry]:
         return {}
     try:
         table = pq.read_table(io.BytesIO(storage.read(uri)), schema=_SCHEMA)
-    except (pa.ArrowException, OSError) as error:
+        return {row["shard"]: Entry(**{**row, "info": json.loads(row["info"])}) for row in table.to_pylist()}
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise StorageError(f"{uri}: this index cannot be read ({error}); remove it, the next run makes it again"
                            ) from None
-    return {row["shard"]: Entry(**{**row, "info": json.loads(row["info"])}) for row in table.to_pylist()}
 
 
 def write(uri: str, entries: Iterable[Entry]) -> None:

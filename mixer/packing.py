@@ -31,7 +31,7 @@ def pack(items: Sequence[T], sizes: Sequence[int], bins: int) -> list[list[T]]:
     for index in sorted(range(len(items)), key=lambda index: (-sizes[index], index)):
         total, number = heapq.heappop(heap)
         members[number].append(index)
-        totals[number] = total + sizes[index]
+        totals[number] += sizes[index]
         # One more byte an item, so that empty shards spread too.
         heapq.heappush(heap, (total + sizes[index] + 1, number))
     order = sorted(range(len(members)), key=lambda number: -totals[number])
@@ -39,7 +39,7 @@ def pack(items: Sequence[T], sizes: Sequence[int], bins: int) -> list[list[T]]:
 
 
 def straggler(sizes: Sequence[int], slots: int) -> int | None:
-    """Index of the one item that alone takes over half as long again as an even share of the work; None if there is none.
+    """Index of the item that alone takes over half as long again as an even share of the work; None if there is none.
 
     A shard is read by one task, so the stage lasts at least as long as its largest shard.
     """

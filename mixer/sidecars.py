@@ -3,7 +3,8 @@
 The content digest `columns@1`: each column gives sha256 streams. `valid` takes a byte 0/1 for each row (1: there is a
 value); `values` the values (fixed width: little-endian, zero where null; text and bytes: the bytes); `lengths` an int64
 for each text or list; elements of lists and fields of structs are streams of their own. The digest is the sha256 of the
-canonical JSON of [rows, [[name, type] for each column in order], {stream: hex}]. Batches do not enter it.
+canonical JSON of [rows, [[name, type] for each column in order], {stream: hex}]. Batches do not enter it. Types are
+named as Arrow prints them; lists as list<type>.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ from mixer.documents import canonical_json
 from mixer.errors import StorageError
 
 METADATA_KEY = b"solera"
+# Parquet has no checksum of its footer.
+SHA256_KEY = b"solera_sha256"
 
 
 class ColumnsDigest:
     """Takes batches of columns; `hexdigest` is the content digest `columns@1` of all of them."""
 
     def __init__(self, schema: pa.Schema) -> None:
-        self._columns = [[field.name, str(field.type)] for field in schema]
+        self._columns = [[field.name, _type_name(field.type)] for field in schema]
         self._streams: defaultdict[str, Any] = defaultdict(hashlib.sha256)
         self._rows = 0
 
@@ -57,18 +60,22 @@ class Writer:
         self._digest = ColumnsDigest(schema)
         self._parquet = pq.ParquetWriter(stream, schema, compression="zstd", write_statistics=False)
         self.rows = 0
+        self.finished = False
 
     def write(self, table: pa.Table | pa.RecordBatch) -> None:
         if table.num_rows:
+            table = table.cast(self._schema) if table.schema != self._schema else table
             self._digest.update(table)
             self.rows += table.num_rows
-            self._parquet.write(table.cast(self._schema) if table.schema != self._schema else table)
+            self._parquet.write(table)
 
     def finish(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
         """The metadata as stored: what was given, `rows`, and `digest`."""
         whole = {**metadata, "rows": self.rows, "digest": self._digest.hexdigest()}
-        self._parquet.add_key_value_metadata({METADATA_KEY: canonical_json(whole)})
+        text = canonical_json(whole)
+        self._parquet.add_key_value_metadata({METADATA_KEY: text, SHA256_KEY: hashlib.sha256(text).hexdigest()})
         self._parquet.close()
+        self.finished = True
         return whole
 
     def peek_digest(self) -> str:
@@ -89,6 +96,9 @@ def writer(uri: str, schema: pa.Schema) -> Iterator[Writer]:
         except BaseException:
             out.abandon()
             raise
+        if not out.finished:
+            out.abandon()
+            raise AssertionError(f"{uri}: finish was not called")
 
 
 def write(uri: str, table: pa.Table, metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,9 +114,8 @@ def metadata(uri: str) -> dict[str, Any] | None:
         return None
     try:
         with storage.open_read(uri) as stream:
-            found = pq.read_metadata(stream).metadata
-            return json.loads(found[METADATA_KEY]) if found and METADATA_KEY in found else None
-    except (pa.ArrowException, OSError):
+            return _checked(pq.read_metadata(stream).metadata)
+    except (pa.ArrowException, OSError, ValueError, StorageError):
         return None  # what cannot be read is as good as absent: it is made again
 
 
@@ -116,13 +125,23 @@ def read(uri: str, columns: list[str] | None = None) -> tuple[pa.Table, dict[str
         with storage.open_read(uri) as stream:
             file = pq.ParquetFile(stream)
             table = file.read(columns=columns, use_threads=False)
-            stored = (file.schema_arrow.metadata or {}).get(METADATA_KEY)
-            stored = stored or (file.metadata.metadata or {}).get(METADATA_KEY)
-    except (pa.ArrowException, OSError) as error:
+            stored = _checked(file.metadata.metadata)
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise StorageError(f"{uri}: this sidecar cannot be read ({error}); remove it and run again") from None
     if stored is None:
         raise StorageError(f"{uri}: this sidecar has no metadata; remove it and run again")
-    return table.replace_schema_metadata(None), json.loads(stored)
+    return table.replace_schema_metadata(None), stored
+
+
+def _checked(found: Mapping[bytes, bytes] | None) -> dict[str, Any] | None:
+    """Our metadata of a footer's; None where there is none. ValueError where it is not as it was written."""
+    if not found or METADATA_KEY not in found:
+        return None
+    text = found[METADATA_KEY]
+    if hashlib.sha256(text).hexdigest().encode() != found.get(SHA256_KEY):
+        raise ValueError("its metadata is damaged")
+    stored: dict[str, Any] = json.loads(text)
+    return stored
 
 
 def digest(table: pa.Table) -> str:
@@ -130,6 +149,15 @@ def digest(table: pa.Table) -> str:
     whole = ColumnsDigest(table.schema)
     whole.update(table)
     return whole.hexdigest()
+
+
+def _type_name(kind: pa.DataType) -> str:
+    """The type as Arrow prints it, but for the name of a list's elements, which Parquet changes."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return f"{'large_' if pa.types.is_large_list(kind) else ''}list<{_type_name(kind.value_type)}>"
+    if pa.types.is_struct(kind):
+        return f"struct<{', '.join(f'{field.name}: {_type_name(field.type)}' for field in kind)}>"
+    return str(kind)
 
 
 def _digest(array: pa.Array, name: str, streams: defaultdict[str, Any]) -> None:

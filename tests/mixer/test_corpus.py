@@ -1,0 +1,102 @@
+"""Which shards a recipe reads, and all that is wrong with its patterns at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from mixer import storage
+from mixer.corpus import Corpus, find
+from mixer.errors import BadInput
+from mixer.recipe import parse
+from mixer.workspace import open_workspace
+
+
+def recipe_text(corpus: str, **sources: str) -> str:
+    lines = [f"  {name}: {{shards: {shards}, weight: {1 / len(sources)}}}" for name, shards in sources.items()]
+    return "\n".join(["name: x", "version: 1.0.0", "seed: 1", f"corpus: {corpus}", "unit: docs", "budget: 10",
+                      "policy: {kind: fixed}", "sources:", *lines, ""])
+
+
+def found(tmp_path: Path, corpus: str = "corpus", **sources: str) -> Corpus:
+    uri = str(tmp_path / "recipes" / "x.yaml")
+    return find(parse(recipe_text(corpus, **sources).encode(), uri), uri, str(tmp_path / "work"))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A corpus beside the recipe."""
+    for path in ("web/b.jsonl", "web/a.jsonl.zst", "web/deep/c.json.gz", "web/.part.jsonl", "wiki/a.parquet",
+                 "wiki/notes.txt"):
+        (tmp_path / "recipes" / "corpus" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "recipes" / "corpus" / path).write_bytes(path.encode())
+    return tmp_path
+
+
+def test_shards_come_in_order_of_path_with_their_source(tree: Path) -> None:
+    corpus = found(tree, wiki="wiki/*.parquet", web='["**/*.jsonl", "web/*", "**/*.gz"]')
+    assert [(shard.path, shard.source) for shard in corpus.shards] == [
+        ("web/a.jsonl.zst", "web"), ("web/b.jsonl", "web"), ("web/deep/c.json.gz", "web"), ("wiki/a.parquet", "wiki")]
+    assert corpus.bytes == sum(len(shard.path) for shard in corpus.shards)
+    assert corpus.shards[0].stat == storage.stat(str(tree / "recipes" / "corpus" / "web" / "a.jsonl.zst"))
+
+
+def test_a_corpus_is_relative_to_its_recipe_or_absolute(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree / "recipes")
+    absolute = str(tree / "recipes" / "corpus")
+    for corpus in ("corpus", "./corpus", "../recipes/corpus", absolute, f"file://{absolute}"):
+        assert found(tree, corpus, web="web/*.jsonl").workspace.corpus == absolute
+    assert find(parse(recipe_text("corpus", web="web/*.jsonl").encode(), "x.yaml"), "x.yaml", "w").workspace == (
+        open_workspace(str(tree / "recipes" / "w"), absolute))
+
+
+def test_all_that_is_wrong_is_told_at_once(tree: Path) -> None:
+    with pytest.raises(BadInput) as error:
+        found(tree, web='["web/*.jsonl", "nowhere/*.jsonl"]', wiki='["wiki/*", "web/b.*"]')
+    said = str(error.value).splitlines()
+    folder = f"{tree}/recipes/corpus"
+    assert [line.removeprefix(f"{tree}/recipes/x.yaml: ") for line in said] == [
+        f"sources.web.shards: 'nowhere/*.jsonl' matches no file below {folder}; correct the pattern or the corpus",
+        "sources.wiki.shards: 'wiki/*' matches wiki/notes.txt, which is not a shard's name; use one of .jsonl, .json, "
+        ".jsonl.gz, .json.gz, .jsonl.zst, .json.zst, .parquet",
+        "web/b.jsonl: belongs to the sources web and wiki; a document may be in one source only, so narrow one of the "
+        "patterns"]
+
+
+def test_of_many_mistakes_twenty_are_told_and_the_rest_counted(tmp_path: Path) -> None:
+    (tmp_path / "recipes" / "corpus").mkdir(parents=True)
+    for number in range(30):
+        (tmp_path / "recipes" / "corpus" / f"{number}.txt").write_bytes(b"")
+    with pytest.raises(BadInput) as error:
+        found(tmp_path, web='"*"')
+    said = str(error.value).splitlines()
+    assert len(said) == 21 and said[-1] == "… and 10 more like these"
+
+
+def test_a_corpus_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"'web/\*' matches no file below /nowhere; correct the pattern or the corpus"):
+        found(tmp_path, "/nowhere", web="web/*")
+
+
+def test_a_corpus_may_lie_in_an_object_store() -> None:
+    files = fsspec.filesystem("memory")
+    files.pipe({"/bucket-of-tests/v2/web/a.jsonl": b"x", "/bucket-of-tests/v22/web/b.jsonl": b"x"})
+    uri = "memory://bucket-of-tests/x.yaml"
+    try:
+        for name in ("memory://bucket-of-tests/v2", "v2"):
+            corpus = find(parse(recipe_text(name, web="web/*.jsonl").encode(), uri), uri, "memory://bucket-of-tests/w")
+            assert [shard.path for shard in corpus.shards] == ["web/a.jsonl"]
+            assert corpus.workspace.shard("web/a.jsonl") == "memory://bucket-of-tests/v2/web/a.jsonl"
+            assert corpus.workspace.root == "memory://bucket-of-tests/w"
+    finally:
+        files.rm("/bucket-of-tests", recursive=True)
+
+
+def test_corpora_of_one_name_do_not_share_a_folder() -> None:
+    """The folder can be recognised by the corpus's name, and is another for each corpus."""
+    one, two = open_workspace("/w", "/a/corpus"), open_workspace("/w", "/b/corpus/")
+    assert one.folder != two.folder and one.folder.startswith("/w/corpus-") and two.folder.startswith("/w/corpus-")
+    assert open_workspace("/w", "/a/corpus/").folder == one.folder
+    assert one.sidecar("rows@1", "web/a.jsonl") == f"{one.folder}/sidecars/rows@1/web/a.jsonl.parquet"

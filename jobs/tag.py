@@ -21,7 +21,7 @@ MAX_BAD_SHARE = 0.01
 
 @dataclass(frozen=True)
 class TagSummary:
-    """What a tag stage did. Counts of documents and bad records are of the whole corpus, not only of what was redone."""
+    """What a tag stage did. Documents and bad records are counted of the whole corpus, not only of what was redone."""
 
     shards: int
     redone: int
@@ -53,6 +53,8 @@ def tag(
     known = {key: index.read(place.index(key)) for key in keys}
     orders = _orders(corpus, known, verify)
     warnings = []
+    if orders:
+        engine.spark  # noqa: B018 - the number of slots is known once Spark is there
     slow = packing.straggler([order.bytes for order in orders], engine.slots)
     if slow is not None:
         warnings.append(f"{orders[slow].shard} alone holds {orders[slow].bytes / 1e6:,.0f} MB of the "
@@ -62,7 +64,6 @@ def tag(
     settings = Settings(place, uses, keep_broken, verify)
     outcomes: list[Outcome] = []
     if orders:
-        engine.spark  # noqa: B018 - the number of slots is known once Spark is there
         sizes = [order.bytes for order in orders]
         bins = packing.pack(orders, sizes, packing.bin_count(sizes, engine.slots))
         for part in engine.on_spark(functools.partial(tag_bin, settings), bins, f"tag {len(orders)} shards"):
@@ -91,9 +92,9 @@ def tag_bin(settings: Settings, orders: Sequence[Order]) -> list[Outcome]:
 
 
 def _orders(corpus: Corpus, known: dict[str, dict[str, index.Entry]], verify: bool) -> list[Order]:
-    """The shards with a sidecar that is not known to be current: new, changed, deleted, or not aligned with its rows."""
+    """The shards with a sidecar that is not known to be current: new, changed, deleted, or out of step with its rows."""
     place = corpus.workspace
-    present = {key: storage.listing(place.sidecars(key)) for key in known}
+    present = {key: storage.listing(place.sidecars(key), hidden=True) for key in known}
     stale: defaultdict[str, set[str]] = defaultdict(set)
     for shard in corpus.shards:
         row_entry = known[rows.KEY].get(shard.path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 from mixer import attributes, rows, sidecars, storage
-from mixer.documents import READ_BYTES, ShardReader
+from mixer.documents import READ_BYTES, Batch, ShardReader
+from mixer.errors import StorageError
 from mixer.index import Entry
 from mixer.workspace import Workspace
 from taggers.columns import ARROW_TYPES
@@ -59,6 +60,10 @@ def tag_shard(settings: Settings, order: Order) -> Outcome:
     stat = storage.stat(uri)
     if stat is None:
         return Outcome(order.shard, broken="missing: the file has gone since it was listed")
+    try:
+        storage.open_read(uri).close()
+    except StorageError as error:
+        return Outcome(order.shard, broken=f"unreadable: {str(error).removeprefix(f'{uri}: ')}")
     wanted = sorted(order.keys | {rows.KEY})
     known = {key: sidecars.metadata(place.sidecar(key, order.shard)) for key in wanted}
     sha256 = None
@@ -74,9 +79,16 @@ def tag_shard(settings: Settings, order: Order) -> Outcome:
     read = 0
     if missing:
         made, broken, read = _make(settings, order.shard, missing, row_meta)
-        if broken == _CHANGED:  # it changed under us, or since rows were written: once more, all of it
-            made, broken, read = _make(settings, order.shard, wanted, None)
-            current, missing = {}, wanted
+        if broken == _CHANGED:  # under us, or since its rows were written, with size and time as they were: all anew
+            current, missing = {}, sorted({rows.KEY, *settings.uses})
+            made, broken, again = _make(settings, order.shard, missing, None)
+            read += again
+        if broken is None and rows.KEY in missing:
+            # Rows that were deleted can come back as others, and then what was aligned with them is not any more.
+            others = _misaligned(settings, order.shard, settings.uses.keys() - set(missing), made[rows.KEY]["digest"])
+            if others:
+                rest, broken, again = _make(settings, order.shard, others, made[rows.KEY])
+                made, missing, read = made | rest, sorted([*missing, *others]), read + again
         if broken is not None:
             return Outcome(order.shard, broken=broken, read_bytes=read)
         current |= made
@@ -102,17 +114,24 @@ _CHANGED = "changed: the shard is not the one that its rows were read from"
 
 
 def _same(meta: Mapping[str, Any], stat: storage.Stat) -> bool:
-    same: bool = meta["shard_bytes"] == stat.bytes and meta["shard_token"] == stat.token
-    return same
+    return bool(meta["shard_bytes"] == stat.bytes and meta["shard_token"] == stat.token)
 
 
 def _is_current(settings: Settings, order: Order, key: str, meta: Mapping[str, Any], sha256: str | None) -> bool:
     if sha256 is not None and meta["shard_sha256"] != sha256:
         return False
     if settings.verify:
-        table, _ = sidecars.read(settings.workspace.sidecar(key, order.shard))
-        return sidecars.digest(table) == meta["digest"]
+        try:
+            table, _ = sidecars.read(settings.workspace.sidecar(key, order.shard))
+        except StorageError:
+            return False
+        return bool(sidecars.digest(table) == meta["digest"])
     return True
+
+
+def _misaligned(settings: Settings, shard: str, keys: Set[str], rows_digest: str) -> list[str]:
+    metas = {key: sidecars.metadata(settings.workspace.sidecar(key, shard)) for key in keys}
+    return sorted(key for key, meta in metas.items() if meta is not None and meta["rows_digest"] != rows_digest)
 
 
 def _make(
@@ -167,9 +186,9 @@ def _make(
                 quarantine.finish()
             assert row_meta is not None
             for key, use in uses.items():
-                info = {"parameters": dict(use.parameters), "model_sha256": attributes.model_sha256(use),
-                        "unicode": unicodedata.unidata_version}
-                made[key] = outs[key].finish({**common, "key": key, "rows_digest": row_meta["digest"], "info": info})
+                about = {"parameters": dict(use.parameters), "model_sha256": attributes.model_sha256(use),
+                         "unicode": unicodedata.unidata_version}
+                made[key] = outs[key].finish({**common, "key": key, "rows_digest": row_meta["digest"], "info": about})
     except _Stop as stop:
         return {}, str(stop), reader.bytes
     if rows.KEY in keys and not bad:
@@ -189,13 +208,14 @@ class _Quarantine:
     """Writes the quarantine of a shard once there is something to put into it."""
 
     def __init__(self, stack: ExitStack, uri: str) -> None:
-        self._stack, self._uri, self._out = stack, uri, None
+        self._stack, self._uri = stack, uri
+        self._out: sidecars.Writer | None = None
 
-    def write(self, batch: Any) -> None:
+    def write(self, batch: Batch) -> None:
         if batch.bad:
             if self._out is None:
                 self._out = self._stack.enter_context(sidecars.writer(self._uri, rows.QUARANTINE_SCHEMA))
-            self._out.write(rows.quarantine_of(batch.bad))  # type: ignore[attr-defined]
+            self._out.write(rows.quarantine_of(batch.bad))
 
     def finish(self) -> None:
         if self._out is not None:

@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -145,8 +145,7 @@ def blocks_of(job: Job, shards: Sequence[int]) -> Iterator[tuple[int, bytes]]:
                 if f"{target:05d}" not in job.todo:
                     continue
                 line = mixture.record_line(record.line, record.mix_source, record.shard, record.row, copy)
-                one = Record(line, *_about(record)[:5], copy, record.text_sha256, record.text_bytes)
-                held.setdefault(target, []).append((place, identity, one))
+                held.setdefault(target, []).append((place, identity, replace(record, line=line, copy=copy)))
                 size += len(line)
             if size >= HELD_BYTES:
                 yield from ((target, _pack(records)) for target, records in held.items())
@@ -185,10 +184,6 @@ def _records(table: pa.Table, by: Any) -> Iterator[Record]:
         part = table.select(names).take(pa.array(by[start : start + 1024]))
         for values in zip(*(part.column(name).to_pylist() for name in names), strict=True):
             yield Record(*values)
-
-
-def _about(record: Record) -> tuple[Any, ...]:
-    return record.mix_source, record.source, record.id, record.shard, record.row
 
 
 def _same(number: int) -> int:
@@ -231,7 +226,7 @@ def write_piece(job: Job, piece: Piece) -> dict[str, Any] | None:
             for _, places, record in emitted(job, number):
                 if len(places) > piece.copy:
                     line = mixture.record_line(record.line, record.mix_source, record.shard, record.row, piece.copy)
-                    yield Record(line, *_about(record)[:5], piece.copy, record.text_sha256, record.text_bytes)
+                    yield replace(record, line=line, copy=piece.copy)
 
     return mixture.write_shard(job.out, piece.name, records(), job.unit, job.key)
 
@@ -263,14 +258,15 @@ def emitted(job: Job, number: int) -> Iterator[tuple[bytes, list[int], Record]]:
                 text_sha256 = hashlib.sha256(text).digest()
                 identity = rows.identity(document.source, document.id)
                 if identity != identities[row].tobytes() or text_sha256 != text_sha256s[row].tobytes():
-                    raise BadInput(f"{place.shard(path)}: row {row} is not the document that was planned; the shard "
-                                   "has changed: run tag and plan again")
+                    raise BadInput(f"{place.shard(path)}: row {row} is not the document that was planned; {_CHANGED}")
                 record = Record(raw, mix_source, document.source, document.id, path, row, 0, text_sha256, len(text))
                 yield identity, [int(each[row]) for each in places[: copies[row]]], record
             row += 1
     if reader.sha256 != sha256 or row != len(copies):
-        raise BadInput(f"{place.shard(path)}: its sha256 is {reader.sha256}, and the lock has {sha256}; the shard has "
-                       "changed: run tag and plan again")
+        raise BadInput(f"{place.shard(path)}: its sha256 is {reader.sha256}, and the lock has {sha256}; {_CHANGED}")
+
+
+_CHANGED = "the shard has changed since it was tagged: run `solera tag RECIPE --verify`, then plan and build again"
 
 
 # ---- the folder of a mixture
@@ -293,12 +289,15 @@ def _existing(plan: Plan, out: str) -> dict[str, Any] | None:
 
 
 def _tidy(out: str, shards: pa.Table) -> None:
-    """Removes what an interrupted build of another plan left in data/ and index/."""
+    """Removes what an interrupted build left: temporary files, and in data/ and index/ the shards of another plan."""
     named = {*shards.column("path").to_pylist(), *shards.column("index_path").to_pylist()}
     for folder in ("data", "index"):
-        for path in storage.listing(out, folder):
+        for path in storage.listing(out, folder, hidden=True):
             if path not in named:
                 storage.remove(storage.join(out, path))
+    for path in storage.listing(out, hidden=True):
+        if path.startswith(".") and path.endswith(".tmp"):
+            storage.remove(storage.join(out, path))
 
 
 def _check_totals(plan: Plan, part: Mapping[str, Any]) -> None:

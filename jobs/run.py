@@ -36,7 +36,8 @@ class RunSummary:
         kept = self.build.manifest["mixture"]["totals"]
         return [
             {"stage": "tag", "seconds": self.seconds["tag"], "bytes": tagged.redone_text_bytes,
-             "did": f"{tagged.redone:,} of {tagged.shards:,} shards, {tagged.documents:,} documents, {tagged.bad:,} bad"},
+             "did": f"{tagged.redone:,} of {tagged.shards:,} shards, {tagged.documents:,} documents, "
+                    f"{tagged.bad:,} bad"},
             {"stage": "dedup", "seconds": self.seconds["dedup"], "bytes": tagged.text_bytes if found.made else 0,
              "did": f"{len(found.made)} of {len(found.sets)} cluster sets, {found.keys:,} keys"},
             {"stage": "plan", "seconds": self.seconds["plan"], "bytes": tagged.text_bytes,

@@ -7,20 +7,24 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
-from mixer import lock, manifest, mixture, plan, sidecars, storage
+from mixer import draw, ledger, lock, manifest, mixture, plan, rows, selection, sidecars, storage
 from mixer.documents import Bad, LineReader
-from mixer.errors import SoleraError
+from mixer.errors import BadInput, SoleraError
+from mixer.ledger import Inputs, Ledger
 from mixer.recipe import Recipe, parse
 
 ALLOWED = {"manifest.json", "recipe.yaml", "recipe.lock", "shards.parquet"}
+RECORDS = 4096  # that are read and compared with their index at once
 
 
 @dataclass(frozen=True)
@@ -39,17 +43,29 @@ class Check:
 def audit(folder: str, expected: str | None = None) -> list[Check]:
     """Every check in order. `expected` is the digest that someone published; without it the folder vouches for itself.
 
-    Raises BadInput only where there is no manifest at all.
+    Raises BadInput only where there is no manifest at all. Memory: the index and one frame of a data shard, the ledger
+    (see ledger.LIMIT), and a bit for each row of the corpus.
     """
+    if expected is not None:
+        expected = expected.lower().removeprefix("sha256:")
+        if not re.fullmatch("[0-9a-f]{64}", expected):
+            raise BadInput(f"--digest {expected}: not a digest; it is 64 hexadecimal digits, as a build prints them")
     found = manifest.read(folder)
     part, build = found["mixture"], found["build"]
+    form = manifest.wrong_form(found)
     checks = [
         _check("digest", "the manifest's `mixture` part is what was digested" +
                (", and is the one you were given" if expected else "; compare it with the digest that was published"),
                lambda: _digest(found, expected)),
+        _check("form", f"the manifest holds what {manifest.FORMAT} says, and nothing else",
+               lambda: iter([f"manifest.json: {form}; the checks that read it were left out"] if form else [])),
+    ]
+    if form:
+        return checks
+    checks += [
         _check("files", "recipe, lock and shard table are the ones that the manifest names",
                lambda: _files(folder, part, build)),
-        _check("recipe", "the recipe is valid, and name, version, seed, unit and weights are its own",
+        _check("recipe", "the recipe is valid, and what the manifest repeats of it or derives from it is so",
                lambda: _recipe(folder, part)),
         _check("lock", "the lock is of this recipe, and its shards add up to what was read",
                lambda: _lock(folder, part)),
@@ -62,10 +78,17 @@ def audit(folder: str, expected: str | None = None) -> list[Check]:
     checks.append(_check("shard table", "the table of data shards is complete and sums to the totals",
                          lambda: _shards(folder, part, shards)))
     if shards:
-        checks.append(_check("listing", "no file is missing, and none is there that the table does not name",
-                             lambda: _listing(folder, shards[0])))
-        checks.append(_check("data shards", "every stored byte, record, boundary, text hash and provenance is as "
-                             "recorded; what each source emitted adds up", lambda: _data(folder, part, shards[0])))
+        held = Ledger(part["totals"]["docs"])
+        try:
+            checks.append(_check("listing", "no file is missing, and none is there that the table does not name",
+                                 lambda: _listing(folder, shards[0])))
+            checks.append(_check("data shards", "every stored byte, record, boundary, text hash and provenance is as "
+                                 "recorded, and in the recipe's order", lambda: _data(folder, part, shards[0], held)))
+            checks.append(_check("selection", "each document stands as often as allocation and draw say, and none "
+                                 "twice; they add up to what each source emitted",
+                                 lambda: _selection(folder, part, held)))
+        finally:
+            held.close()
     return checks
 
 
@@ -80,8 +103,8 @@ def _check(name: str, proves: str, find: Callable[[], Iterator[str]]) -> Check:
                 break
     except SoleraError as error:
         failures.append(str(error))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, pa.ArrowException, OSError,
-            zstandard.ZstdError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError, OSError,
+            pa.ArrowException, zstandard.ZstdError, msgspec.MsgspecError) as error:
         failures.append(f"cannot be read: {type(error).__name__}: {error}")
     return Check(name, proves, tuple(failures))
 
@@ -98,8 +121,8 @@ def _files(folder: str, part: Mapping[str, Any], build: Mapping[str, Any]) -> It
     for name in ("recipe.yaml", "recipe.lock", "shards.parquet"):
         data = storage.read(storage.join(folder, name))
         actual = hashlib.sha256(data).hexdigest()
-        if actual != build["files"][name]["sha256"]:
-            yield f"{name}: sha256 {actual}, and the manifest says {build['files'][name]['sha256']}"
+        if (actual, len(data)) != (build["files"][name]["sha256"], build["files"][name]["bytes"]):
+            yield f"{name}: {len(data)} bytes, sha256 {actual}, and the manifest says {build['files'][name]}"
         if name == "recipe.yaml" and actual != part["recipe"]["sha256"]:
             yield f"{name}: not the recipe of this mixture"
         if name == "recipe.lock" and actual != part["lock"]["sha256"]:
@@ -107,44 +130,70 @@ def _files(folder: str, part: Mapping[str, Any], build: Mapping[str, Any]) -> It
 
 
 def _recipe(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
+    """Makes the manifest again from recipe and counts; what the shard table decides is checked with that."""
     recipe = _read_recipe(folder)
-    for name in ("name", "version", "seed", "unit", "counter", "budget", "order", "license", "description"):
-        if getattr(recipe, name) != part[name]:
-            yield f"{name}: {part[name]!r} in the manifest, {getattr(recipe, name)!r} in the recipe"
-    if dict(recipe.about) != part["about"]:
-        yield "about: differs between manifest and recipe"
     if [source.name for source in recipe.sources] != [source["source"] for source in part["sources"]]:
         yield "sources: not the recipe's"
         return
-    emitted = sum(source["emitted"]["units"] for source in part["sources"])
+    counts = [{name: value for name, value in count.items() if name not in ("about", "weights")}
+              for count in part["sources"]]
+    body = {"counts": counts, "lock_sha256": part["lock"]["sha256"], **part["dedup"]}
+    again = manifest.mixture_part(plan.Plan(folder, recipe, b"", body), mixture.SHARD_SCHEMA.empty_table())
+    again |= {"totals": part["totals"], "shards": {**part["shards"], "path": again["shards"]["path"]}}
+    yield from _differences("", part, again)
     for source, count in zip(recipe.sources, part["sources"], strict=True):
         if [rule.text for rule in recipe.rules_for(source.name)] != [rule["rule"] for rule in count["rules"]]:
             yield f"{source.name}: its rules are not the recipe's"
-        if dict(source.about) != count["about"]:
-            yield f"{source.name}: about differs between manifest and recipe"
-        if manifest.weights_of(recipe, count, emitted) != count["weights"]:
-            yield f"{source.name}: weights do not follow from its counts"
+        if [selection.method_text(each) for each in recipe.dedup] != [each["method"] for each in count["dedup"]]:
+            yield f"{source.name}: its dedup methods are not the recipe's"
+
+
+def _differences(path: str, said: Any, again: Any) -> Iterator[str]:
+    """Where two JSON values differ, leaf by leaf."""
+    if isinstance(said, dict) and isinstance(again, dict):
+        for name in {**said, **again}:
+            yield from _differences(f"{path}.{name}".lstrip("."), said.get(name), again.get(name))
+    elif isinstance(said, list) and isinstance(again, list) and len(said) == len(again):
+        for number, pair in enumerate(zip(said, again, strict=True)):
+            yield from _differences(f"{path}[{number}]", *pair)
+    elif said != again:
+        yield f"{path}: {said!r} in the manifest, and {again!r} follows from the recipe and the counts"
 
 
 def _lock(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
     uri = storage.join(folder, "recipe.lock")
     found = lock.decode(storage.read(uri), uri)
-    if found["recipe"]["sha256"] != part["recipe"]["sha256"]:
-        yield "recipe.lock: made from another recipe"
     recipe = _read_recipe(folder)
+    about = {"name": recipe.name, "version": recipe.version, "sha256": part["recipe"]["sha256"]}
+    if found["recipe"] != about:
+        yield f"recipe.lock: made from the recipe {found['recipe']}, and this one is {about}"
     paths = [shard["path"] for shard in found["shards"]]
     if paths != sorted(set(paths)):
         yield "recipe.lock: its shards are not sorted, or one stands twice"
+    counts = {count["source"]: count for count in part["sources"]}
     for source in recipe.sources:
         patterns = [re.compile(storage.glob_regex(pattern)) for pattern in source.shards]
         mine = [shard for shard in found["shards"] if shard["source"] == source.name]
         for shard in mine:
             if not any(pattern.fullmatch(shard["path"]) for pattern in patterns):
                 yield f"recipe.lock: {shard['path']} matches no glob of the source {source.name}"
-        count = next(count for count in part["sources"] if count["source"] == source.name)
-        if sum(shard["rows"] for shard in mine) != count["read"]["docs"] or len(mine) != count["shards"]:
-            yield f"{source.name}: the lock's shards hold {sum(shard['rows'] for shard in mine)} rows, and " \
-                  f"{count['read']['docs']} were read"
+        count = counts.get(source.name)
+        if count is None:
+            yield f"{source.name}: the recipe has this source, and the manifest does not"
+        elif sum(shard["rows"] for shard in mine) != count["read"]["docs"] or len(mine) != count["shards"]:
+            yield f"{source.name}: {count['read']['docs']} documents were read from {count['shards']} shards, and " \
+                  f"the lock has {sum(shard['rows'] for shard in mine)} in {len(mine)}"
+    names = {source.name for source in recipe.sources}
+    yield from (f"recipe.lock: {shard['path']} is of the source {shard['source']}, which the recipe does not have"
+                for shard in found["shards"] if shard["source"] not in names)
+    links = part["dedup"]["links"]
+    if [link["method"] for link in links] != [selection.method_text(method) for method in recipe.dedup]:
+        yield "dedup: links are not of the recipe's methods"
+    for number, (link, method) in enumerate(zip(links, recipe.dedup, strict=True)):
+        known = tuple(found["clusters"][number][name] for name in ("method", "clusters", "documents"))
+        if known != (method.use, link["clusters"], link["documents"]):
+            yield f"dedup: {link['method']} linked {link['documents']} documents in {link['clusters']} clusters, and " \
+                  f"the lock has {known}"
 
 
 def _counts(part: Mapping[str, Any]) -> Iterator[str]:
@@ -157,24 +206,77 @@ def _counts(part: Mapping[str, Any]) -> Iterator[str]:
             for step, expected in steps.items():
                 if count[step][what] != expected:
                     yield f"{name}: {step} {what} is {count[step][what]}, and the steps before leave {expected}"
-            for rule in count["rules"]:
-                if not rule["only"][what] <= rule["own"][what] or not rule["first"][what] <= rule["own"][what]:
-                    yield f"{name}: {rule['rule']} drops more {what} than fail it"
+            yield from (f"{name}: {wrong} ({what})" for wrong in _rule_counts(count["rules"], what))
+        threes = [count[step] for step in ("read", "kept", "pool", "not_drawn", "selected", "emitted")]
+        threes += [rule[what] for rule in count["rules"] for what in ("first", "own", "only", "missing")]
+        threes += [method["dropped"] for method in count["dedup"]]
+        yield from (f"{name}: {three['docs']} documents of {three['bytes']} bytes cannot be {three['units']} "
+                    f"{part['unit']}" for three in threes if not _possible(part["unit"], three))
         if count["emitted"]["docs"] < count["selected"]["docs"]:
             yield f"{name}: emitted fewer documents than were selected"
+        if count["copies"] and count["not_drawn"]["docs"]:
+            yield f"{name}: all of its pool is taken {count['copies']} times, and documents are not drawn"
     for what, total in (("docs", "docs"), ("units", "units"), ("bytes", "text_bytes")):
         emitted = sum(count["emitted"][what] for count in part["sources"])
         if emitted != part["totals"][total]:
             yield f"totals: {total} is {part['totals'][total]}, and the sources emitted {emitted}"
     if sum(count["selected"]["docs"] for count in part["sources"]) != part["totals"]["unique_docs"]:
         yield "totals: unique_docs is not the sum of the selected documents"
-    lost = {count["source"]: 0 for count in part["sources"]}
-    for loss in part["dedup"]["losses"]:
-        lost[loss["source"]] += loss["docs"]
+    yield from _dedup_counts(part)
+
+
+def _possible(unit: str, three: Mapping[str, int]) -> bool:
+    """Whether so many documents of so many bytes can be so many units."""
+    docs, size = three["docs"], three["bytes"]
+    least, most = (docs, docs) if unit == "docs" else (size, size) if unit == "bytes" else \
+        (-(-size // 4), (size + 3 * docs) // 4)
+    return least <= three["units"] <= most and (docs > 0 or size == 0)
+
+
+def _rule_counts(rules: list[Mapping[str, Any]], what: str) -> Iterator[str]:
+    """What rules say of themselves, as far as each other's counts decide it: exactly so for one rule or two."""
+    if not rules:
+        return
+    first, own, only = ([rule[name][what] for rule in rules] for name in ("first", "own", "only"))
+    for rule in rules:
+        if not rule["only"][what] <= rule["first"][what] <= rule["own"][what] or \
+                rule["missing"][what] > rule["own"][what]:
+            yield f"{rule['rule']} drops more than fail it"
+        twin = next(each for each in rules if each["rule"].split()[0] == rule["rule"].split()[0])
+        if rule["missing"][what] != twin["missing"][what]:
+            yield f"{rule['rule']} and {twin['rule']} are of one column, and do not miss the same"
+    if own[0] != first[0]:
+        yield f"{rules[0]['rule']} comes first, and does not drop all that fail it"
+    if only[-1] != first[-1]:
+        yield f"{rules[-1]['rule']} comes last, and drops what failed before"
+    shared = sum(first) - sum(only)  # what fails two rules or more
+    if not shared <= sum(own) - sum(first) <= shared * (len(rules) - 1):
+        yield "what fails the rules does not add up to what they drop"
+
+
+def _dedup_counts(part: Mapping[str, Any]) -> Iterator[str]:
+    losses = part["dedup"]["losses"]
+    pairs = [(loss["source"], loss["lost_to"]) for loss in losses]
+    if pairs != sorted(set(pairs)):
+        yield "losses: not sorted, or a pair of sources stands twice"
+    names = {count["source"] for count in part["sources"]}
+    for loss in losses:
+        if loss["source"] not in names or loss["lost_to"] not in names:
+            yield f"losses: {loss['source']} lost to {loss['lost_to']}, and one is no source"
+        if not _possible(part["unit"], loss):
+            yield f"losses: {loss['docs']} documents of {loss['bytes']} bytes cannot be {loss['units']} {part['unit']}"
     for count in part["sources"]:
-        dropped = sum(method["dropped"]["docs"] for method in count["dedup"])
-        if lost[count["source"]] != dropped:
-            yield f"{count['source']}: dedup dropped {dropped} documents, and {lost[count['source']]} were lost to others"
+        for what in ("docs", "units", "bytes"):
+            dropped = sum(method["dropped"][what] for method in count["dedup"])
+            lost = sum(loss[what] for loss in losses if loss["source"] == count["source"])
+            if lost != dropped:
+                yield f"{count['source']}: dedup dropped {dropped} {what}, and {lost} were lost to others"
+    for number, link in enumerate(part["dedup"]["links"]):
+        dropped = sum(count["dedup"][number]["dropped"]["docs"] for count in part["sources"])
+        kept = link["alive"] - dropped  # one a cluster
+        possible = min(1, link["alive"]) <= kept <= link["clusters"] and link["alive"] <= link["documents"]
+        if not possible:
+            yield f"{link['method']}: dropped {dropped} of {link['alive']} documents in {link['clusters']} clusters"
 
 
 def _allocation(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
@@ -196,13 +298,20 @@ def _allocation(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
 
 def _shards(folder: str, part: Mapping[str, Any], found: list[pa.Table]) -> Iterator[str]:
     table = pq.read_table(io.BytesIO(storage.read(storage.join(folder, "shards.parquet"))))
-    if table.schema.names != mixture.SHARD_SCHEMA.names:
+    if not table.schema.equals(mixture.SHARD_SCHEMA):
         yield "shards.parquet: not the columns of a shard table"
         return
+    paths = table.column("path").to_pylist()
+    for path, index_path in zip(paths, table.column("index_path").to_pylist(), strict=True):
+        if _number(part, path) is None or index_path != mixture.shard_paths(_name(path))[1]:
+            yield f"shards.parquet: {path} with the index {index_path} is no name of a data shard of this mixture"
+            return  # which reads no file that is not a mixture's
+    if paths != sorted(set(paths)):
+        yield "shards.parquet: not sorted, or a data shard stands twice"
     found.append(table)
-    digest = mixture.content_digest(table.cast(mixture.SHARD_SCHEMA))
+    digest = mixture.content_digest(table)
     if digest != part["shards"]["digest"] or len(table) != part["shards"]["rows"]:
-        yield f"shards.parquet: content digest {digest}, and the manifest says {part['shards']['digest']}"
+        yield f"shards.parquet: {len(table)} rows, content digest {digest}, and the manifest says {part['shards']}"
     for name in ("docs", "units", "text_bytes", "record_bytes"):
         if sum(table.column(name).to_pylist()) != part["totals"][name]:
             yield f"shards.parquet: its {name} do not sum to the total of {part['totals'][name]}"
@@ -210,64 +319,84 @@ def _shards(folder: str, part: Mapping[str, Any], found: list[pa.Table]) -> Iter
         yield f"shards.parquet: {len(table)} shards, and the total is {part['totals']['shards']}"
 
 
+def _name(path: str | None) -> str:
+    return (path or "").removeprefix("data/").removesuffix(".jsonl.zst")
+
+
+def _number(part: Mapping[str, Any], path: str | None) -> tuple[str, int] | None:
+    """(source, number) of a data shard, the source empty in shuffled order; None if no data shard is named so."""
+    source, _, number = _name(path).rpartition("/")
+    sources = [""] if part["order"] == "shuffled" else [count["source"] for count in part["sources"]]
+    named = mixture.shard_paths(_name(path))[0] == path and re.fullmatch("[0-9]{5,9}", number)
+    return (source, int(number)) if named and source in sources and f"{int(number):05d}" == number else None
+
+
 def _listing(folder: str, shards: pa.Table) -> Iterator[str]:
     named = ALLOWED | {*shards.column("path").to_pylist(), *shards.column("index_path").to_pylist()}
-    there = set(storage.listing(folder))
+    there = set(storage.listing(folder, hidden=True))
     for path in sorted(named - there):
         yield f"{path}: missing"
     for path in sorted(there - named):
         yield f"{path}: extra; the manifest does not know it"
 
 
-def _data(folder: str, part: Mapping[str, Any], shards: pa.Table) -> Iterator[str]:
+@dataclass
+class _Context:
+    """What the data shards are judged by. `last` is where each source stands, in by-source order."""
+
+    folder: str
+    part: Mapping[str, Any]
+    recipe: Recipe
+    inputs: Inputs
+    count: int  # of data shards that the recipe's shard_bytes ask for, in shuffled order
+    held: Ledger
+    last: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+def _data(folder: str, part: Mapping[str, Any], shards: pa.Table, held: Ledger) -> Iterator[str]:
+    recipe = _read_recipe(folder)
+    count = max(1, -(-part["totals"]["text_bytes"] // recipe.shard_bytes))
+    context = _Context(folder, part, recipe, _inputs(folder, recipe), count, held)
     emitted: dict[str, dict[str, int]] = {}
-    for row in shards.to_pylist():
-        failures = list(_shard(folder, part, row))
-        yield from (f"{row['path']}: {failure}" for failure in failures)
+    for row in sorted(shards.to_pylist(), key=lambda row: _number(part, row["path"]) or ("", 0)):
+        yield from (f"{row['path']}: {failure}" for failure in _shard(context, row))
         for source, counts in json.loads(row["sources"]).items():
-            held = emitted.setdefault(source, {"docs": 0, "units": 0})
-            for name in held:
-                held[name] += counts[name]
-    for count in part["sources"]:
-        held = emitted.get(count["source"], {"docs": 0, "units": 0})
-        for name in held:
-            if held[name] != count["emitted"][name]:
-                yield f"{count['source']}: the shards hold {held[name]} {name}, and {count['emitted'][name]} were emitted"
+            sums = emitted.setdefault(source, {"docs": 0, "units": 0})
+            for name in sums:
+                sums[name] += counts[name]
+    for counted in part["sources"]:
+        sums = emitted.get(counted["source"], {"docs": 0, "units": 0})
+        for name in sums:
+            if sums[name] != counted["emitted"][name]:
+                yield f"{counted['source']}: {counted['emitted'][name]} {name} were emitted, and the shards hold " \
+                      f"{sums[name]}"
 
 
-def _shard(folder: str, part: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[str]:
+def _shard(context: _Context, row: Mapping[str, Any]) -> Iterator[str]:
     """One data shard against its row, and each record against the index. Memory: the index, and one frame."""
-    index_uri = storage.join(folder, row["index_path"])
-    if not storage.exists(storage.join(folder, row["path"])) or not storage.exists(index_uri):
+    uri, index_uri = (storage.join(context.folder, row[name]) for name in ("path", "index_path"))
+    if not storage.exists(uri) or not storage.exists(index_uri):
         return  # the listing has said so
-    if mixture.index_file(index_uri)["index_file_sha256"] != row["index_file_sha256"]:
+    data = storage.read(index_uri)
+    if (len(data), hashlib.sha256(data).hexdigest()) != (row["index_file_bytes"], row["index_file_sha256"]):
         yield "its index is not the file that was recorded"
-    table, _ = sidecars.read(index_uri)
+    table = pq.read_table(io.BytesIO(data), use_threads=False).replace_schema_metadata(None)
+    if not table.schema.equals(mixture.INDEX_SCHEMA) or any(column.null_count for column in table.columns):
+        yield "its index has other columns than an index has, or holes in them"
+        return
     if sidecars.digest(table) != row["index_digest"]:
         yield "its index has other contents than were recorded"
     content = hashlib.sha256()
-    entries = iter(_entries(table))
-    at, docs = 0, 0
-    sums: list[mixture.Record] = []
-    hashes: list[bytes] = []
-    reader = LineReader(storage.join(folder, row["path"]))
-    for _, start, line in reader:
-        if isinstance(line, Bad):
-            yield line.reason
-            continue
-        content.update(line + b"\n")
-        entry = next(entries, None)
-        docs += 1
-        if entry is None:
-            continue  # the count below says so
-        at = start + len(line) + 1
-        if (entry["start"], entry["end"]) != (start, at):
-            yield f"record {docs} stands at bytes {start} to {at}, and its index says otherwise"
-        wrong, text_sha256, record = _record(line, entry)
-        hashes.append(text_sha256)
-        sums.append(record)
-        if wrong:
-            yield f"record {docs}: {wrong}"
+    reader = LineReader(uri)
+    at = docs = 0
+    for lines in _blocks(reader):
+        if isinstance(lines, Bad):
+            yield lines.reason
+            return
+        for line in lines:
+            content.update(line + b"\n")
+        yield from _records(lines, at, docs, table.slice(docs, len(lines)))
+        at, docs = at + sum(map(len, lines)) + len(lines), docs + len(lines)
     if reader.broken is not None:
         yield reader.broken
     elif not reader.ended:
@@ -276,30 +405,159 @@ def _shard(folder: str, part: Mapping[str, Any], row: Mapping[str, Any]) -> Iter
         yield f"stored bytes differ: {reader.bytes} bytes, sha256 {reader.sha256 or 'not taken'}"
     if content.hexdigest() != row["content_sha256"] or at != row["record_bytes"]:
         yield f"contents differ: sha256 {content.hexdigest()} over {at} bytes of records"
-    if docs != row["docs"] or next(entries, None) is not None:
-        yield f"{docs} records, and {row['docs']} were recorded"
-    if mixture.per_source(sums, part["unit"]) != json.loads(row["sources"]):
+    if docs != row["docs"] or docs != len(table):
+        yield f"{docs} records, {len(table)} in its index, and {row['docs']} were recorded"
+    sizes = np.asarray(table.column("text_bytes"))
+    units = selection.units_of_bytes(context.part["unit"], sizes)
+    if (int(units.sum()), int(sizes.sum())) != (row["units"], row["text_bytes"]):
+        yield f"{int(units.sum())} units and {int(sizes.sum())} bytes of text, and its row has other numbers"
+    if _per_source(table, units) != json.loads(row["sources"]):
         yield "its documents or units by source differ from its row"
-    if mixture.merkle_root(hashes).hex() != row["merkle_root"]:
+    if mixture.merkle_root(table.column("text_sha256").to_pylist()).hex() != row["merkle_root"]:
         yield "its text hashes have another Merkle root"
+    yield from _places(context, row["path"], table)
 
 
-def _record(line: bytes, entry: Mapping[str, Any]) -> tuple[str | None, bytes, mixture.Record]:
-    """(what is wrong or None, sha256 of the text, the record without its line)."""
-    record = msgspec.json.decode(line)
-    text = record["text"].encode()
-    text_sha256 = hashlib.sha256(text).digest()
-    provenance = record["provenance"]
-    said = {"mix_source": provenance["source"], "source": record["source"], "id": record["id"],
-            "shard": provenance["shard"], "row": provenance["row"], "copy": provenance["copy"],
-            "text_sha256": text_sha256, "text_bytes": len(text)}
-    wrong = next((f"{name} differs from its index" for name, value in said.items() if entry[name] != value), None)
-    return wrong, text_sha256, mixture.Record(b"", *said.values())
+def _blocks(reader: LineReader) -> Iterator[list[bytes] | Bad]:
+    """The lines of a data shard, RECORDS at a time."""
+    lines: list[bytes] = []
+    for _, _, line in reader:
+        if isinstance(line, Bad):
+            yield line
+            return
+        lines.append(line)
+        if len(lines) == RECORDS:
+            yield lines
+            lines = []
+    if lines:
+        yield lines
 
 
-def _entries(table: pa.Table) -> Iterator[dict[str, Any]]:
-    for batch in table.to_batches(max_chunksize=4096):
-        yield from batch.to_pylist()
+class _Provenance(msgspec.Struct):
+    source: str
+    shard: str
+    row: int
+    copy: int
+
+
+class _Written(msgspec.Struct):
+    """What an audit reads of a record."""
+
+    id: str
+    text: str
+    source: str
+    provenance: _Provenance
+
+
+_decode = msgspec.json.Decoder(_Written, strict=True).decode
+
+
+def _records(lines: list[bytes], at: int, docs: int, index: pa.Table) -> Iterator[str]:
+    """A run of records against their index, by making the index again. `at` and `docs` say how many came before."""
+    found: list[mixture.Record] = []
+    bounds = [at]
+    for number, line in enumerate(lines):
+        try:
+            record = _decode(line)
+            text = record.text.encode()
+            if not mixture.is_written_so(line):
+                yield f"record {docs + number + 1}: not written as a build writes it; a field may stand twice"
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            yield f"record {docs + number + 1}: not a record ({error})"
+            return
+        by = record.provenance
+        found.append(mixture.Record(b"", by.source, record.source, record.id, by.shard, by.row, by.copy,
+                                    hashlib.sha256(text).digest(), len(text)))
+        bounds.append(bounds[-1] + len(line) + 1)
+    again = mixture.index_table(found, bounds)
+    if again.equals(index):
+        return
+    for number, (mine, said) in enumerate(zip(again.to_pylist(), index.to_pylist(), strict=False)):
+        for name in mine:
+            if mine[name] != said[name]:
+                yield f"record {docs + number + 1}: {name} is {_short(mine[name])}; its index has {_short(said[name])}"
+
+
+def _short(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else repr(value)[:80]
+
+
+def _per_source(table: pa.Table, units: Any) -> dict[str, dict[str, int]]:
+    sums = table.select(["mix_source"]).append_column("units", pa.array(units)).group_by("mix_source") \
+        .aggregate([("units", "sum"), ("units", "count")])
+    return {row["mix_source"]: {"docs": row["units_count"], "units": row["units_sum"]} for row in sums.to_pylist()}
+
+
+def _places(context: _Context, path: str, table: pa.Table) -> Iterator[str]:
+    """Where the records of a data shard come from, whether they stand where they belong; takes them into the ledger."""
+    inputs = context.inputs
+    names = pc.dictionary_encode(table.column("shard").combine_chunks())
+    known = np.array([inputs.numbers.get(name, -1) for name in names.dictionary.to_pylist()] or [-1], np.int64)
+    shard = known[np.asarray(names.indices)]
+    row, copy = np.asarray(table.column("row")), np.asarray(table.column("copy"))
+    unknown = (shard < 0) | (row < 0) | (copy < 0) | (row >= inputs.rows[shard])
+    for number in np.flatnonzero(unknown)[:5]:
+        yield f"record {number + 1}: comes from {names.dictionary[names.indices[number].as_py()]} row {row[number]}, " \
+              "which is not in the lock"
+    if unknown.any():
+        return
+    sources = [source.name for source in context.recipe.sources]
+    wrong = np.array(table.column("mix_source").to_pylist(), object) != np.array(sources, object)[inputs.sources[shard]]
+    for number in np.flatnonzero(wrong)[:5]:
+        yield f"record {number + 1}: its shard is not of the source that it names"
+    identity = np.frombuffer(b"".join(map(rows.identity, table.column("source").to_pylist(),
+                                          table.column("id").to_pylist())), np.uint8).reshape(-1, 16)
+    records = np.empty(len(table), ledger.RECORD)
+    records["identity"] = identity.view("<u8")
+    records["sha256"] = sidecars.fixed_bytes(table.column("text_sha256").combine_chunks()).view("<u8")
+    for name, values in (("row", row), ("bytes", np.asarray(table.column("text_bytes"))), ("shard", shard),
+                         ("copy", copy)):
+        records[name] = values
+    context.held.add(records)
+    source, own = _number(context.part, path) or ("", 0)
+    if context.part["order"] == "shuffled":
+        place = np.zeros(len(table), np.uint64)
+        for each in np.unique(copy).tolist():
+            mine = copy == each
+            place[mine] = draw.draws(context.recipe.seed, "order", identity[mine], each)
+        target = mixture.shard_of(place, context.count)
+        keys = [place, *identity.view(">u8").astype(np.uint64).T, copy.astype(np.uint64)]
+        astray = target != own
+    else:
+        keys = [each.astype(np.uint64) for each in (copy, shard, row)]
+        astray = inputs.sources[shard] != sources.index(source)
+        before = context.last.get(source)
+        if before is not None and len(table):
+            keys = [np.concatenate([[np.uint64(value)], key]) for value, key in zip(before, keys, strict=True)]
+        if len(table):
+            context.last[source] = tuple(int(key[-1]) for key in keys)
+    for number in np.flatnonzero(astray)[:5]:
+        yield f"record {number + 1}: belongs into another data shard"
+    for number in np.flatnonzero(~_rising(keys))[:5]:
+        yield f"record {number + 2}: does not stand where the recipe's order puts it, after the record before it"
+
+
+def _rising(keys: list[Any]) -> Any:
+    """Whether each row but the first comes after the one before it; the most significant key is first."""
+    less = np.zeros(max(0, len(keys[0]) - 1), bool)
+    tied = np.ones(len(less), bool)
+    for key in keys:
+        less |= tied & (key[:-1] < key[1:])
+        tied &= key[:-1] == key[1:]
+    return less
+
+
+def _selection(folder: str, part: Mapping[str, Any], held: Ledger) -> Iterator[str]:
+    if held.records != part["totals"]["docs"]:
+        yield f"only {held.records} of {part['totals']['docs']} records could be judged; see the data shards"
+        return
+    recipe = _read_recipe(folder)
+    yield from ledger.judge(held, recipe, _inputs(folder, recipe), part["sources"])
+
+
+def _inputs(folder: str, recipe: Recipe) -> Inputs:
+    uri = storage.join(folder, "recipe.lock")
+    return Inputs.of(recipe, lock.decode(storage.read(uri), uri)["shards"])
 
 
 def _read_recipe(folder: str) -> Recipe:

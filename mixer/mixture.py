@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import zstandard
 
@@ -56,7 +57,7 @@ class Record:
 
 
 def record_line(raw: bytes, mix_source: str, shard: str, row: int, copy: int) -> bytes:
-    """A document's JSON with its provenance; fields are kept as they came, Dolma's first, an older provenance inside."""
+    """A document's JSON with its provenance; fields stay as they came, Dolma's first, an older provenance inside."""
     fields = raw_fields(raw)
     provenance: dict[str, Any] = {"source": mix_source, "shard": shard, "row": row, "copy": copy}
     if "provenance" in fields:
@@ -67,17 +68,32 @@ def record_line(raw: bytes, mix_source: str, shard: str, row: int, copy: int) ->
     return b"{" + b",".join([*parts, b'"provenance":' + encode(provenance)]) + b"}"
 
 
+def is_written_so(line: bytes) -> bool:
+    """Whether a record is fields and values as `record_line` joins them: none stands twice, nothing between them."""
+    parts = [encode(name) + b":" + bytes(value) for name, value in raw_fields(line).items()]
+    return b"{" + b",".join(parts) + b"}" == line
+
+
 def shard_paths(name: str) -> tuple[str, str]:
     """Paths of a data shard and of its index, relative to the mixture."""
     return f"data/{name}.jsonl.zst", f"index/{name}.parquet"
 
 
+def shard_of(places: np.ndarray[Any, np.dtype[np.uint64]], count: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """Of `count` data shards in shuffled order, the number of each record's: its place (64 bits) times count / 2^64."""
+    low, high = places & np.uint64(0xFFFFFFFF), places >> np.uint64(32)
+    return (high * np.uint64(count) + (low * np.uint64(count) >> np.uint64(32))) >> np.uint64(32)
+
+
 def write_shard(folder: str, name: str, records: Iterable[Record], unit: str, build_key: str) -> dict[str, Any] | None:
     """Writes a data shard and its index; returns its row of shards.parquet, None if there were no records.
 
-    The index is put last: a data shard without its index was not finished.
+    The index is put last: a data shard without its index was not finished. So the index of another build goes first.
     """
     path, index_path = shard_paths(name)
+    index_uri = storage.join(folder, index_path)
+    if (sidecars.metadata(index_uri) or {}).get("build_key") != build_key:
+        storage.remove(index_uri)
     content, file_sha = hashlib.sha256(), hashlib.sha256()
     compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True, write_content_size=True)
     rows: list[Record] = []
@@ -110,7 +126,6 @@ def write_shard(folder: str, name: str, records: Iterable[Record], unit: str, bu
         "index_digest": digest, "merkle_root": merkle_root([each.text_sha256 for each in rows]).hex(),
         "index_path": index_path, "file_bytes": file_bytes, "file_sha256": file_sha.hexdigest(),
     }
-    index_uri = storage.join(folder, index_path)
     sidecars.write(index_uri, table, {"build_key": build_key, "shard": row})
     return {**row, **index_file(index_uri)}
 

@@ -1,0 +1,181 @@
+"""The ledger of an audit: what every record says of its place, to be judged once all records are known."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mixer import draw, selection
+from mixer.recipe import Recipe
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# Records that are judged at once, about 300 bytes each while they are. More wait in temporary files, 80 bytes each.
+LIMIT = 4_000_000
+
+RECORD = np.dtype([("identity", "<u8", 2), ("sha256", "<u8", 4), ("row", "<i8"), ("bytes", "<i8"), ("shard", "<i4"),
+                   ("copy", "<i4")])
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The lock's shards in their order: of which source each is, by number, and how many rows each has."""
+
+    numbers: Mapping[str, int]
+    sources: Array
+    rows: Array
+
+    @classmethod
+    def of(cls, recipe: Recipe, shards: Sequence[Mapping[str, Any]]) -> Inputs:
+        by_name = {source.name: number for number, source in enumerate(recipe.sources)}
+        return cls({shard["path"]: number for number, shard in enumerate(shards)},
+                   np.array([by_name.get(shard["source"], -1) for shard in shards], np.int64),
+                   np.array([shard["rows"] for shard in shards], np.int64))
+
+
+class Ledger:
+    """Records in parts by identity, so that all copies of a document are in one. Close it, for its temporary files."""
+
+    def __init__(self, documents: int) -> None:
+        self._parts = documents // LIMIT + 1
+        self._held: list[Array] = []
+        self._stack = ExitStack()
+        self._files = [self._stack.enter_context(tempfile.TemporaryFile()) for _ in range(self._parts)  # noqa: SIM115
+                       if self._parts > 1]
+        self.records = 0
+
+    def add(self, records: Array) -> None:
+        """Takes records of dtype RECORD, whose shards and rows are in the lock."""
+        self.records += len(records)
+        if not self._files:
+            self._held.append(records)
+            return
+        part = records["identity"][:, 0] % np.uint64(self._parts)
+        for number, file in enumerate(self._files):
+            file.write(records[part == number].tobytes())
+
+    def close(self) -> None:
+        self._held = []
+        self._stack.close()
+
+    def parts(self) -> Iterator[Array]:
+        if not self._files:
+            yield np.concatenate(self._held) if self._held else np.empty(0, RECORD)
+        for file in self._files:
+            file.seek(0)
+            yield np.frombuffer(file.read(), RECORD)
+
+
+@dataclass
+class _Sums:
+    """Of one source: docs, units and bytes of its documents, the same over all copies, and where the draw ended."""
+
+    selected: Array
+    emitted: Array
+    most: int = 0
+    least: tuple[int, ...] | None = None  # order key of the first document without an extra copy
+    least_units: int = 0
+
+
+def judge(ledger: Ledger, recipe: Recipe, inputs: Inputs, counts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What is wrong: with the copies of a document, with the draw that gave it one more, with the sums of a source.
+
+    `counts` are the manifest's, one a source. Memory: one part, and a bit for each row of the corpus.
+    """
+    sums = [_Sums(np.zeros(3, np.int64), np.zeros(3, np.int64)) for _ in counts]
+    shares = [selection.Share(count["copies"], cutoff_of(count["cutoff"])) for count in counts]
+    starts = np.concatenate([[0], np.cumsum(inputs.rows)])
+    seen = np.zeros(int(starts[-1]) // 8 + 1, np.uint8)
+    for records in ledger.parts():
+        if not len(records):
+            continue
+        records = records[np.lexsort([records["copy"], records["row"], records["shard"], records["identity"][:, 1],
+                                      records["identity"][:, 0]])]
+        first = np.ones(len(records), bool)
+        first[1:] = (records["identity"][1:] != records["identity"][:-1]).any(axis=1)
+        begin = np.flatnonzero(first)
+        size = np.diff(begin, append=len(records))
+        head = records[np.repeat(begin, size)]
+        alike = (records["shard"] == head["shard"]) & (records["row"] == head["row"]) & \
+            (records["sha256"] == head["sha256"]).all(axis=1)
+        yield from _places(records, ~alike, inputs, "one source and id stands for two documents, the other")
+        counted = records["copy"] == np.arange(len(records)) - np.repeat(begin, size)
+        yield from _places(records, ~counted, inputs, "its copies are not 0, 1, 2 and so on, each once:")
+        docs = records[begin]
+        global_rows = starts[docs["shard"]] + docs["row"]
+        bit = np.left_shift(np.uint8(1), (global_rows & 7).astype(np.uint8))
+        _, unique = np.unique(global_rows, return_index=True)
+        again = np.ones(len(docs), bool)
+        again[unique] = False
+        again |= (seen[global_rows >> 3] & bit) != 0
+        np.bitwise_or.at(seen, global_rows >> 3, bit)
+        yield from _places(docs, again, inputs, "two documents say that they are")
+        for number, share in enumerate(shares):
+            mine = inputs.sources[docs["shard"]] == number
+            yield from _source(docs[mine], size[mine], share, recipe, sums[number], inputs)
+    for count, share, summed in zip(counts, shares, sums, strict=True):
+        yield from _against(count, share, summed)
+
+
+def _source(
+    docs: Array, copies: Array, share: selection.Share, recipe: Recipe, sums: _Sums, inputs: Inputs
+) -> Iterator[str]:
+    """Judges one source's documents of a part, by the draw, and adds them up."""
+    if not len(docs):
+        return
+    units = selection.units_of_bytes(recipe.unit, docs["bytes"])
+    each = np.stack([np.ones(len(docs), np.int64), units, docs["bytes"]], axis=1)
+    sums.selected += each.sum(axis=0)
+    sums.emitted += (each * copies[:, None]).sum(axis=0)
+    sums.most = max(sums.most, int(copies.max()))
+    values = draw.draws(recipe.seed, "draw", as_bytes(docs["identity"]))
+    keys = draw.order_keys(values, as_bytes(docs["identity"]), as_bytes(docs["sha256"]))
+    due = share.copies + draw.below(keys, share.cutoff)
+    yield from _places(docs, copies != due, inputs, "its draw does not give it so many copies:")
+    plain = np.flatnonzero(copies <= share.copies)
+    if len(plain):
+        at = plain[draw.argsort([key[plain] for key in keys])[0]]
+        key = tuple(int(column[at]) for column in keys)
+        if sums.least is None or key < sums.least:
+            sums.least, sums.least_units = key, int(units[at])
+
+
+def _against(count: Mapping[str, Any], share: selection.Share, sums: _Sums) -> Iterator[str]:
+    """The sums of the records of a source against what the manifest says of it."""
+    name = count["source"]
+    for step, found in (("selected", sums.selected), ("emitted", sums.emitted)):
+        for what, value in zip(("docs", "units", "bytes"), found.tolist(), strict=True):
+            if value != count[step][what]:
+                yield f"{name}: {step} {what} is {count[step][what]}, and its records hold {value}"
+    if sums.most != count["max_copies"]:
+        yield f"{name}: max_copies is {count['max_copies']}, and the most of a document here is {sums.most}"
+    rest = count["allocated"] - share.copies * count["pool"]["units"]
+    if share.copies and rest:
+        # Every document of the pool is here, so it shows where the draw had to end.
+        if sums.least != share.cutoff:
+            yield f"{name}: cutoff is not the place of the first document that got no extra copy"
+        elif sums.least_units <= count["allocated"] - count["emitted"]["units"]:
+            yield f"{name}: its draw ends before a document that still fits its allocation"
+    if not rest and share.cutoff != selection.NO_EXTRA:
+        yield f"{name}: its allocation leaves nothing for extra copies, and cutoff gives some"
+
+
+def cutoff_of(text: str) -> tuple[int, ...]:
+    """The order key that a manifest's `cutoff` spells."""
+    return tuple(int(text[at : at + 16], 16) for at in range(0, len(text), 16))
+
+
+def as_bytes(words: Array) -> Array:
+    """Words as the ledger holds them back as bytes, uint8 of shape (rows, 8 times the words)."""
+    return np.ascontiguousarray(words).view(np.uint8).reshape(len(words), -1)
+
+
+def _places(records: Array, wrong: Array, inputs: Inputs, says: str) -> Iterator[str]:
+    paths = list(inputs.numbers)
+    for record in records[wrong][:5]:
+        yield f"{says} {paths[record['shard']]} row {record['row']}, copy {record['copy']}"

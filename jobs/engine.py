@@ -6,11 +6,13 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.progress import Display
+from mixer.errors import JobFailed
 
 # Below this many documents, starting processes costs more than it saves.
 INLINE_ROWS = 200_000
@@ -26,6 +28,7 @@ class Engine:
     quiet: bool = False
     _stack: ExitStack = field(default_factory=ExitStack)
     _spark: Any = None
+    _pool: ProcessPoolExecutor | None = None
 
     @property
     def spark(self) -> Any:
@@ -65,8 +68,14 @@ class Engine:
         workers = min(len(items), len(os.sched_getaffinity(0)))
         if workers < 2 or rows < INLINE_ROWS:
             return [function(item) for item in items]
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-            return list(pool.map(function, items))
+        if self._pool is None:  # kept, since each process imports all of numpy and arrow before it works
+            spawned = ProcessPoolExecutor(len(os.sched_getaffinity(0)), multiprocessing.get_context("spawn"))
+            self._pool = self._stack.enter_context(spawned)
+        try:
+            return list(self._pool.map(function, items))
+        except BrokenProcessPool:
+            raise JobFailed(f"{label}: a process was killed, most often since the machine has run out of memory",
+                            remedy="run it with --where spark, which tries a task again") from None
 
 
 @contextmanager

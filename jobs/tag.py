@@ -69,7 +69,7 @@ def tag(
         for part in engine.on_spark(functools.partial(tag_bin, settings), bins, f"tag {len(orders)} shards"):
             outcomes.extend(part)
     _record(corpus, known, keys, outcomes)
-    broken = [outcome for outcome in outcomes if outcome.broken is not None]
+    broken = sorted((outcome for outcome in outcomes if outcome.broken is not None), key=lambda outcome: outcome.shard)
     if broken:
         raise JobFailed(_broken_text(broken, place.corpus))
     entries = [known[rows.KEY][shard.path] for shard in corpus.shards]
@@ -92,7 +92,7 @@ def tag_bin(settings: Settings, orders: Sequence[Order]) -> list[Outcome]:
 
 
 def _orders(corpus: Corpus, known: dict[str, dict[str, index.Entry]], verify: bool) -> list[Order]:
-    """The shards with a sidecar that is not known to be current: new, changed, deleted, or out of step with its rows."""
+    """Shards with a sidecar that is not known to be current: new, changed, deleted, or out of step with its rows."""
     place = corpus.workspace
     present = {key: storage.listing(place.sidecars(key), hidden=True) for key in known}
     stale: defaultdict[str, set[str]] = defaultdict(set)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.engine import Engine
-from mixer import draw, manifest, mixture, packing, rows, sidecars, storage
+from mixer import draw, manifest, mixture, packing, rows, sidecars, storage, tree
 from mixer.documents import ShardReader, canonical_json
 from mixer.errors import BadInput
 from mixer.mixture import Record
@@ -100,13 +100,14 @@ def build(plan: Plan, workspace: Workspace, out: str, engine: Engine) -> BuildSu
             found = engine.on_spark(functools.partial(write_piece, job), parts, f"build {len(parts)} shards")
             written += [row for row in found if row is not None]
     table = mixture.shards_table(written)
-    _tidy(out, table)
+    files = write_tree(out, table, engine)
+    _tidy(out, table, files)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     storage.put(storage.join(out, "shards.parquet"), buffer.getvalue())
     storage.put(storage.join(out, "recipe.yaml"), recipe.text)
     storage.put(storage.join(out, "recipe.lock"), plan.lock)
-    mixture_part = manifest.mixture_part(plan, table)
+    mixture_part = manifest.mixture_part(plan, table, files)
     _check_totals(plan, mixture_part)
     seconds = time.monotonic() - began
     whole = manifest.encode(mixture_part, manifest.build_part(out, started, _now(), {"build": round(seconds, 3)}))
@@ -231,6 +232,41 @@ def write_piece(job: Job, piece: Piece) -> dict[str, Any] | None:
     return mixture.write_shard(job.out, piece.name, records(), job.unit, job.key)
 
 
+# ---- the document tree
+
+
+def write_tree(out: str, shards: pa.Table, engine: Engine) -> list[dict[str, Any]]:
+    """Writes the document tree from the indexes; {path, leaves, root, digest} of each file, in order."""
+    paths = [path for path in shards.column("index_path").to_pylist()]
+    bits = tree.prefix_bits(sum(shards.column("docs").to_pylist()))
+    if bits == 0:
+        leaves = [leaves for path in paths for _, leaves in tree_leaves(out, 0, path)]
+        return [tree.write_file(out, 0, _leaves(leaves))]
+    context = engine.spark.sparkContext
+    with engine.watched(f"build {1 << bits} files of the document tree"):
+        parts = context.parallelize(paths, len(paths)).flatMap(functools.partial(tree_leaves, out, bits))
+        placed = parts.partitionBy(1 << bits, _same)
+        files: list[dict[str, Any]] = placed.mapPartitionsWithIndex(functools.partial(write_tree_file, out)).collect()
+    return files
+
+
+def tree_leaves(out: str, bits: int, index_path: str) -> Iterator[tuple[int, bytes]]:
+    """(number of the tree's file, its leaves) of one data shard."""
+    table, _ = sidecars.read(storage.join(out, index_path), ["source", "id", "copy", "text_sha256"])
+    leaves = tree.leaves_of(table)
+    numbers = tree.file_numbers(leaves, bits)
+    for number in np.unique(numbers):
+        yield int(number), leaves[numbers == number].tobytes()
+
+
+def write_tree_file(out: str, number: int, parts: Iterable[tuple[int, bytes]]) -> Iterator[dict[str, Any]]:
+    yield tree.write_file(out, number, _leaves([part for _, part in parts]))
+
+
+def _leaves(parts: Sequence[bytes]) -> Any:
+    return np.frombuffer(b"".join(parts), np.uint8).reshape(-1, tree.LEAF_BYTES)
+
+
 # ---- what both orders read
 
 
@@ -288,10 +324,11 @@ def _existing(plan: Plan, out: str) -> dict[str, Any] | None:
     return None
 
 
-def _tidy(out: str, shards: pa.Table) -> None:
+def _tidy(out: str, shards: pa.Table, files: Sequence[Mapping[str, Any]]) -> None:
     """Removes what an interrupted build left: temporary files, and in data/ and index/ the shards of another plan."""
-    named = {*shards.column("path").to_pylist(), *shards.column("index_path").to_pylist()}
-    for folder in ("data", "index"):
+    named = {*shards.column("path").to_pylist(), *shards.column("index_path").to_pylist(),
+             *(file["path"] for file in files)}
+    for folder in ("data", "index", "tree"):
         for path in storage.listing(out, folder, hidden=True):
             if path not in named:
                 storage.remove(storage.join(out, path))

@@ -17,12 +17,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
-from mixer import draw, ledger, lock, manifest, mixture, plan, rows, selection, sidecars, storage
+from mixer import draw, ledger, lock, manifest, mixture, plan, rows, selection, sidecars, storage, tree
 from mixer.documents import Bad, LineReader
 from mixer.errors import BadInput, SoleraError
 from mixer.ledger import Inputs, Ledger
 from mixer.recipe import Recipe, parse
 
+MOST_FAILURES = 20  # that one check names
+# How many files of the document tree are held at a time: some 100 MB each.
+TREE_FILES = 8
 ALLOWED = {"manifest.json", "recipe.yaml", "recipe.lock", "shards.parquet"}
 RECORDS = 4096  # that are read and compared with their index at once
 
@@ -81,12 +84,14 @@ def audit(folder: str, expected: str | None = None) -> list[Check]:
         held = Ledger(part["totals"]["docs"])
         try:
             checks.append(_check("listing", "no file is missing, and none is there that the table does not name",
-                                 lambda: _listing(folder, shards[0])))
+                                 lambda: _listing(folder, part, shards[0])))
             checks.append(_check("data shards", "every stored byte, record, boundary, text hash and provenance is as "
                                  "recorded, and in the recipe's order", lambda: _data(folder, part, shards[0], held)))
             checks.append(_check("selection", "each document stands as often as allocation and draw say, and none "
                                  "twice; they add up to what each source emitted",
                                  lambda: _selection(folder, part, held)))
+            checks.append(_check("document tree", "its leaves are the records of the indexes, and its root is theirs",
+                                 lambda: _tree(folder, part, shards[0])))
         finally:
             held.close()
     return checks
@@ -98,7 +103,7 @@ def _check(name: str, proves: str, find: Callable[[], Iterator[str]]) -> Check:
     try:
         for failure in find():
             failures.append(failure)
-            if len(failures) == 20:
+            if len(failures) == MOST_FAILURES:
                 failures.append("… and perhaps more")
                 break
     except SoleraError as error:
@@ -138,8 +143,8 @@ def _recipe(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
     counts = [{name: value for name, value in count.items() if name not in ("about", "weights")}
               for count in part["sources"]]
     body = {"counts": counts, "lock_sha256": part["lock"]["sha256"], **part["dedup"]}
-    again = manifest.mixture_part(plan.Plan(folder, recipe, b"", body), mixture.SHARD_SCHEMA.empty_table())
-    again |= {"totals": part["totals"], "shards": {**part["shards"], "path": again["shards"]["path"]}}
+    again = manifest.mixture_part(plan.Plan(folder, recipe, b"", body), mixture.SHARD_SCHEMA.empty_table(), [])
+    again |= {"totals": part["totals"], "documents": part["documents"], "shards": {**part["shards"], "path": again["shards"]["path"]}}
     yield from _differences("", part, again)
     for source, count in zip(recipe.sources, part["sources"], strict=True):
         if [rule.text for rule in recipe.rules_for(source.name)] != [rule["rule"] for rule in count["rules"]]:
@@ -331,8 +336,9 @@ def _number(part: Mapping[str, Any], path: str | None) -> tuple[str, int] | None
     return (source, int(number)) if named and source in sources and f"{int(number):05d}" == number else None
 
 
-def _listing(folder: str, shards: pa.Table) -> Iterator[str]:
+def _listing(folder: str, part: Mapping[str, Any], shards: pa.Table) -> Iterator[str]:
     named = ALLOWED | {*shards.column("path").to_pylist(), *shards.column("index_path").to_pylist()}
+    named |= {file["path"] for file in part["documents"]["files"]}
     there = set(storage.listing(folder, hidden=True))
     for path in sorted(named - there):
         yield f"{path}: missing"
@@ -553,6 +559,37 @@ def _selection(folder: str, part: Mapping[str, Any], held: Ledger) -> Iterator[s
         return
     recipe = _read_recipe(folder)
     yield from ledger.judge(held, recipe, _inputs(folder, recipe), part["sources"])
+
+
+def _tree(folder: str, part: Mapping[str, Any], shards: pa.Table) -> Iterator[str]:
+    """Makes the leaves again from the indexes, some files of the tree at a time. Memory: TREE_FILES files of it."""
+    said = part["documents"]
+    bits = tree.prefix_bits(part["totals"]["docs"])
+    if [file["path"] for file in said["files"]] != [tree.file_path(number) for number in range(1 << bits)]:
+        yield f"documents: the tree of {part['totals']['docs']} records has {1 << bits} files, named in order"
+        return
+    if tree.root_of([file["root"] for file in said["files"]]) != said["root"]:
+        yield "documents: its root is not that of its files"
+    if sum(file["leaves"] for file in said["files"]) != said["leaves"]:
+        yield "documents: its leaves are not those of its files"
+    for start in range(0, 1 << bits, TREE_FILES):
+        found: dict[int, list[Any]] = {number: [] for number in range(start, min(start + TREE_FILES, 1 << bits))}
+        for path in shards.column("index_path").to_pylist():
+            table, _ = sidecars.read(storage.join(folder, path), ["source", "id", "copy", "text_sha256"])
+            leaves = tree.leaves_of(table)
+            numbers = tree.file_numbers(leaves, bits)
+            for number, parts in found.items():
+                parts.append(leaves[numbers == number])
+        for number, parts in found.items():
+            file = said["files"][number]
+            again = tree.sort(np.concatenate(parts)) if parts else tree.NO_LEAVES
+            if not np.array_equal(tree.read_file(folder, number), again):
+                yield f"{file['path']}: its leaves are not the records of the indexes, in order"
+            if (len(again), tree.file_root(again).hex()) != (file["leaves"], file["root"]):
+                yield f"{file['path']}: {len(again)} leaves with the root {tree.file_root(again).hex()} were expected"
+            table, _ = sidecars.read(storage.join(folder, file["path"]))
+            if sidecars.digest(table) != file["digest"]:
+                yield f"{file['path']}: has other contents than were recorded"
 
 
 def _inputs(folder: str, recipe: Recipe) -> Inputs:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import pyarrow as pa
 
-from mixer import mixture, storage
+from mixer import mixture, storage, tree
 from mixer.documents import canonical_json
 from mixer.errors import BadInput
 from mixer.plan import Plan
@@ -120,6 +120,19 @@ class ShardTable(_Form, frozen=True):
     digest: Sha256
 
 
+class TreeFile(_Form, frozen=True):
+    path: str
+    leaves: Amount
+    root: Sha256
+    digest: Sha256
+
+
+class DocumentTree(_Form, frozen=True):
+    leaves: Amount
+    root: Sha256
+    files: list[TreeFile]
+
+
 class MixturePart(_Form, frozen=True):
     format: Literal["solera-manifest@1"]
     name: str
@@ -137,6 +150,7 @@ class MixturePart(_Form, frozen=True):
     sources: list[SourceCount]
     dedup: Dedup
     totals: Totals
+    documents: DocumentTree
     shards: ShardTable
 
 
@@ -166,7 +180,7 @@ def wrong_form(found: Any) -> str | None:
     return None
 
 
-def mixture_part(plan: Plan, shards: pa.Table) -> dict[str, Any]:
+def mixture_part(plan: Plan, shards: pa.Table, tree_files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """All that is promised to be equal wherever the mixture is built: recipe, lock, counts and content digests."""
     recipe = plan.recipe
     counts = plan.body["counts"]
@@ -193,8 +207,15 @@ def mixture_part(plan: Plan, shards: pa.Table) -> dict[str, Any]:
         "dedup": {"links": plan.body["links"], "losses": plan.body["losses"]},
         "totals": {**sums, "shards": len(shards),
                    "unique_docs": sum(count["selected"]["docs"] for count in counts)},
+        "documents": documents_of(tree_files),
         "shards": {"path": "shards.parquet", "rows": len(shards), "digest": mixture.content_digest(shards)},
     }
+
+
+def documents_of(tree_files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the manifest says of the document tree, from its files in order."""
+    return {"leaves": sum(file["leaves"] for file in tree_files),
+            "root": tree.root_of([file["root"] for file in tree_files]), "files": [dict(file) for file in tree_files]}
 
 
 def weights_of(recipe: Recipe, count: Mapping[str, Any], emitted: int) -> dict[str, str]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import gzip
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import zstandard
 
 from jobs.cli import main
-from mixer import manifest, mixture, sidecars
+from mixer import manifest, mixture, sidecars, tree
 from mixer.documents import canonical_json
 
 _WORDS = """
@@ -156,9 +159,9 @@ def run(recipe: Path, work: Path, out: Path, *options: str) -> int:
 
 
 def make(folder: Path, corpus: Path, *options: str, work: Path | None = None, **changes: object) -> Made:
-    """A mixture below a folder of its own, through `solera run`."""
+    """A mixture below a folder of its own, through `solera run`. The recipe names its corpus from there."""
     folder.mkdir(parents=True, exist_ok=True)
-    recipe = write_recipe(folder / "recipe.yaml", corpus, **changes)
+    recipe = write_recipe(folder / "recipe.yaml", Path(os.path.relpath(corpus, folder)), **changes)
     made = Made(recipe, corpus, work or folder / "work", folder / "out")
     assert run(made.recipe, made.work, made.out, *options) == 0
     return made
@@ -243,6 +246,10 @@ def retell_shards(made: Made, news: dict[str, dict[str, Any]]) -> None:
         part["shards"]["digest"] = mixture.content_digest(table)
         for name in ("docs", "units", "text_bytes", "record_bytes"):
             part["totals"][name] = sum(table.column(name).to_pylist())
+        indexes = [pq.read_table(made.out / path) for path in table["index_path"].to_pylist()]
+        with contextlib.suppress(KeyError):  # an index without the columns that a leaf is made of
+            leaves = np.concatenate([tree.leaves_of(index) for index in indexes])
+            part["documents"] = manifest.documents_of([tree.write_file(str(made.out), 0, leaves)])
 
     made.retold(change)
 

@@ -49,6 +49,10 @@ def test_names_follow_from_method_parameters_and_content_alone(tmp_path):
     ({"docs": {**DOCS, "web/0.jsonl": DOCS["web/0.jsonl"][::-1]}}, {"text@1", "id@1"}),
     ({"docs": {**DOCS, "web/1.jsonl": []}}, {"text@1", "id@1"}),
     ({"sources": {"web": {}}}, {"text@1", "id@1"}),
+    # Though no text is changed by it, and so no key.
+    ({"dedup": [{"use": "text@1", "normalise": ["nfc"]}, {"use": "id@1"}]}, {"text@1"}),
+    # Though the content is the same, under another path.
+    ({"docs": {"web/9.jsonl": DOCS["web/0.jsonl"], "wiki/0.jsonl": DOCS["wiki/0.jsonl"]}}, {"text@1", "id@1"}),
 ])
 def test_names_change_with_method_parameters_and_content(tmp_path, change, changed):
     first, second = names(tmp_path / "one"), names(tmp_path / "two", **change)

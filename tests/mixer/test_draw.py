@@ -110,7 +110,7 @@ def test_draws_are_equal_in_another_process():
 
 KEY = st.tuples(
     st.sampled_from([0, 1, 2**63, 2**64 - 1]),
-    st.sampled_from([bytes(16), b"\x01" + bytes(15), b"\xff" * 16]),
+    st.sampled_from([bytes(16), b"\x01" + bytes(15), bytes(7) + b"\x02" + bytes(8), b"\xff" * 16]),
     st.sampled_from([bytes(32), bytes(31) + b"\x01", b"\x80" + bytes(31)]),
 )
 

@@ -187,6 +187,8 @@ def put_if_absent(uri: str, data: bytes) -> bool:
         return True
     files, path = _remote(uri)
     try:
+        if files.exists(path):  # a store that cannot create only, overwrites: at least it is seldom
+            return False
         files.pipe_file(path, data, mode="create")
     except FileExistsError:
         return False

@@ -233,6 +233,7 @@ def test_a_shard_that_changed_after_its_rows_is_done_anew(tagged: Shard) -> None
     tagged.put_unnoticed(lines("two", "zwei", "три"))
     found = tagged.tag(HASH_KEY)
     assert set(found.made) == set(ALL) and set(found.entries) == set(ALL) and tagged.is_whole()
+    assert found.read_bytes == 2 * os.path.getsize(tagged.uri)  # once to see it, once for everything
 
 
 def test_what_was_aligned_with_rows_that_came_back_as_others_is_done_anew(tagged: Shard) -> None:
@@ -240,6 +241,14 @@ def test_what_was_aligned_with_rows_that_came_back_as_others_is_done_anew(tagged
     tagged.put_unnoticed(lines("two", "zwei", "три"))
     found = tagged.tag(rows.KEY)
     assert set(found.made) == set(ALL) and set(found.entries) == set(ALL) and tagged.is_whole()
+
+
+def test_what_is_not_aligned_with_its_rows_is_done_anew(tagged: Shard) -> None:
+    """Rows that fit the shard's sha256 and yet not its other sidecars, nor what reading it gives."""
+    uri = str(tagged.path(rows.KEY))
+    table, meta = sidecars.read(uri)
+    sidecars.write(uri, table.slice(1), {**meta, "rows_digest": sidecars.digest(table.slice(1))})
+    assert set(tagged.tag().made) == set(ALL) and tagged.is_whole()
 
 
 def test_the_quarantine_goes_when_the_shard_is_mended(shard: Shard) -> None:

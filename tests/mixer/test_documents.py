@@ -11,7 +11,8 @@ import resource
 import time
 import tracemalloc
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -260,7 +261,11 @@ def test_what_follows_a_stream_is_not_passed_over(tmp_path: Path, name: str, tai
 
 def test_plain_text_named_as_compressed_is_corrupt(tmp_path: Path) -> None:
     for name in ("a.jsonl.gz", "a.jsonl.zst"):
-        assert str(read_bytes(tmp_path, PLAIN, name).reader.broken).startswith("corrupt: ")
+        found = read_bytes(tmp_path, PLAIN * 1000, name)
+        assert str(found.reader.broken).startswith("corrupt: ")
+        # What is recorded is the file as a whole, though reading stopped in its first block.
+        assert found.reader.sha256 == hashlib.sha256(PLAIN * 1000).hexdigest()
+        assert found.reader.bytes == len(PLAIN) * 1000
 
 
 # ---- records
@@ -400,6 +405,18 @@ def test_batches_are_bounded_by_bytes_of_good_and_of_bad_records(tmp_path: Path)
     assert {(len(b.raw), b.length) for b in found.bad} == {(4096, len(bad) - 1)}
 
 
+@contextmanager
+def traced() -> Iterator[Callable[[], int]]:
+    """Gives, after the block, the most bytes that Python held in it."""
+    most = 0
+    tracemalloc.start()
+    try:
+        yield lambda: most
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_line_over_the_limit_is_quarantined_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "LINE_BYTES", 10_000)
     monkeypatch.setattr(documents, "READ_BYTES", 1_000)
@@ -410,17 +427,20 @@ def test_a_line_over_the_limit_is_quarantined_not_held(tmp_path: Path, monkeypat
     assert bad.reason == f"line of {len(long)} bytes is over the limit of 10000"
     assert (bad.line, bad.offset, bad.length) == (2, len(line()) + 1, len(long))
     assert long.startswith(bad.raw) and 0 < len(bad.raw) <= 4096
+    (tmp_path / "b.jsonl").write_bytes(b"x" * 5_000_000)
+    with traced() as most:
+        assert [number for number, _, _ in LineReader(str(tmp_path / "b.jsonl"))] == [1]
+    assert most() < 1_000_000
 
 
 def test_a_bomb_of_newlines_is_split_piece_by_piece(tmp_path: Path) -> None:
-    """A few bytes of zstd that one call makes 32 MiB of: as one list of lines, it would be eight times that."""
-    (tmp_path / "a.jsonl.zst").write_bytes(zst(b"\n" * (32 << 20)))
-    tracemalloc.start()
-    first = next(iter(LineReader(str(tmp_path / "a.jsonl.zst"))))
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert first == (1, 0, b"")
-    assert most < 100 << 20
+    """12 kB of zstd grow to 384 MiB, and as one list of lines to eight times that."""
+    compressor = zstandard.ZstdCompressor().compressobj()
+    bomb = [compressor.compress(b"\n" * (1 << 20)) for _ in range(384)]
+    (tmp_path / "a.jsonl.zst").write_bytes(b"".join([*bomb, compressor.flush()]))
+    with traced() as most:
+        assert next(iter(LineReader(str(tmp_path / "a.jsonl.zst")))) == (1, 0, b"")
+    assert most() < 300 << 20
 
 
 def peak() -> int:
@@ -539,6 +559,8 @@ def test_parquet_rows_are_checked_like_lines(tmp_path: Path) -> None:
         (4, -1, "not a document: Expected `str`, got `null` - at `$.text`")]
     assert found.bad[0].raw == b'{"id":null,"text":"u","source":"s"}'
     assert found.reader.sha256 == hashlib.sha256((tmp_path / "a.parquet").read_bytes()).hexdigest()
+    long = read(parquet(tmp_path, {"id": [""], "text": ["x" * 9000], "source": ["s"]})).bad[0]
+    assert len(long.raw) == 4096 and long.length > 9000
 
 
 def test_parquet_dates_become_text_and_numbers_do_not(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def test_tasks_are_enough_to_even_out_and_not_tiny(sizes: list[int], slots: int,
 @pytest.mark.parametrize(("sizes", "slots", "found"), [
     ([], 4, None), ([STRAGGLER_BYTES * 9], 1, None), ([STRAGGLER_BYTES * 9], 2, 0),
     ([1, 1, STRAGGLER_BYTES - 1], 8, None), ([1, 1, STRAGGLER_BYTES], 8, 2),
+    ([6 * STRAGGLER_BYTES, 5 * STRAGGLER_BYTES], 2, None),
     ([STRAGGLER_BYTES] * 8, 8, None), ([STRAGGLER_BYTES] * 4, 8, 0), ([STRAGGLER_BYTES] * 9, 8, None),
     ([STRAGGLER_BYTES, 3 * STRAGGLER_BYTES, STRAGGLER_BYTES, STRAGGLER_BYTES], 2, None),
     ([STRAGGLER_BYTES, 10 * STRAGGLER_BYTES, STRAGGLER_BYTES], 2, 1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 import time
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code: 0 done, 1 an audit that failed, 2 a mistake, 130 stopped by Ctrl-C."""
     options = parser().parse_args(arguments)
+    if not logging.root.handlers:
+        # What goes wrong is said below, once. Without a handler py4j would print its stack traces at every Ctrl-C.
+        logging.root.addHandler(logging.NullHandler())
     try:
         code: int = options.command(options)
         sys.stdout.flush()
@@ -147,7 +151,7 @@ def _tag(options: Any) -> int:
     with _engine(options, corpus) as engine:
         found = tag(recipe, corpus, engine, keep_broken=options.keep_broken, verify=options.verify,
                     max_bad_share=options.max_bad_share, say=_say(options))
-    _print(options, found.__dict__, lambda: report.tag_text(found, corpus, options.recipe))
+    _print(options, found.__dict__, lambda: report.tag_text(found, corpus))
     return 0
 
 
@@ -159,7 +163,7 @@ def _dedup(options: Any) -> int:
     recipe, corpus = _opened(options)
     with _engine(options, corpus) as engine:
         found = dedup(recipe, corpus, current_indexes(recipe, corpus), engine)
-    _print(options, report.dedup_json(found), lambda: report.dedup_text(found, options.recipe))
+    _print(options, report.dedup_json(found), lambda: report.dedup_text(found, corpus.arguments))
     return 0
 
 
@@ -192,7 +196,7 @@ def _plan(options: Any) -> int:
     with _engine(options, corpus) as engine:
         found = make_plan(recipe, corpus, engine, options.where)
     seconds = time.monotonic() - began
-    _print(options, report.plan_json(found), lambda: report.plan_text(found, options.recipe, seconds))
+    _print(options, report.plan_json(found), lambda: report.plan_text(found, corpus.arguments, seconds))
     return 0
 
 

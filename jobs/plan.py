@@ -57,7 +57,7 @@ def current_indexes(recipe: Recipe, corpus: Corpus) -> dict[str, dict[str, Entry
                  or entries[shard.path].rows_digest != indexes[rows.KEY][shard.path].rows_digest]
         if stale:
             raise NotDone(f"{key} is missing or out of date for {len(stale):,} of {len(corpus.shards):,} shards, "
-                          f"{stale[0]} among them", command=f"solera tag {corpus.recipe_uri}")
+                          f"{stale[0]} among them", command=f"solera tag {corpus.arguments}")
     return indexes
 
 
@@ -69,7 +69,7 @@ def current_sets(recipe: Recipe, corpus: Corpus, indexes: Mapping[str, Mapping[s
         found = clusters.read_set(corpus.workspace, name)
         if found is None or clusters.missing(corpus, [found]):
             raise NotDone(f"the cluster set {name} is not there, or not whole, for these shards",
-                          command=f"solera dedup {corpus.recipe_uri}")
+                          command=f"solera dedup {corpus.arguments}")
         sets.append(found)
     return sets
 

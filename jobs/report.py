@@ -14,7 +14,7 @@ from mixer.corpus import Corpus
 from mixer.plan import Plan
 
 
-def tag_text(found: TagSummary, corpus: Corpus, recipe_uri: str) -> str:
+def tag_text(found: TagSummary, corpus: Corpus) -> str:
     if not found.redone:
         lines = [f"nothing to tag: all {found.shards:,} shards are up to date ({found.seconds:.1f} s)"]
     else:
@@ -24,7 +24,7 @@ def tag_text(found: TagSummary, corpus: Corpus, recipe_uri: str) -> str:
     lines.append(f"{found.documents:,} documents, {tables.megabytes(found.text_bytes)} of text" +
                  (f"; {found.bad:,} bad records are in quarantine, with reasons, under "
                   f"{corpus.workspace.folder}/quarantine" if found.bad else "; no bad records"))
-    lines.append(f"next: solera dedup {recipe_uri}")
+    lines.append(f"next: solera dedup {corpus.arguments}")
     return "\n".join(lines)
 
 
@@ -34,11 +34,11 @@ def dedup_json(found: DedupSummary) -> dict[str, Any]:
     return {"sets": sets, "made": list(found.made), "keys": found.keys, "seconds": found.seconds}
 
 
-def dedup_text(found: DedupSummary, recipe_uri: str) -> str:
+def dedup_text(found: DedupSummary, arguments: str) -> str:
     body = [[each.method, f"{each.clusters:,}", f"{each.documents:,}", "found now" if each.name in found.made
              else "up to date", each.name] for each in found.sets]
     return "\n".join([tables.table(["method", "clusters", "documents", "", "set"], body),
-                      f"{found.seconds:.1f} s; what goes is decided by the plan: solera plan {recipe_uri}"])
+                      f"{found.seconds:.1f} s; what goes is decided by the plan: solera plan {arguments}"])
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
                                               "sha256": plan.recipe.sha256}, **plan.body}
 
 
-def plan_text(plan: Plan, recipe_uri: str, seconds: float) -> str:
+def plan_text(plan: Plan, arguments: str, seconds: float) -> str:
     recipe, counts = plan.recipe, plan.body["counts"]
     moved = sum(count["emitted"]["bytes"] for count in counts)
     lines = [f"{recipe.name} {recipe.version}: {recipe.unit}" + (f" ({recipe.counter})" if recipe.counter else "") +
@@ -58,7 +58,7 @@ def plan_text(plan: Plan, recipe_uri: str, seconds: float) -> str:
     lines += [f"warning: {warning}" for warning in findings(plan)]
     lines += [f"lock {plan.body['lock_sha256'][:16]}, planned in {seconds:.1f} s without reading text; a build moves "
               f"{tables.megabytes(moved)} of text",
-              f"next: solera build {recipe_uri} --out DIR"]
+              f"next: solera build {arguments} --out DIR"]
     return "\n".join(lines)
 
 

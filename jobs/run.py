@@ -23,7 +23,7 @@ from mixer.recipe import Recipe
 class RunSummary:
     """What a run did, stage by stage. Seconds are of the wall clock; the first Spark stage bears Spark's start."""
 
-    recipe_uri: str
+    arguments: str
     tag: TagSummary
     dedup: DedupSummary
     plan: Plan
@@ -52,7 +52,7 @@ class RunSummary:
 
     def text(self) -> str:
         return "\n\n".join([
-            report.plan_text(self.plan, self.recipe_uri, self.seconds["plan"]).rpartition("\n")[0],
+            report.plan_text(self.plan, self.arguments, self.seconds["plan"]).rpartition("\n")[0],
             tables.stages(self.stages()),
             report.build_text(self.build, self.build.out),
         ])
@@ -81,11 +81,11 @@ def run(
 
     tagged = timed("tag", lambda: tag(recipe, corpus, engine, keep_broken=keep_broken, verify=verify,
                                       max_bad_share=max_bad_share, say=say))
-    say(report.tag_text(tagged, corpus, corpus.recipe_uri).rpartition("\n")[0])
+    say(report.tag_text(tagged, corpus).rpartition("\n")[0])
     found = timed("dedup", lambda: dedup(recipe, corpus, current_indexes(recipe, corpus), engine))
     plan = timed("plan", lambda: make_plan(recipe, corpus, engine, where))
     built = timed("build", lambda: build(plan, corpus.workspace, out, engine))
-    return RunSummary(corpus.recipe_uri, tagged, found, plan, built, seconds)
+    return RunSummary(corpus.arguments, tagged, found, plan, built, seconds)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from functools import cache
 from mixer.documents import canonical_json
 from taggers.declare import Use, load
 
+
 def key_of(use: Use) -> str:
     """name@version, and 12 hex digits of the digest of parameters and model where there are any."""
     model = model_sha256(use)

@@ -144,7 +144,8 @@ def _recipe(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
               for count in part["sources"]]
     body = {"counts": counts, "lock_sha256": part["lock"]["sha256"], **part["dedup"]}
     again = manifest.mixture_part(plan.Plan(folder, recipe, b"", body), mixture.SHARD_SCHEMA.empty_table(), [])
-    again |= {"totals": part["totals"], "documents": part["documents"], "shards": {**part["shards"], "path": again["shards"]["path"]}}
+    again |= {"totals": part["totals"], "documents": part["documents"],
+              "shards": {**part["shards"], "path": again["shards"]["path"]}}
     yield from _differences("", part, again)
     for source, count in zip(recipe.sources, part["sources"], strict=True):
         if [rule.text for rule in recipe.rules_for(source.name)] != [rule["rule"] for rule in count["rules"]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import dataclass
 
 from mixer import storage
@@ -10,6 +12,9 @@ from mixer.errors import BadInput
 from mixer.recipe import Recipe
 from mixer.storage import Stat
 from mixer.workspace import Workspace, open_workspace
+
+# Where sidecars, clusters and plans lie when nothing else is said.
+DEFAULT_WORK = ".solera"
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Corpus:
 
     workspace: Workspace
     shards: tuple[Shard, ...]
-    recipe_uri: str  # as it was given, for messages
+    arguments: str  # that name the recipe and its work folder, for the commands that messages suggest
 
     @property
     def bytes(self) -> int:
@@ -35,7 +40,7 @@ class Corpus:
 
 
 def find(recipe: Recipe, recipe_uri: str, work: str) -> Corpus:
-    """Lists the corpus. Errors, all at once: globs that match nothing, shards of two sources, names that are no shard's.
+    """Lists the corpus. All at once, errors: globs that match nothing, shards of two sources, no shard's name.
 
     A relative corpus is relative to the recipe file.
     """
@@ -66,4 +71,9 @@ def find(recipe: Recipe, recipe_uri: str, work: str) -> Corpus:
     if wrong:
         more = [f"… and {len(wrong) - 20} more like these"] if len(wrong) > 20 else []
         raise BadInput("\n".join([f"{recipe_uri}: {line}" for line in wrong[:20]] + more))
-    return Corpus(workspace, tuple(sorted(shards, key=lambda shard: shard.path)), recipe_uri)
+    return Corpus(workspace, tuple(sorted(shards, key=lambda shard: shard.path)), _arguments(recipe_uri, work))
+
+
+def _arguments(recipe_uri: str, work: str) -> str:
+    usual = os.environ.get("SOLERA_WORK", DEFAULT_WORK)
+    return shlex.join([recipe_uri, *([] if work == usual else ["--work", work])])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,7 +70,7 @@ def text_bytes(texts: pa.LargeStringArray) -> list[memoryview]:
     """Each text's UTF-8 bytes, without a copy."""
     offsets = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1].tolist()
     data = memoryview(texts.buffers()[2] or b"")
-    return [data[start:end] for start, end in zip(offsets, offsets[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(offsets)]
 
 
 def quarantine_of(bad: Sequence[Bad]) -> pa.RecordBatch:

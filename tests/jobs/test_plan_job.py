@@ -89,7 +89,7 @@ def check(made, text: str, command: str) -> None:
     with pytest.raises(NotDone) as error:
         current_sets(recipe, corpus, current_indexes(recipe, corpus))
     assert re.search(text, str(error.value)), str(error.value)
-    assert error.value.command == f"solera {command} {corpus.recipe_uri}"
+    assert error.value.command == f"solera {command} {corpus.arguments}"
     assert str(error.value).endswith(f"run `{error.value.command}`")
 
 

@@ -6,16 +6,12 @@ import os
 import shlex
 from dataclasses import dataclass
 
-from mixer import storage
+from mixer import DEFAULT_WORK, storage
 from mixer.documents import SUFFIXES
 from mixer.errors import BadInput
 from mixer.recipe import Recipe
 from mixer.storage import Stat
 from mixer.workspace import Workspace, open_workspace
-
-# Where sidecars, clusters and plans lie when nothing else is said.
-DEFAULT_WORK = ".solera"
-
 
 @dataclass(frozen=True)
 class Shard:

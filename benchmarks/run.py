@@ -2,9 +2,9 @@
 
     python benchmarks/run.py CODE_FOLDER [--rounds 3]
 
-The corpus is web, book and wiki of $SOLERA_CORPORA and code shards in CODE_FOLDER; the recipe is recipes/web_heavy.yaml:
-ten rules, English web only, wiki at two epochs, a budget in tokens. Each round decodes all shards in as many processes as
-there are cores, then runs in a new process with an empty work folder, then once more, when nothing is left to do.
+The corpus is web, book and wiki of $SOLERA_CORPORA and code shards in CODE_FOLDER; the recipe recipes/web_heavy.yaml:
+ten rules, English web only, wiki at two epochs, a budget in tokens. Each round decodes all shards in as many processes
+as there are cores, then runs in a new process with an empty work folder, then once more, when nothing is left to do.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ def run(folder: Path, corpus: Path, name: str) -> tuple[dict[str, tuple[float, i
     lines = RECIPE.read_text().splitlines()
     recipe.write_text("\n".join(f"corpus: {corpus}" if line.startswith("corpus:") else line for line in lines) + "\n")
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", "jobs.cli", "run", str(recipe), "--work", str(folder / "work"), "--out",
-                           str(folder / name), "--json"], check=True, capture_output=True, text=True)
+    command = [sys.executable, "-m", "jobs.cli", "run", str(recipe), "--json"]
+    places = ["--work", str(folder / "work"), "--out", str(folder / name)]
+    done = subprocess.run([*command, *places], check=True, capture_output=True, text=True)
     wall = time.perf_counter() - began
     return {stage["stage"]: (stage["seconds"], stage["bytes"]) for stage in json.loads(done.stdout)["stages"]}, wall
 

@@ -1,0 +1,1 @@
+"""What is distributed, and the command line: the only importer of pyspark."""

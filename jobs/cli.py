@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from mixer import DEFAULT_WORK
 from mixer.errors import SoleraError, StorageError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("recipe", metavar="RECIPE", help="a recipe file")
 
     def work(made: argparse.ArgumentParser) -> None:
-        made.add_argument("--work", default=os.environ.get("SOLERA_WORK", ".solera"), metavar="DIR",
+        made.add_argument("--work", default=os.environ.get("SOLERA_WORK", DEFAULT_WORK), metavar="DIR",
                           help="where sidecars, clusters and plans lie (default: $SOLERA_WORK, or .solera)")
 
     def spark(made: argparse.ArgumentParser) -> None:
@@ -282,7 +283,7 @@ def _engine(options: Any, corpus: Corpus) -> Iterator[Engine]:
     from jobs.engine import engine
 
     conf = dict(_setting(each) for each in getattr(options, "conf", []))
-    log = os.path.join(os.path.abspath(".solera") if "://" in corpus.workspace.logs else corpus.workspace.logs,
+    log = os.path.join(os.path.abspath(DEFAULT_WORK) if "://" in corpus.workspace.logs else corpus.workspace.logs,
                        "spark.log")
     with engine(getattr(options, "master", None), conf, log, options.quiet or options.json) as made:
         yield made
@@ -291,7 +292,8 @@ def _engine(options: Any, corpus: Corpus) -> Iterator[Engine]:
 def _setting(text: str) -> tuple[str, str]:
     key, sign, value = text.partition("=")
     if not sign or not key:
-        from mixer.errors import BadInput
+        from mixer import DEFAULT_WORK
+from mixer.errors import BadInput
 
         raise BadInput(f"--conf {text}: not KEY=VALUE; write it like --conf spark.driver.memory=4g")
     return key, value

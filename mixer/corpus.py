@@ -13,6 +13,7 @@ from mixer.recipe import Recipe
 from mixer.storage import Stat
 from mixer.workspace import Workspace, open_workspace
 
+
 @dataclass(frozen=True)
 class Shard:
     """A shard of one source. `path` is relative to the corpus."""

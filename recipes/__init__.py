@@ -1,0 +1,1 @@
+"""Recipes as data: nothing here is code."""

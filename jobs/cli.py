@@ -292,8 +292,7 @@ def _engine(options: Any, corpus: Corpus) -> Iterator[Engine]:
 def _setting(text: str) -> tuple[str, str]:
     key, sign, value = text.partition("=")
     if not sign or not key:
-        from mixer import DEFAULT_WORK
-from mixer.errors import BadInput
+        from mixer.errors import BadInput
 
         raise BadInput(f"--conf {text}: not KEY=VALUE; write it like --conf spark.driver.memory=4g")
     return key, value

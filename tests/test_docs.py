@@ -1,0 +1,50 @@
+"""What README and docs say, held to what is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jobs.cli import parser
+from mixer import recipe
+
+TOP = Path(__file__).parents[1]
+README = (TOP / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    (command,) = [block.strip() for block in blocks("sh") if "pytest" in block]
+    assert command in (TOP / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_recipe_of_the_readme_holds_together():
+    (text,) = blocks("yaml")
+    parsed = recipe.parse(text.encode(), "README.md")
+    whole = recipe.parse((TOP / "recipes" / "web_heavy.yaml").read_bytes(), "web_heavy.yaml")
+    assert [(source.name, source.weight, source.max_epochs) for source in parsed.sources] == \
+        [(source.name, source.weight, source.max_epochs) for source in whole.sources]
+    assert set(parsed.keep) <= set(whole.keep)
+
+
+@pytest.mark.parametrize("path", [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))], ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    for link in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / link).exists(), link
+
+
+def test_commands_that_docs_name_exist():
+    commands = next(action.choices for action in parser()._actions if action.choices)
+    pages = [TOP / "README.md", *(TOP / "docs").glob("*.md"), *(TOP / "recipes").glob("*.yaml")]
+    named = {name for page in pages for name in re.findall(r"solera ([a-z]+) ", page.read_text(encoding="utf-8"))
+             if name != "draw"}
+    assert named and named <= set(commands)
+
+
+def test_lock_files_hold_no_addresses():
+    for path in TOP.glob("requirements*.lock"):
+        text = path.read_text()
+        assert "://" not in text and "--hash=sha256:" in text, path.name

@@ -1,0 +1,197 @@
+"""Real processes, killed in the middle of a write: what they leave is never seen, and the digest is the same."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zstandard
+from mixtures import WORDS, Made, files, hash_of, write_recipe
+
+from jobs.cli import main
+
+SHARDS, DOCS = 8, 400
+PATIENCE = 120.0
+
+RECIPE = """\
+name: crash
+version: 1.0.0
+seed: 3
+corpus: corpus
+unit: tokens
+budget: 5_500_000
+policy: {kind: proportional}
+dedup: [{use: text@1}]
+keep:
+  words.count: {min: 5}
+  ngrams.top_2: {max: 0.9}
+sources:
+  web: {shards: web/*.jsonl.zst, max_epochs: 4}
+shard_bytes: 1_500_000
+"""
+
+
+@pytest.fixture(scope="module")
+def reference(spark: object, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A corpus that takes seconds to tag and to build, and the mixture of it that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("crash")
+    (folder / "corpus/web").mkdir(parents=True)
+    # Pages of sentences from a small stock: quick to make up, and no two are the same.
+    stock = [" ".join(WORDS[hash_of(line, word) % len(WORDS)] for word in range(12)) + ".\n" for line in range(500)]
+    for shard in range(SHARDS):
+        lines = []
+        for row in range(DOCS):
+            start = hash_of(shard, row)
+            text = f"{shard} {row} " + "".join(stock[(start + line * 7) % 500] for line in range(20 + start % 41))
+            lines.append(json.dumps({"id": f"{shard}-{row}", "source": "web", "text": text}).encode() + b"\n")
+        data = zstandard.ZstdCompressor(level=1).compress(b"".join(lines))
+        (folder / f"corpus/web/{shard:02d}.jsonl.zst").write_bytes(data)
+    (folder / "recipe.yaml").write_text(RECIPE)
+    made = Made(folder / "recipe.yaml", folder / "corpus", folder / "work", folder / "out")
+    assert main(["run", str(made.recipe), "--work", str(made.work), "--out", str(made.out), "--quiet"]) == 0
+    return made
+
+
+class Running:
+    """`solera run` in a process group of its own, as a shell starts it."""
+
+    def __init__(self, recipe: Path, folder: Path, *options: str) -> None:
+        self.folder = folder
+        command = [sys.executable, "-m", "jobs.cli", "run", str(recipe), "--work", str(folder / "work"),
+                   "--out", str(folder / "out"), "--master", "local[2,4]", "--conf", "spark.driver.memory=1g", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        start_new_session=True)
+
+    def writer(self, under: str) -> int:
+        """Waits for a Python worker that has a half-written file open below a folder; gives its process id."""
+        end = time.monotonic() + PATIENCE
+        place = str(self.folder / under)
+        while time.monotonic() < end:
+            for worker in self.workers():
+                if any(path.startswith(place) and ".tmp" in path for path in open_files(worker)):
+                    return worker
+            assert self.process.poll() is None, f"it ended before it wrote below {under}: {self.process.communicate()}"
+            time.sleep(0.002)
+        raise AssertionError(f"nothing was written below {under}")
+
+    def workers(self) -> list[int]:
+        """Children of a pyspark.daemon that is below this process."""
+        parents = dict(processes())
+        daemons = {pid for pid in parents if "pyspark.daemon" in command_of(pid)}
+
+        def below(pid: int) -> bool:
+            while pid in parents:
+                pid = parents[pid]
+                if pid == self.process.pid:
+                    return True
+            return False
+
+        return [pid for pid, parent in parents.items() if parent in daemons and below(pid)]
+
+    def wait_for(self, under: str, pattern: str, count: int) -> None:
+        """Waits until so many files are finished below a folder."""
+        end = time.monotonic() + PATIENCE
+        while len([path for path in (self.folder / under).rglob(pattern) if not path.name.startswith(".")]) < count:
+            assert self.process.poll() is None and time.monotonic() < end, f"no {pattern} came below {under}"
+            time.sleep(0.005)
+
+    def signal(self, number: int) -> None:
+        os.killpg(self.process.pid, number)
+
+    def ended(self) -> tuple[int, str, str]:
+        """(exit code, stdout, stderr), once it and everything below it has gone."""
+        out, err = self.process.communicate(timeout=PATIENCE)
+        end = time.monotonic() + 20
+        while any(str(self.folder) in path for pid, _ in processes() for path in open_files(pid)):
+            assert time.monotonic() < end, "something below it lives on"
+            time.sleep(0.05)
+        return self.process.returncode, out, err
+
+
+def processes() -> Iterator[tuple[int, int]]:
+    """(process, its parent) of all."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, IndexError):
+                yield int(entry.name), int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def open_files(pid: int) -> list[str]:
+    found = []
+    with contextlib.suppress(OSError):
+        for entry in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                found.append(os.readlink(f"/proc/{pid}/fd/{entry}"))
+    return found
+
+
+def test_nothing_is_lost_or_done_twice(reference: Made, tmp_path: Path) -> None:
+    """One mixture, in spite of four runs that are stopped, killed, and lose workers, in each stage that writes."""
+    # Ctrl-C while it tags, which a terminal sends to the whole group.
+    run = Running(reference.recipe, tmp_path)
+    run.wait_for("work", "sidecars/ngrams*/**/*.parquet", 1)
+    run.writer("work")
+    run.signal(signal.SIGINT)
+    code, out, err = run.ended()
+    assert code == 130 and out == ""
+    assert "solera: stopped; what is done stays done, the same command goes on from there" in err
+    assert "Traceback" not in err and "Exception" not in err
+    # The driver and its JVM are killed while more is tagged.
+    run = Running(reference.recipe, tmp_path)
+    run.writer("work")
+    run.signal(signal.SIGKILL)
+    assert run.ended()[0] == -signal.SIGKILL
+    # A worker is killed in the middle of a sidecar, which is no end of anything; then all are, while it builds.
+    run = Running(reference.recipe, tmp_path)
+    os.kill(run.writer("work"), signal.SIGKILL)
+    run.wait_for("out/index", "*.parquet", 2)
+    run.writer("out/data")
+    run.signal(signal.SIGKILL)
+    code, out, err = run.ended()
+    assert code == -signal.SIGKILL
+    redone = int(err.partition("tagged ")[2].partition(" of")[0])
+    assert 0 < redone < SHARDS
+    assert not (tmp_path / "out/manifest.json").exists()
+    finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/index").glob("*.parquet")}
+    # And now to the end, though a worker is killed in the middle of a data shard.
+    run = Running(reference.recipe, tmp_path)
+    os.kill(run.writer("out/data"), signal.SIGKILL)
+    code, out, err = run.ended()
+    assert (code, "Traceback" in err) == (0, False), err
+    assert "nothing to tag" in err
+    assert f"({len(finished)} were there from an earlier, interrupted build)" in out
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    assert reference.manifest["digest"] in out
+    assert files(tmp_path / "out") == files(reference.out)
+    assert [path for path in (tmp_path / "out").rglob(".*") if path.is_file()] == []
+    assert main(["audit", str(tmp_path / "out"), "--digest", reference.manifest["digest"]]) == 0
+
+
+def test_a_ctrl_c_before_spark_is_there_is_as_quiet(reference: Made, tmp_path: Path) -> None:
+    run = Running(write_recipe(tmp_path / "none.yaml", reference.corpus), tmp_path)
+    code, _, err = run.ended()
+    assert code == 2 and "matches no file" in err  # so the command line is right
+    run = Running(reference.recipe, tmp_path)
+    end = time.monotonic() + PATIENCE
+    while not any("java" in command_of(pid) for pid, parent in processes() if parent == run.process.pid):
+        assert time.monotonic() < end and run.process.poll() is None
+        time.sleep(0.002)
+    run.signal(signal.SIGINT)
+    code, _, err = run.ended()
+    assert code == 130, err
+    assert "the same command goes on" in err and "Traceback" not in err

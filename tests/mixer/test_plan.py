@@ -48,7 +48,7 @@ def selected(found, source: str) -> list[int]:
 # ---- equal to the oracle
 
 
-@settings(SLOW, max_examples=70)
+@settings(SLOW, max_examples=50)
 @given(cases(), st.randoms(use_true_random=False), st.sampled_from([16, 1]))
 def test_plan_is_what_the_oracle_says(made, random, bits):
     """With one bit, half of all documents share the bucket where the allocation ends."""
@@ -125,7 +125,7 @@ def test_units_and_budgets_are_what_the_oracle_says(rich, unit, budget):
 # ---- what an edit of a recipe may change
 
 
-@settings(SLOW, max_examples=30)
+@settings(SLOW, max_examples=20)
 @given(st.integers(1, 2).flatmap(lambda sources: corpora(False, sources)), st.sampled_from(["docs", "bytes", "tokens"]),
        st.lists(st.integers(1, 400), min_size=2, max_size=4, unique=True))
 def test_larger_allocations_are_supersets_never_over_and_under_by_less_than_the_next(docs, unit, budgets):

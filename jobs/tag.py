@@ -75,6 +75,11 @@ def tag(
     entries = [known[rows.KEY][shard.path] for shard in corpus.shards]
     redone = {outcome.shard for outcome in outcomes if outcome.made}
     documents, bad = sum(entry.rows for entry in entries), sum(entry.info["bad"] for entry in entries)
+    cut = [entry.shard for entry in entries if entry.info["broken"]]
+    if cut:  # by this run or an earlier one
+        warnings.append(f"{len(cut):,} shard(s) are used only up to where their stream breaks, as --keep-broken said: "
+                        f"{', '.join(cut[:3])}" + (" and others" if len(cut) > 3 else ""))
+        say(f"warning: {warnings[-1]}")
     if bad > max_bad_share * (documents + bad):
         raise JobFailed(_bad_text(recipe, corpus, known[rows.KEY], documents, bad, max_bad_share))
     return TagSummary(

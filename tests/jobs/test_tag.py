@@ -243,6 +243,8 @@ def test_broken_shards_are_kept_on_request(stage: Stage, runner: Engine, write_s
     table, _ = sidecars.read(str(stage.work / "quarantine" / "web" / "x.jsonl.zst.parquet"))
     assert table.column("reason").to_pylist()[-1] == (
         f"truncated: zstd stream ends inside a frame at compressed byte {len(one) + 12}")
+    assert no_spark(stage, max_bad_share=0.5).warnings == (
+        "1 shard(s) are used only up to where their stream breaks, as --keep-broken said: web/x.jsonl.zst",)
 
 
 def test_too_many_bad_records_stop_the_job_and_are_not_read_again(stage: Stage, runner: Engine) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -500,15 +499,26 @@ def test_the_ledger_judges_in_parts_as_it_does_at_once(
     assert failed(mixed.out) == {}
 
 
-def test_two_documents_of_one_row_in_different_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bits of rows that were seen outlast a part."""
-    monkeypatch.setattr(ledger, "LIMIT", 1)
-    held = ledger.Ledger(2)
-    records = np.zeros(2, ledger.RECORD)
-    records["identity"] = [[0, 1], [1, 1]]
-    held.add(records)
-    assert len([part for part in held.parts() if len(part)]) == 2
-    held.close()
+@pytest.mark.parametrize("limit", [40, 10**6])
+def test_two_documents_of_one_row_are_found_across_parts(
+    made: Made, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """Which rows were seen outlasts a part. Ten records take the place of others, so that some are in other parts."""
+    monkeypatch.setattr(ledger, "LIMIT", limit)
+    by = [json.loads(line)["provenance"] for _, line in records_of(made)]
+    singles = [each for each in by if each["source"] == "web" and sum(
+        (each["shard"], each["row"]) == (other["shard"], other["row"]) for other in by) == 1]
+    moved = dict(zip([(each["shard"], each["row"]) for each in singles[:10]], singles[10:20], strict=True))
+
+    def forge(line: bytes) -> bytes:
+        to = moved.get((json.loads(line)["provenance"]["shard"], json.loads(line)["provenance"]["row"]))
+        return changed(line, shard=to["shard"], row=to["row"]) if to else line
+
+    for name in sorted({name for name, _ in records_of(made)}):
+        rewrite_shard(made, name, lambda lines: [forge(line) for line in lines])
+    found = failed(made.out)["selection"]
+    said = sum("two documents say that they are" in failure for failure in found)
+    assert said >= 5  # which is as many as one part names
 
 
 def test_checks_say_what_they_prove(mixed: Made) -> None:

@@ -36,8 +36,8 @@ def same(made: Made, other: Made) -> None:
     assert made.manifest["digest"] == other.manifest["digest"]
 
 
-@pytest.mark.parametrize("order", ["shuffled", "by-source"])
-@pytest.mark.parametrize(("bins", "where"), [(1, "pool"), (7, "spark")])
+@pytest.mark.parametrize(("bins", "where", "order"), [(1, "pool", "shuffled"), (7, "spark", "shuffled"),
+                                                      (7, "pool", "by-source")])
 def test_tasks_may_be_cut_in_any_way(
     spark: object, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch,
     bins: int, where: str, order: str

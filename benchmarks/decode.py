@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from jobs.spark import usable_cores
 from mixer.documents import SUFFIXES, LineReader, ShardReader
 
 DEFAULT = os.environ.get("SOLERA_CORPORA", str(Path(__file__).parents[2] / "shared" / "corpora"))
@@ -64,7 +65,7 @@ def main() -> None:
     if not uris:
         parser.error(f"no shards below {', '.join(options.folder)}")
     size = sum(map(text_bytes, uris))
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     times: dict[str, list[float]] = {}
     with ProcessPoolExecutor(cores) as pool:
         on_all_cores(uris, pool)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from decode import DEFAULT, on_all_cores, text_bytes
+
+from jobs.spark import usable_cores
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "web_heavy.yaml"
 
@@ -43,7 +44,7 @@ def main() -> None:
     parser.add_argument("code", type=Path, help="a folder of code shards")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     times: dict[str, list[float]] = {}
     sizes: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as top:

@@ -15,6 +15,7 @@ from jobs.engine import Engine
 from mixer import clusters, packing, sidecars
 from mixer.clusters import ClusterSet, Relation
 from mixer.corpus import Corpus
+from mixer.errors import StorageError
 from mixer.index import Entry
 from mixer.recipe import Recipe
 from mixer.workspace import Workspace
@@ -56,10 +57,11 @@ def find_set(related: Relation, name: str, corpus: Corpus, entries: dict[str, En
     with engine.watched(f"dedup {related.method.use}") as spark:
         # 1. (shard, row, key) of every row that has a key; keys travel, texts do not.
         sizes = [entries[shard].rows for shard in shards]
-        bins = packing.pack(list(enumerate(shards)), sizes, min(len(shards), engine.slots * packing.BINS_PER_SLOT))
+        bins = packing.pack([(number, shard, entries[shard].digest) for number, shard in enumerate(shards)], sizes,
+                            min(len(shards), engine.slots * packing.BINS_PER_SLOT))
         read = functools.partial(_read_keys, place, related.sidecar, related.column)
         paths = spark.sparkContext.parallelize(bins, len(bins)).map(lambda part: (part,)).toDF(
-            "part array<struct<_1:int,_2:string>>")
+            "part array<struct<_1:int,_2:string,_3:string>>")
         paths.mapInArrow(read, KEYS_SCHEMA).createOrReplaceTempView("keys")
         # 2. Counts come first, so that only keys seen twice are joined back to their rows.
         repeated = spark.sql("SELECT key FROM keys GROUP BY key HAVING count(*) > 1").persist()
@@ -74,6 +76,7 @@ def find_set(related: Relation, name: str, corpus: Corpus, entries: dict[str, En
             .collect()
         ) if count else []
         repeated.unpersist()
+        spark.catalog.dropTempView("repeated")
     # A task that was run twice wrote the same file twice, and is counted once.
     per_shard = {shards[row["shard"]]: {"rows": row["rows"], "digest": row["digest"]} for row in written}
     found = ClusterSet(
@@ -89,7 +92,11 @@ def _read_keys(place: Workspace, key: str, column: str, batches: Iterator[pa.Rec
     for batch in batches:
         for part in batch.column("part").to_pylist():
             for item in part:
-                table, _ = sidecars.read(place.sidecar(key, item["_2"]), [column])
+                uri = place.sidecar(key, item["_2"])
+                table, meta = sidecars.read(uri, [column])
+                if meta["digest"] != item["_3"]:  # the set is named by what the index says of it
+                    raise StorageError(f"{uri}: not the sidecar that the index names; make it again with "
+                                       "`solera tag --verify`")
                 keys = table.column(column).combine_chunks().cast(pa.binary())
                 size = len(keys)
                 yield pa.RecordBatch.from_arrays(

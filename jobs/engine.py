@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.progress import Display
+from jobs.spark import usable_cores
 from mixer.errors import JobFailed
 
 # Below this many documents, starting processes costs more than it saves.
@@ -44,7 +44,7 @@ class Engine:
         """How many tasks run at a time, as far as is known without starting Spark."""
         if self._spark is not None:
             return int(self._spark.sparkContext.defaultParallelism)
-        return len(os.sched_getaffinity(0))
+        return usable_cores()
 
     def on_spark(self, function: Callable[[Any], Any], items: Sequence[Any], label: str) -> list[Any]:
         """The function of each item, in order; one Spark task an item."""
@@ -65,11 +65,11 @@ class Engine:
 
     def in_pool(self, function: Callable[[Any], Any], items: Sequence[Any], label: str, rows: int = 0) -> list[Any]:
         """The function of each item, in order, on this machine without a JVM."""
-        workers = min(len(items), len(os.sched_getaffinity(0)))
+        workers = min(len(items), usable_cores())
         if workers < 2 or rows < INLINE_ROWS:
             return [function(item) for item in items]
         if self._pool is None:  # kept, since each process imports all of numpy and arrow before it works
-            spawned = ProcessPoolExecutor(len(os.sched_getaffinity(0)), multiprocessing.get_context("spawn"))
+            spawned = ProcessPoolExecutor(usable_cores(), multiprocessing.get_context("spawn"))
             self._pool = self._stack.enter_context(spawned)
         try:
             return list(self._pool.map(function, items))

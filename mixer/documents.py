@@ -29,6 +29,9 @@ LINE_BYTES = 1 << 30
 RAW_BYTES = 4 << 10
 PARQUET_ROWS = 1024
 BOM = b"\xef\xbb\xbf"
+# A limit of our own: the decoder's is what is left of the interpreter's stack, which one task has and another has not.
+MAX_DEPTH = 256
+TOO_DEEP = f"nested over {MAX_DEPTH} levels"
 WINDOW_BYTES = 1 << 31
 
 Chunk: TypeAlias = bytes  # LineReader has a field named bytes
@@ -160,8 +163,10 @@ class ShardReader:
             try:
                 if not line.isascii():
                     line.decode()  # msgspec checks the strings it decodes, not those that stay raw
-                document = decode(line)
-                reason = None if document.id else "id is empty"
+                reason = TOO_DEEP if _too_deep(line) else None
+                if reason is None:
+                    document = decode(line)
+                    reason = None if document.id else "id is empty"
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 reason = _reason(error, line)
             if reason is not None:
@@ -301,8 +306,10 @@ def _take_row(batch: Batch, row: dict[str, Any] | UnicodeDecodeError, number: in
             raw = row.object
             raise row
         raw = _row_json(row)
-        document = msgspec.json.decode(raw, type=Document, strict=True)
-        reason = None if document.id else "id is empty"
+        reason = TOO_DEEP if _too_deep(raw) else None
+        if reason is None:
+            document = msgspec.json.decode(raw, type=Document, strict=True)
+            reason = None if document.id else "id is empty"
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         reason = _reason(error, raw)
     if reason is not None:
@@ -341,13 +348,30 @@ _ESCAPES = re.compile(
 )
 
 
+def _too_deep(line: bytes) -> bool:
+    """Whether arrays and objects nest over MAX_DEPTH levels. Brackets inside strings don't count."""
+    if line.count(b"[") + line.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", line)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            return True
+    return False
+
+
+# Possessive, so that a string without an end costs no more than one with it.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
+
+
 def _reason(error: Exception, line: bytes) -> str:
     if isinstance(error, msgspec.ValidationError):
         return f"not a document: {error}"
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8: {error.reason} at byte {error.start}"
     if isinstance(error, RecursionError):
-        return "not JSON: nested too deeply"
+        return TOO_DEEP
     for escape in _ESCAPES.finditer(line) if "surrogate" in str(error) or "truncated" in str(error) else ():
         if escape[1]:  # msgspec says of some of these that the data was truncated
             return f"not JSON: {escape[1].decode()} is half of a surrogate pair (byte {escape.start()})"

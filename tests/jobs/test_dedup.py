@@ -15,7 +15,8 @@ from plan_oracle import Doc
 
 from jobs.dedup import by_shard, dedup
 from jobs.engine import engine
-from mixer import clusters, rows, storage
+from mixer import clusters, rows, sidecars, storage
+from mixer.errors import SoleraError
 
 
 @pytest.fixture
@@ -132,6 +133,22 @@ def test_another_shard_is_another_set_and_the_old_one_stays(on_spark, tmp_path):
     assert {each.name for each in found.sets}.isdisjoint(each.name for each in first.sets)
     assert list(found.sets[0].members) == ["web/0.jsonl", "web/2.jsonl"]
     assert {path: stat for path, stat in files(first).items() if path in before} == before
+
+
+def test_keys_of_a_sidecar_that_the_index_does_not_name_make_no_set(on_spark, tmp_path):
+    """As a run leaves it that was killed before it wrote its index, once the shard is what it was before."""
+    docs = {"web/0.jsonl": [Doc("crawl", "1", "one"), Doc("crawl", "2", "one")]}
+    made = case(tmp_path, recipe_text({"web": {}}, dedup=[{"use": "text@1"}]), docs)
+    place = made.corpus.workspace
+    storage.remove_below(storage.join(place.folder, "clusters"))
+    uri = place.sidecar(clusters.relations(made.recipe)[0].sidecar, "web/0.jsonl")
+    table, meta = sidecars.read(uri)
+    sidecars.write(uri, table.take([1, 1]), {name: meta[name] for name in meta if name not in ("rows", "digest")})
+    changed = sidecars.read(uri)[0]
+    sidecars.write(uri, changed.set_column(0, changed.schema.field(0), pa.array([bytes(16)] * 2, pa.binary(16))), meta)
+    with pytest.raises(SoleraError, match="not the sidecar that the index names"):
+        find(made, on_spark)
+    assert not [path for path in files(made) if path.startswith("text@1")]
 
 
 def test_by_shard_cuts_batches_anywhere():

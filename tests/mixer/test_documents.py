@@ -325,9 +325,9 @@ def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
     (with_metadata(b"[1,]"), "not JSON: JSON is malformed: trailing comma in array"),
     (with_metadata(b""), "not JSON: JSON is malformed: invalid character"),
     (line(nosuch="x").replace(b'"x"', b'"\xff"'), "not UTF-8: "),
-    (with_metadata(b"[" * 100_000 + b"]" * 100_000), "not JSON: nested too deeply"),
-    (with_metadata(b'{"a":' * 100_000 + b"1" + b"}" * 100_000), "not JSON: nested too deeply"),
-    (b'{"id":"1","nosuch":' + b"[" * 3_000_000, "not JSON: nested too deeply"),
+    (with_metadata(b"[" * 100_000 + b"]" * 100_000), "nested over 256 levels"),
+    (with_metadata(b'{"a":' * 100_000 + b"1" + b"}" * 100_000), "nested over 256 levels"),
+    (b'{"id":"1","nosuch":' + b"[" * 3_000_000, "nested over 256 levels"),
 ])
 def test_a_bad_record_is_quarantined_and_the_shard_goes_on(tmp_path: Path, record: bytes, reason: str) -> None:
     found = read_bytes(tmp_path, line() + b"\n" + record + b"\n" + line() + b"\n")
@@ -349,7 +349,7 @@ def test_any_unicode_is_text_as_it_stands(tmp_path: Path, escaped: bytes, text: 
 
 METADATA = [b"{}", b"[]", b"null", b"true", b"1", b"-0.0", b"1e400", b"12345678901234567890123", b'"text"', b'""',
             b'{ "b" : 1.50 ,\t"a" : [ { } ] , "b" : 2 }', rb'{"\u0061":"\/\u00e9"}', '{"é":"\u2028"}'.encode(),
-            b"[" * 500 + b"]" * 500]
+            b"[" * 200 + b"]" * 200]
 
 
 @pytest.mark.parametrize("raw", METADATA)
@@ -628,3 +628,29 @@ def test_empty_parquet_has_no_documents(tmp_path: Path) -> None:
     columns = {name: pa.array([], pa.string()) for name in ("id", "text", "source")}
     found = read(parquet(tmp_path, columns))
     assert found.documents == [] and found.bad == [] and found.reader.broken is None
+
+
+@pytest.mark.parametrize(("text", "deep"), [
+    (b"[" * 255 + b"]" * 255, False),  # with the record's own braces: 256
+    (b"[" * 256 + b"]" * 256, True),
+    (b'"' + b"[{" * 500 + b'"', False),  # in a string
+    (b'"' + b"\\\\\\\"[" * 500 + b'"', False),
+    (b"[" + b"[],{}," * 500 + b"1]", False),
+])
+def test_depth_has_a_limit_of_its_own_at_any_call_depth(tmp_path: Path, text: bytes, deep: bool) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(with_metadata(text) + b"\n")
+
+    def good(depth: int) -> int:
+        if depth:
+            return good(depth - 1)
+        return sum(len(batch.documents) for batch in ShardReader(str(path)))
+
+    assert good(0) == good(300) == (0 if deep else 1)
+
+
+def test_depth_of_an_endless_string_is_found_in_linear_time() -> None:
+    began = time.process_time()
+    for start in (b"", b'{"a":"', b'{"a":"' + b"\\" * 2_000_001):  # no JSON either way
+        assert documents._too_deep(start + b"[" * 2_000_000)
+    assert time.process_time() - began < 5

@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("recipe", metavar="RECIPE", help="a recipe file")
 
     def work(made: argparse.ArgumentParser) -> None:
-        made.add_argument("--work", default=os.environ.get("SOLERA_WORK", DEFAULT_WORK), metavar="DIR",
+        made.add_argument("--work", default=os.environ.get("SOLERA_WORK") or DEFAULT_WORK, metavar="DIR",
                           help="where sidecars, clusters and plans lie (default: $SOLERA_WORK, or .solera)")
 
     def spark(made: argparse.ArgumentParser) -> None:
@@ -299,9 +299,12 @@ def _setting(text: str) -> tuple[str, str]:
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+        raise argparse.ArgumentTypeError(f"{text} is not a share; write a number from 0 to 1, such as 0.01")
     return value
 
 

@@ -56,9 +56,9 @@ def find_set(related: Relation, name: str, corpus: Corpus, entries: dict[str, En
     shards = [shard.path for shard in corpus.shards]
     with engine.watched(f"dedup {related.method.use}") as spark:
         # 1. (shard, row, key) of every row that has a key; keys travel, texts do not.
-        sizes = [entries[shard].rows for shard in shards]
+        sizes = [entries[shard].rows + 1000 for shard in shards]  # an empty file costs something too
         bins = packing.pack([(number, shard, entries[shard].digest) for number, shard in enumerate(shards)], sizes,
-                            min(len(shards), engine.slots * packing.BINS_PER_SLOT))
+                            packing.bin_count(sizes, engine.slots, packing.BIN_ROWS))
         read = functools.partial(_read_keys, place, related.sidecar, related.column)
         paths = spark.sparkContext.parallelize(bins, len(bins)).map(lambda part: (part,)).toDF(
             "part array<struct<_1:int,_2:string,_3:string>>")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from importlib import resources
 from typing import Any
 
@@ -15,11 +16,17 @@ from mixer.corpus import Corpus
 from mixer.errors import BadInput
 from mixer.recipe import parse
 
+README = """A small corpus in Dolma's document form, found on this machine by `solera demo`: package descriptions and
+licences (web), docstrings (book), modules (code) and help topics (wiki) of a Python installation, and texts written for
+it. Two lines are broken on purpose.
+"""
+
 
 def demo(options: Any, conf: dict[str, str], say: Any) -> int:
     """Fills options.folder with corpus/, recipe.yaml, work/ and mixture/; returns the exit code.
 
-    A second demo in the same folder finds everything done. The corpus is written once, and left as it is.
+    A second demo in the same folder finds everything done, and one that was stopped goes on. A corpus that is whole is
+    left as it is.
     """
     folder = storage.absolute(options.folder)
     recipe_uri = storage.join(folder, "recipe.yaml")
@@ -28,11 +35,13 @@ def demo(options: Any, conf: dict[str, str], say: Any) -> int:
     if found and "recipe.yaml" not in found:
         raise BadInput(f"{options.folder}: is not empty and holds no demo; choose another folder")
     if not found:
+        text = resources.files("recipes").joinpath("demo.yaml").read_text(encoding="utf-8")
+        storage.put(recipe_uri, text.encode())
+    if "corpus/README.txt" not in found:
         say(f"writing a corpus of web, book, code and wiki text found on this machine to {options.folder}/corpus")
         written = demo_corpus.write(corpus_folder)
         say(f"{written.documents:,} documents in {len(written.shards)} shards")
-        text = resources.files("recipes").joinpath("demo.yaml").read_text(encoding="utf-8")
-        storage.put(recipe_uri, text.encode())
+        storage.put(storage.join(corpus_folder, "README.txt"), README.encode())  # last: it says that all is there
     recipe = parse(storage.read(recipe_uri), recipe_uri)
     work = storage.join(folder, "work")
     shards = corpus.find(recipe, recipe_uri, work)
@@ -59,12 +68,13 @@ def _a_loser(shards: Corpus, plan_folder: str) -> tuple[str, str]:
 
 
 def _next(folder: str, example: tuple[str, str]) -> str:
-    source, id = example
+    source, id = map(shlex.quote, example)
+    folder = shlex.quote(folder)
     return f"""
 what to try next
   solera audit {folder}/mixture
       recompute every digest, count and allocation of the mixture
-  solera explain {folder}/recipe.yaml {source} '{id}' --work {folder}/work
+  solera explain {folder}/recipe.yaml {source} {id} --work {folder}/work
       why one document is in or out
   edit {folder}/recipe.yaml, then: solera plan {folder}/recipe.yaml --work {folder}/work
       what the edit does, in a second and without reading text

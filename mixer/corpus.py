@@ -72,5 +72,5 @@ def find(recipe: Recipe, recipe_uri: str, work: str) -> Corpus:
 
 
 def _arguments(recipe_uri: str, work: str) -> str:
-    usual = os.environ.get("SOLERA_WORK", DEFAULT_WORK)
+    usual = os.environ.get("SOLERA_WORK") or DEFAULT_WORK
     return shlex.join([recipe_uri, *([] if work == usual else ["--work", work])])

@@ -9,14 +9,15 @@ from typing import TypeVar
 T = TypeVar("T")
 
 BIN_BYTES = 64 << 20
+BIN_ROWS = 4_000_000  # where what is moved is keys
 BINS_PER_SLOT = 4
 # Below this a slow shard costs less than the warning is worth.
 STRAGGLER_BYTES = 32 << 20
 
 
-def bin_count(sizes: Sequence[int], slots: int) -> int:
+def bin_count(sizes: Sequence[int], slots: int, per_bin: int = BIN_BYTES) -> int:
     """How many tasks: enough to even out, none so small that its start costs more than its work."""
-    by_size = -(-sum(sizes) // BIN_BYTES)
+    by_size = -(-sum(sizes) // per_bin)
     return max(1, min(len(sizes), max(by_size, slots * BINS_PER_SLOT)))
 
 

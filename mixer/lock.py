@@ -15,6 +15,8 @@ from mixer.index import Entry
 from mixer.recipe import Recipe
 
 FORMAT = "solera-lock@1"
+# How a plan decides. It stands in the lock, since the same lock promises the same mixture.
+PLAN_FORMAT = "solera-plan@1"
 
 
 def make(
@@ -39,6 +41,7 @@ def make(
                             "unicode": versions}
     return {
         "format": FORMAT,
+        "plan": PLAN_FORMAT,
         "recipe": {"name": recipe.name, "version": recipe.version, "sha256": recipe.sha256},
         "taggers": taggers,
         "clusters": [

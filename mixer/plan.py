@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,13 @@ from mixer import attributes, clusters, draw, lock, rows, selection, sidecars, s
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus, Shard
 from mixer.documents import canonical_json
-from mixer.errors import BadInput
+from mixer.errors import BadInput, JobFailed
 from mixer.index import Entry
 from mixer.packing import pack
 from mixer.recipe import Recipe, parse
 from mixer.selection import Context, Share, Tallies
 
-FORMAT = "solera-plan@1"
+FORMAT = lock.PLAN_FORMAT
 
 # Candidates that are resolved in the memory of one process; above it the keepers are a Spark job.
 KEEPERS_CAP = 4_000_000
@@ -57,17 +58,28 @@ def make(
 
     `indexes` and `sets` are current and complete; `run` and `resolve` say where the phases are computed.
     """
-    methods = len(recipe.dedup)
-    if len(sets) > methods and sets[-1].documents:  # the set of repeated identities, which the recipe does not list
+    if len(sets) > len(recipe.dedup) and sets[-1].documents:  # the set of repeated identities, which the recipe does not list
         raise BadInput(_repeated_text(corpus, sets[-1]))
     lock_text = lock.encode(lock.make(recipe, corpus, indexes, sets))
-    folder = corpus.workspace.plan(lock.digest(lock_text))
-    done = read(folder)
+    done = find(corpus, lock_text)
     if done is not None:
         return done
+    folder = corpus.workspace.plan(lock.digest(lock_text))
+    context = replace(context_of(recipe, corpus, folder, indexes, sets), run=secrets.token_hex(8))
+    try:
+        return _make(context, corpus, lock_text, sets, run, resolve)
+    finally:
+        storage.remove_below(context.scratch)
+
+
+def _make(
+    context: Context, corpus: Corpus, lock_text: bytes, sets: Sequence[ClusterSet], run: Runner, resolve: Resolver
+) -> Plan:
+    """Makes a plan. Two that are made of one lock at once do not see each other: they share the files of selection/
+    and losers/ alone, which follow from the lock. The first to put plan.json has made it.
+    """
     began = time.monotonic()
-    context = context_of(recipe, corpus, folder, indexes, sets)
-    _clear(folder)
+    recipe, folder, methods = context.recipe, context.folder, len(context.recipe.dedup)
     # Phase 1: keep rules.
     parts = run(functools.partial(selection.judge, context), "plan: keep rules")
     tallies = selection.merge_tallies([part.tallies for part in parts])
@@ -91,7 +103,7 @@ def make(
     chosen = run(functools.partial(selection.select, context, shares), "plan: selection")
     tallies = selection.merge_tallies([tallies, *(part[0] for part in chosen)])
     selections = {number: about for part in chosen for number, about in part[1].items()}
-    body = {
+    body: dict[str, Any] = {
         "format": FORMAT,
         "lock_sha256": lock.digest(lock_text),
         "counts": _counts(recipe, tallies, allocated, shares, corpus.shards, selections),
@@ -100,10 +112,15 @@ def make(
         "selections": [{"shard": shard.path, **selections[number]} for number, shard in enumerate(corpus.shards)],
         "seconds": round(time.monotonic() - began, 3),
     }
+    _check_counts(body["counts"])
     storage.put(storage.join(folder, "recipe.yaml"), recipe.text)
     storage.put(storage.join(folder, "recipe.lock"), lock_text)
-    storage.remove_below(storage.join(folder, "scratch"))
-    storage.put(storage.join(folder, "plan.json"), canonical_json(body))
+    uri, text = storage.join(folder, "plan.json"), canonical_json(body)
+    if not storage.put_if_absent(uri, text):
+        done = read(folder, lock.digest(lock_text))
+        if done is not None:  # the same, but for its seconds
+            return done
+        storage.put(uri, text)
     return Plan(folder, recipe, lock_text, body)
 
 
@@ -121,12 +138,23 @@ def context_of(
     )
 
 
-def read(folder: str) -> Plan | None:
-    """The plan in a folder, or None if it was never finished."""
+def find(corpus: Corpus, lock_text: bytes) -> Plan | None:
+    """The plan of a lock, or None if it was never finished."""
+    digest = lock.digest(lock_text)
+    return read(corpus.workspace.plan(digest), digest)
+
+
+def read(folder: str, lock_sha256: str) -> Plan | None:
+    """The plan in a folder, or None if none of FORMAT and of this very lock was finished there."""
     uri = storage.join(folder, "plan.json")
     if not storage.exists(uri):
         return None
-    body = json.loads(storage.read(uri))
+    try:
+        body = json.loads(storage.read(uri))
+    except ValueError:
+        return None  # damaged, and as good as absent
+    if not isinstance(body, dict) or body.get("format") != FORMAT or body.get("lock_sha256") != lock_sha256:
+        return None
     recipe_uri = storage.join(folder, "recipe.yaml")
     return Plan(folder, parse(storage.read(recipe_uri), recipe_uri), storage.read(storage.join(folder, "recipe.lock")),
                 body)
@@ -262,6 +290,13 @@ def _three(tally: Any) -> dict[str, int]:
     return {"docs": int(tally[0]), "units": int(tally[1]), "bytes": int(tally[2])}
 
 
-def _clear(folder: str) -> None:
-    for part in ("scratch", "selection", "losers"):
-        storage.remove_below(storage.join(folder, part))
+def _check_counts(counts: Sequence[Mapping[str, Any]]) -> None:
+    """What the phases counted, each for itself, has to add up; else one of them saw what another did not."""
+    for count in counts:
+        for what in ("docs", "units", "bytes"):
+            left = count["kept"][what] - sum(method["dropped"][what] for method in count["dedup"])
+            drawn = count["selected"][what] + count["not_drawn"][what]
+            if not left == count["pool"][what] == drawn:
+                raise JobFailed(f"{count['source']}: rules and dedup leave {left} {what}, the pool has "
+                                f"{count['pool'][what]}, and {drawn} were judged by the draw; something else has "
+                                "written into the plan's folder: make sure that nothing does, and plan again")

@@ -1,8 +1,9 @@
 """The phases of a plan, each a pure function of a bin of shards. Sidecars in, partial sums out; no text is read.
 
 What a phase decides of a row is kept in its shard's draft, an int16 a row: 0 while the row is alive, else the number of
-its reason. The last phase writes the selection: copies and reason of each row. All sums are exact integers, so bins may
-be cut and merged in any way.
+its reason. Each phase that decides writes a draft of its own, so that no file is ever written with two contents: a task
+that is run twice, or ends late, changes nothing. The last phase writes the selection: copies and reason of each row. All
+sums are exact integers, so bins may be cut and merged in any way.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Context:
     columns: Mapping[str, str]  # column of a rule -> sidecar key
     digests: Mapping[str, tuple[str, ...]]  # sidecar key -> content digest for each shard, as the lock has it
     sets: tuple[ClusterSet, ...]
+    run: str = ""  # of all makings of this plan, which one: its scratch is its own
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -70,11 +72,16 @@ class Context:
     def selection_uri(self, shard: int) -> str:
         return storage.join(self.folder, "selection", f"{self.shards[shard].path}.parquet")
 
-    def draft_uri(self, shard: int) -> str:
-        return storage.join(self.folder, "scratch", "draft", f"{self.shards[shard].path}.npy")
+    @property
+    def scratch(self) -> str:
+        return storage.join(self.folder, "scratch", self.run)
+
+    def draft_uri(self, methods: int, shard: int) -> str:
+        """The draft of a shard after the keep rules and so many dedup methods."""
+        return storage.join(self.scratch, f"draft-{methods}", f"{self.shards[shard].path}.npy")
 
     def candidates_uri(self, method: int, shard: int) -> str:
-        return storage.join(self.folder, "scratch", f"candidates-{method}", f"{self.shards[shard].path}.parquet")
+        return storage.join(self.scratch, f"candidates-{method}", f"{self.shards[shard].path}.parquet")
 
     def losers_uri(self, method: int, shard: int) -> str:
         return storage.join(self.folder, "losers", str(method), f"{self.shards[shard].path}.parquet")
@@ -150,7 +157,7 @@ def judge(context: Context, shards: Sequence[int]) -> Part:
             add("missing", text, missing)
         add("kept", "", draft == 0)
         candidates |= _next(context, number, 0, draft, table)
-        _put_draft(context, number, draft)
+        _put_draft(context, 0, number, draft)
     return Part(tallies, candidates)
 
 
@@ -162,7 +169,7 @@ def drop_losers(context: Context, method: int, shards: Sequence[int]) -> Part:
     tallies: Tallies = {}
     candidates: dict[int, int] = {}
     for number in shards:
-        draft = _draft(context, number)
+        draft = _draft(context, method, number)
         table = _load(context, number, [])
         lost = np.zeros(len(draft), bool)
         losers = read_losers(context, method, number)
@@ -171,7 +178,7 @@ def drop_losers(context: Context, method: int, shards: Sequence[int]) -> Part:
         key = (context.shards[number].source, "dedup", context.reasons[context.dedup_reason(method)])
         _add(tallies, key, lost, units_of(context.recipe, table), np.asarray(table.column("bytes")))
         candidates |= _next(context, number, method + 1, draft, table)
-        _put_draft(context, number, draft)
+        _put_draft(context, method + 1, number, draft)
     return Part(tallies, candidates)
 
 
@@ -228,7 +235,7 @@ def weigh(context: Context, shards: Sequence[int]) -> tuple[Tallies, dict[str, H
     for number in shards:
         source = context.shards[number].source
         table = _load(context, number, [])
-        alive = _draft(context, number) == 0
+        alive = _draft(context, len(context.sets), number) == 0
         units = units_of(context.recipe, table)
         _add(tallies, (source, "pool", ""), alive, units, np.asarray(table.column("bytes")))
         values = _draws(context, table)[alive] >> np.uint64(64 - BUCKET_BITS)
@@ -248,7 +255,7 @@ def boundary(context: Context, buckets: Mapping[str, int], shards: Sequence[int]
         table = _load(context, number, [])
         values = _draws(context, table)
         inside = values >> np.uint64(64 - BUCKET_BITS) == np.uint64(buckets[source])
-        inside &= _draft(context, number) == 0
+        inside &= _draft(context, len(context.sets), number) == 0
         keys = _keys(table, values)
         columns = [*keys, units_of(context.recipe, table).astype(np.uint64)]
         found.setdefault(source, []).append(np.stack([column[inside] for column in columns], axis=1))
@@ -263,7 +270,7 @@ def select(context: Context, shares: Mapping[str, Share], shards: Sequence[int])
         source = context.shards[number].source
         share = shares[source]
         table = _load(context, number, [])
-        draft = _draft(context, number)
+        draft = _draft(context, len(context.sets), number)
         alive = draft == 0
         extra = draw.below(_keys(table, _draws(context, table)), share.cutoff)
         copies = np.where(alive, share.copies + extra, 0).astype(np.int32)
@@ -383,13 +390,13 @@ def _fixed(table: pa.Table, column: str) -> Array:
         np.empty((0, chunked.type.byte_width), np.uint8)
 
 
-def _draft(context: Context, number: int) -> Array:
-    draft: Array = np.load(io.BytesIO(storage.read(context.draft_uri(number))))
+def _draft(context: Context, methods: int, number: int) -> Array:
+    draft: Array = np.load(io.BytesIO(storage.read(context.draft_uri(methods, number))))
     return draft
 
 
-def _put_draft(context: Context, number: int, draft: Array) -> None:
-    with storage.writer(context.draft_uri(number)) as out:
+def _put_draft(context: Context, methods: int, number: int, draft: Array) -> None:
+    with storage.writer(context.draft_uri(methods, number)) as out:
         np.save(out, draft)
 
 

@@ -18,7 +18,7 @@ from plan_cases import TEXTS, VALUES, Case, case, cases, corpora, recipe_text
 from plan_oracle import Doc, Shortfall, decide
 
 from mixer import lock, plan, selection, storage
-from mixer.errors import BadInput
+from mixer.errors import BadInput, JobFailed
 from mixer.recipe import parse
 
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -231,13 +231,72 @@ def test_plan_that_was_stopped_is_made_again_whole(rich):
     folders = {path.split("/")[0] for path in storage.listing(storage.join(rich.corpus.workspace.folder, "plans"))}
     assert len(folders) == 1
     unfinished = storage.join(rich.corpus.workspace.folder, "plans", folders.pop())
-    assert plan.read(unfinished) is None
-    # Losers of a shard that lost nothing would stay, if what is there were kept.
-    storage.put(storage.join(unfinished, "losers", "0", "web/3.jsonl.parquet"), b"left over")
-    made = plan.make(rich.recipe, rich.corpus, rich.indexes, rich.sets,
-                     lambda phase, label: [phase(list(range(len(rich.corpus.shards))))], selection.resolve_in_memory)
+    assert not storage.exists(storage.join(unfinished, "plan.json"))
+    made = remade(rich, whole(rich))
     assert made.folder == unfinished
     assert rich.outcome(made) == expected
+
+
+def whole(made: Case):
+    return lambda phase, label: [phase(list(range(len(made.corpus.shards))))]
+
+
+def remade(made: Case, run):
+    return plan.make(made.recipe, made.corpus, made.indexes, made.sets, run, selection.resolve_in_memory)
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_plan_that_begins_in_the_midst_of_another_changes_nothing(rich, ends):
+    """Whether it comes to its end or is stopped after the keep rules, with which all rows were alive again."""
+    _, expected = rich.plan()
+    storage.remove_below(storage.join(rich.corpus.workspace.folder, "plans"))
+    inner = []
+
+    def stops(phase, label):
+        if label != "plan: keep rules":
+            raise KeyboardInterrupt
+        return whole(rich)(phase, label)
+
+    def outer(phase, label):
+        if label in ("plan: pools", "plan: dedup 2"):
+            if ends:
+                inner.append(remade(rich, whole(rich)))
+            else:
+                with pytest.raises(KeyboardInterrupt):
+                    remade(rich, stops)
+        return whole(rich)(phase, label)
+
+    made = remade(rich, outer)
+    assert rich.outcome(made) == expected
+    assert not ends or inner == [made, made]  # the first to end has made it
+    assert not storage.listing(storage.join(made.folder, "scratch"))
+
+
+def test_task_that_ends_late_changes_nothing(rich):
+    """As a lost executor's does, or one that Spark had given up."""
+    _, expected = rich.plan()
+    storage.remove_below(storage.join(rich.corpus.workspace.folder, "plans"))
+    before = []
+
+    def again(phase, label):
+        for each in before:
+            whole(rich)(each, label)
+        before.append(phase)
+        return whole(rich)(phase, label)
+
+    assert rich.outcome(remade(rich, again)) == expected
+
+
+def test_counts_that_do_not_add_up_are_no_plan(rich):
+    storage.remove_below(storage.join(rich.corpus.workspace.folder, "plans"))
+
+    def loses(phase, label):
+        found = whole(rich)(phase, label)
+        return found[:0] if label == "plan: dedup 1" else found
+
+    with pytest.raises(JobFailed, match=r"rules and dedup leave .* plan again"):
+        remade(rich, loses)
+    assert not [path for path in storage.listing(rich.corpus.workspace.folder) if path.endswith("plan.json")]
 
 
 # ---- what cannot be planned

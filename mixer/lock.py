@@ -16,7 +16,7 @@ from mixer.recipe import Recipe
 
 FORMAT = "solera-lock@1"
 # How a plan decides. It stands in the lock, since the same lock promises the same mixture.
-PLAN_FORMAT = "solera-plan@1"
+PLAN_FORMAT = "solera-plan@2"
 
 
 def make(

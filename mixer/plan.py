@@ -58,7 +58,8 @@ def make(
 
     `indexes` and `sets` are current and complete; `run` and `resolve` say where the phases are computed.
     """
-    if len(sets) > len(recipe.dedup) and sets[-1].documents:  # the set of repeated identities, which the recipe does not list
+    # The last set is of repeated identities, where the recipe does not list them.
+    if len(sets) > len(recipe.dedup) and sets[-1].documents:
         raise BadInput(_repeated_text(corpus, sets[-1]))
     lock_text = lock.encode(lock.make(recipe, corpus, indexes, sets))
     done = find(corpus, lock_text)

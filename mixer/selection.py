@@ -2,8 +2,8 @@
 
 What a phase decides of a row is kept in its shard's draft, an int16 a row: 0 while the row is alive, else the number of
 its reason. Each phase that decides writes a draft of its own, so that no file is ever written with two contents: a task
-that is run twice, or ends late, changes nothing. The last phase writes the selection: copies and reason of each row. All
-sums are exact integers, so bins may be cut and merged in any way.
+that is run twice, or ends late, changes nothing. The last phase writes the selection: copies and reason of each row.
+All sums are exact integers, so bins may be cut and merged in any way.
 """
 
 from __future__ import annotations
@@ -364,7 +364,7 @@ def _next(context: Context, number: int, method: int, draft: Array, table: pa.Ta
     row = np.asarray(members.column("row"))
     chosen = table.take(row).combine_chunks()
     keys = [np.full(len(row), context.rank(context.shards[number].source), np.uint64),
-            *_keys(chosen, _draws(context, chosen))]
+            *_keys(chosen, _draws(context, chosen, "keep"))]
     order = np.stack(keys, axis=1).astype(">u8")
     size = len(row)
     columns = [
@@ -376,8 +376,11 @@ def _next(context: Context, number: int, method: int, draft: Array, table: pa.Ta
     return {number: size}
 
 
-def _draws(context: Context, table: pa.Table) -> Array:
-    return draw.draws(context.recipe.seed, "draw", _fixed(table, "identity"))
+def _draws(context: Context, table: pa.Table, purpose: str = "draw") -> Array:
+    """Draw values of the rows. Which copy stays is drawn apart from what is taken: else whatever won over copies would
+    also be more likely to be taken.
+    """
+    return draw.draws(context.recipe.seed, purpose, _fixed(table, "identity"))
 
 
 def _keys(table: pa.Table, values: Array) -> list[Array]:

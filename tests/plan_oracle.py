@@ -49,6 +49,7 @@ class Row:
     identity: bytes
     sha256: bytes
     draw: int
+    keep: int  # the draw value that decides between copies
     reason: str = ""  # "" is alive
     copies: int = 0
 
@@ -104,7 +105,8 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
                       "alive": sum(map(len, alive))})
         lost: dict[tuple[str, int], tuple[str, int]] = {}
         for cluster in alive:
-            best = sorted(cluster, key=lambda row: (recipe.prefer.index(row.source), *row.order, row.shard, row.row))
+            best = sorted(cluster, key=lambda row: (recipe.prefer.index(row.source), row.keep, *row.order[1:], row.shard,
+                                                      row.row))
             for row in best[1:]:
                 row.reason = f"dedup {_named(method)}"
                 lost[row.shard, row.row] = best[0].shard, best[0].row
@@ -235,8 +237,9 @@ def _row(recipe: Recipe, shard: str, number: int, source: str, doc: Doc) -> Row:
     own = doc.source.encode()
     identity = hashlib.sha256(struct.pack("<q", len(own)) + own + doc.id.encode()).digest()[:16]
     units = {"docs": 1, "bytes": len(data), "tokens": -(-len(data) // 4)}[recipe.unit]
-    draw = int(draws(recipe.seed, "draw", np.frombuffer(identity, np.uint8)[None])[0])
-    return Row(shard, number, source, doc, units, len(data), identity, hashlib.sha256(data).digest(), draw)
+    draw, keep = (int(draws(recipe.seed, purpose, np.frombuffer(identity, np.uint8)[None])[0])
+                  for purpose in ("draw", "keep"))
+    return Row(shard, number, source, doc, units, len(data), identity, hashlib.sha256(data).digest(), draw, keep)
 
 
 def _built_in(rule: Rule, row: Row) -> Any:

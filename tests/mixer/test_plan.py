@@ -198,6 +198,20 @@ def test_new_documents_do_not_change_the_draw_of_others(tmp_path):
     assert all(old >= new for old, new in zip(before, after[:80], strict=True))  # nobody comes in, some are pushed out
 
 
+def test_what_won_over_copies_is_not_more_likely_to_be_taken(tmp_path):
+    """Half of the pool stands twice in the corpus. Of one draw for both, the lesser of two values would go on to be
+    compared with those of documents that had to win nothing: 10% of the pool would be 6.8% of them, and 13.2%.
+    """
+    size = 1200
+    docs = {"web/0.jsonl": [Doc("crawl", f"{number}", f"{number}") for number in range(2 * size)],
+            "web/1.jsonl": [Doc("copy", f"{number}", f"{number}") for number in range(size)]}
+    made = case(tmp_path, recipe_text({"web": {}}, unit="docs", budget=size // 5, dedup=[{"use": "text@1"}]), docs)
+    chosen = made.plan()[1].selection
+    alone = sum(copies for copies, _ in chosen["web/0.jsonl"][size:])
+    assert sum(copies for rows in chosen.values() for copies, _ in rows) == size // 5
+    assert 0.085 < alone / size < 0.115  # 0.1, give or take two and a half standard deviations
+
+
 # ---- on disk
 
 

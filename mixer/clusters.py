@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mixer import attributes, rows, sidecars, storage
+from mixer import attributes, index, rows, sidecars, storage
 from mixer.corpus import Corpus
 from mixer.documents import canonical_json
 from mixer.errors import StorageError
@@ -22,6 +22,8 @@ from mixer.recipe import DedupMethod, Recipe
 from mixer.workspace import Workspace
 from taggers.declare import Use
 from taggers.registry import find_tagger
+
+FORMAT = "solera-clusters@1"
 
 SCHEMA = pa.schema([("row", pa.int64()), ("cluster", pa.binary(16))])
 
@@ -80,13 +82,22 @@ def name_of(related: Relation, corpus: Corpus, entries: Mapping[str, Entry]) -> 
 
 
 def read_set(place: Workspace, name: str) -> ClusterSet | None:
-    """The set of this name, or None if it was never finished."""
+    """The set of this name, or None if none of FORMAT was ever finished."""
     uri = storage.join(place.clusters(name), "set.json")
-    return ClusterSet(**json.loads(storage.read(uri))) if storage.exists(uri) else None
+    if not storage.exists(uri):
+        return None
+    try:
+        found = json.loads(storage.read(uri))
+    except ValueError:
+        return None  # damaged, and as good as absent
+    if not isinstance(found, dict) or found.pop("format", None) != FORMAT:
+        return None
+    return ClusterSet(**found)
 
 
 def put_set(place: Workspace, found: ClusterSet) -> None:
-    storage.put(storage.join(place.clusters(found.name), "set.json"), canonical_json(found.__dict__))
+    text = canonical_json({"format": FORMAT, **found.__dict__})
+    storage.put(storage.join(place.clusters(found.name), "set.json"), text)
 
 
 def member_uri(place: Workspace, name: str, shard: str) -> str:
@@ -108,4 +119,4 @@ def missing(corpus: Corpus, sets: Sequence[ClusterSet]) -> list[str]:
     """Names of sets with a member file that has gone."""
     place = corpus.workspace
     return [found.name for found in sets
-            if not {f"{shard}.parquet" for shard in found.members} <= set(storage.listing(place.clusters(found.name)))]
+            if not set(found.members) <= index.present(place.clusters(found.name))]

@@ -52,6 +52,11 @@ def read(uri: str) -> dict[str, Entry]:
                            ) from None
 
 
+def present(folder: str) -> set[str]:
+    """The shards that have a sidecar below this folder, whatever their names: a recipe may name a hidden one."""
+    return {path.removesuffix(".parquet") for path in storage.listing(folder, hidden=True) if path.endswith(".parquet")}
+
+
 def write(uri: str, entries: Iterable[Entry]) -> None:
     """Puts the whole index, sorted by shard."""
     rows = [{**entry.__dict__, "info": canonical_json(dict(entry.info)).decode()}

@@ -105,8 +105,8 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
                       "alive": sum(map(len, alive))})
         lost: dict[tuple[str, int], tuple[str, int]] = {}
         for cluster in alive:
-            best = sorted(cluster, key=lambda row: (recipe.prefer.index(row.source), row.keep, *row.order[1:], row.shard,
-                                                      row.row))
+            best = sorted(cluster, key=lambda row: (recipe.prefer.index(row.source), row.keep, *row.order[1:],
+                                                      row.shard, row.row))
             for row in best[1:]:
                 row.reason = f"dedup {_named(method)}"
                 lost[row.shard, row.row] = best[0].shard, best[0].row

@@ -86,6 +86,16 @@ def test_set_reads_back_as_it_was_put(tmp_path):
     assert clusters.read_members(place, found, "web/9.jsonl").to_pylist() == []
 
 
+@pytest.mark.parametrize("content", [
+    b"{", b"[]", b'{"format": "solera-clusters@0"}', b'{"name": "x", "members": {}}',
+])
+def test_set_of_another_format_is_none(tmp_path, content):
+    made = case(tmp_path, recipe_text(BOTH, dedup=[{"use": "text@1"}]), DOCS)
+    place, name = made.corpus.workspace, made.sets[0].name
+    storage.put(storage.join(place.clusters(name), "set.json"), content)
+    assert clusters.read_set(place, name) is None
+
+
 def test_digest_is_of_members_alone(tmp_path):
     made = case(tmp_path, recipe_text(BOTH, dedup=[{"use": "text@1"}]), DOCS)
     found = made.sets[0]

@@ -230,6 +230,21 @@ def test_finished_plan_is_found_and_not_made_again(tmp_path):
     assert not storage.listing(storage.join(first.folder, "scratch"))
 
 
+@pytest.mark.parametrize("change", [
+    {"format": "solera-plan@0"}, {"format": None}, {"lock_sha256": "0" * 64}, None,
+])
+def test_plan_of_another_format_or_lock_is_made_again(tmp_path, change):
+    """Its folder is named by the first digits of the lock's digest alone."""
+    made = case(tmp_path, recipe_text({"web": {}}, unit="docs", budget=5), web(10))
+    first, _ = made.plan()
+    uri = storage.join(first.folder, "plan.json")
+    storage.put(uri, b"{" if change is None else json.dumps({**first.body, **change}).encode())
+    assert plan.read(first.folder, lock.digest(first.lock)) is None
+    again = remade(made, whole(made))
+    assert {**again.body, "seconds": 0} == {**first.body, "seconds": 0}
+    assert plan.read(first.folder, lock.digest(first.lock)) == again
+
+
 def test_plan_that_was_stopped_is_made_again_whole(rich):
     _, expected = rich.plan()
     storage.remove_below(storage.join(rich.corpus.workspace.folder, "plans"))

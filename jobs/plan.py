@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jobs.engine import Engine
-from mixer import attributes, clusters, index, packing, plan, rows, selection, storage
+from mixer import attributes, clusters, index, packing, plan, rows, selection
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.errors import NotDone
@@ -50,10 +50,10 @@ def current_indexes(recipe: Recipe, corpus: Corpus) -> dict[str, dict[str, Entry
     keys = [rows.KEY, *(attributes.key_of(use) for use in recipe.uses())]
     indexes = {key: index.read(place.index(key)) for key in keys}
     for key, entries in indexes.items():
-        present = storage.listing(place.sidecars(key))
+        present = index.present(place.sidecars(key))
         stale = [shard.path for shard in corpus.shards
                  if shard.path not in entries or not entries[shard.path].unchanged(shard.stat)
-                 or f"{shard.path}.parquet" not in present
+                 or shard.path not in present
                  or entries[shard.path].rows_digest != indexes[rows.KEY][shard.path].rows_digest]
         if stale:
             raise NotDone(f"{key} is missing or out of date for {len(stale):,} of {len(corpus.shards):,} shards, "

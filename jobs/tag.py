@@ -99,15 +99,14 @@ def tag_bin(settings: Settings, orders: Sequence[Order]) -> list[Outcome]:
 def _orders(corpus: Corpus, known: dict[str, dict[str, index.Entry]], verify: bool) -> list[Order]:
     """Shards with a sidecar that is not known to be current: new, changed, deleted, or out of step with its rows."""
     place = corpus.workspace
-    present = {key: storage.listing(place.sidecars(key), hidden=True) for key in known}
+    present = {key: index.present(place.sidecars(key)) for key in known}
     stale: defaultdict[str, set[str]] = defaultdict(set)
     for shard in corpus.shards:
         row_entry = known[rows.KEY].get(shard.path)
         for key, entries in known.items():
             entry = entries.get(shard.path)
             aligned = entry and row_entry and entry.rows_digest == row_entry.rows_digest
-            there = f"{shard.path}.parquet" in present[key]
-            if verify or not (entry and aligned and there and entry.unchanged(shard.stat)):
+            if verify or not (entry and aligned and shard.path in present[key] and entry.unchanged(shard.stat)):
                 stale[shard.path].add(key)
     return [Order(shard.path, shard.stat.bytes, frozenset(stale[shard.path]))
             for shard in corpus.shards if shard.path in stale]

@@ -154,6 +154,17 @@ def test_cluster_set_that_has_gone_is_a_stage_to_run(made, gone):
     check((made.recipe, made.corpus), f"the cluster set {found.name} is not there, or not whole", "dedup")
 
 
+def test_shards_of_hidden_names_are_planned(tmp_path, idle):
+    """A recipe that spells out the dot means it."""
+    same = Doc("x", "b", "the same")
+    docs = {"web/.old/0.jsonl": [Doc("x", "a", "one"), same], "web/.1.jsonl": [Doc("y", "b", "the same")]}
+    text = recipe_text({"web": {"shards": ["web/.old/*.jsonl", "web/.1.jsonl"]}}, dedup=[{"use": "text@1"}])
+    made = case(tmp_path, text, docs)
+    found = made.outcome(make_plan(made.recipe, made.corpus, idle, "pool"))
+    assert found == decide(made.recipe, docs, made.owner)
+    assert found.losses[0]["docs"] == 1
+
+
 def test_plan_says_what_to_run_before_it_starts(idle, made):
     storage.remove(made.corpus.workspace.sidecar("rows@1", "wiki/0.jsonl"))
     for where in ("auto", "pool", "spark"):

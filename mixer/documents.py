@@ -193,6 +193,8 @@ class ShardReader:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        # Parquet is read from its end, so it is read twice: for its digest, and for its rows.
+        before = storage.stat(self.uri)
         digest = hashlib.sha256()
         with storage.open_read(self.uri) as stream:
             while block := _read_block(stream, self.uri, self.bytes):
@@ -220,6 +222,9 @@ class ShardReader:
             except (pa.ArrowException, OSError) as error:
                 self.broken = f"corrupt: Parquet cannot be read after row {number} ({_first_line(error)})"
                 yield Batch(bad=[Bad(0, -1, self.broken, b"", 0)])
+        if self.broken is None and storage.stat(self.uri) != before:
+            self.broken = "changed: the file was written again while it was read"
+            yield Batch(bad=[Bad(0, -1, self.broken, b"", 0)])
 
 
 def raw_fields(line: bytes) -> dict[str, msgspec.Raw]:

@@ -654,3 +654,15 @@ def test_depth_of_an_endless_string_is_found_in_linear_time() -> None:
     for start in (b"", b'{"a":"', b'{"a":"' + b"\\" * 2_000_001):  # no JSON either way
         assert documents._too_deep(start + b"[" * 2_000_000)
     assert time.process_time() - began < 5
+
+
+def test_parquet_that_is_written_again_while_it_is_read_is_broken(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    table = pa.table({"id": ["1", "2"], "text": ["one", "two"], "source": ["s", "s"]})
+    pq.write_table(table, path, row_group_size=1)
+    reader = ShardReader(str(path))
+    batches = iter(reader)
+    next(batches)
+    pq.write_table(table.slice(1), path)
+    rest = list(batches)
+    assert reader.broken is not None and rest[-1].bad[-1].reason == reader.broken

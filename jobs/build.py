@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 
 from jobs.engine import Engine
 from mixer import draw, manifest, mixture, packing, rows, sidecars, storage, tree
+from mixer.corpus import Corpus
 from mixer.documents import ShardReader, canonical_json
-from mixer.errors import BadInput
+from mixer.errors import BadInput, JobFailed, StorageError
 from mixer.mixture import Record
 from mixer.plan import Plan
 from mixer.workspace import Workspace
@@ -40,6 +41,7 @@ class Job:
 
     workspace: Workspace
     plan_folder: str
+    selections: tuple[str, ...]  # content digest of each shard's selection, as the plan has it
     out: str
     seed: int
     unit: str
@@ -47,6 +49,7 @@ class Job:
     inputs: tuple[tuple[str, str, str], ...]
     count: int  # of data shards, in shuffled order
     todo: frozenset[str]  # names of the data shards that are not finished
+    arguments: str  # that name the recipe, for the commands that messages suggest
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class BuildSummary:
     moved_bytes: int
 
 
-def build(plan: Plan, workspace: Workspace, out: str, engine: Engine) -> BuildSummary:
+def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
     """Builds the mixture of a plan at `out`, or finds that it is there. It exists once its manifest is put, last."""
     began, started = time.monotonic(), _now()
     out = storage.absolute(out)
@@ -89,8 +92,9 @@ def build(plan: Plan, workspace: Workspace, out: str, engine: Engine) -> BuildSu
     names = [f"{number:05d}" for number in range(count)] if recipe.order == "shuffled" else \
         [piece.name for piece in pieces]
     finished = {name: row for name in names if (row := mixture.finished_shard(out, name, key))}
-    job = Job(workspace, plan.folder, out, recipe.seed, recipe.unit, key, inputs, count,
-              frozenset(names) - set(finished))
+    selections = tuple(about["digest"] for about in plan.body["selections"])
+    job = Job(corpus.workspace, plan.folder, selections, out, recipe.seed, recipe.unit, key, inputs, count,
+              frozenset(names) - set(finished), corpus.arguments)
     written = [*finished.values()]
     if job.todo and emitted_docs(plan):
         if recipe.order == "shuffled":
@@ -108,7 +112,7 @@ def build(plan: Plan, workspace: Workspace, out: str, engine: Engine) -> BuildSu
     storage.put(storage.join(out, "recipe.yaml"), recipe.text)
     storage.put(storage.join(out, "recipe.lock"), plan.lock)
     mixture_part = manifest.mixture_part(plan, table, files)
-    _check_totals(plan, mixture_part)
+    _check_totals(plan, out, mixture_part)
     seconds = time.monotonic() - began
     whole = manifest.encode(mixture_part, manifest.build_part(out, started, _now(), {"build": round(seconds, 3)}))
     storage.put(storage.join(out, "manifest.json"), whole)
@@ -140,17 +144,19 @@ def blocks_of(job: Job, shards: Sequence[int]) -> Iterator[tuple[int, bytes]]:
     held: dict[int, list[tuple[int, bytes, Record]]] = {}
     size = 0
     for number in shards:
-        for identity, places, record in emitted(job, number):
-            for copy, place in enumerate(places):
-                target = place * job.count >> 64
+        for identity, copies, record in emitted(job, number):
+            for copy in range(copies):
+                place = draw.draws(job.seed, "order", identity, copy)
+                target = int(mixture.shard_of(place, job.count)[0])
                 if f"{target:05d}" not in job.todo:
                     continue
                 line = mixture.record_line(record.line, record.mix_source, record.shard, record.row, copy)
-                held.setdefault(target, []).append((place, identity, replace(record, line=line, copy=copy)))
+                copied = replace(record, line=line, copy=copy)
+                held.setdefault(target, []).append((int(place[0]), identity.tobytes(), copied))
                 size += len(line)
-            if size >= HELD_BYTES:
-                yield from ((target, _pack(records)) for target, records in held.items())
-                held, size = {}, 0
+                if size >= HELD_BYTES:
+                    yield from ((number, _pack(records)) for number, records in held.items())
+                    held, size = {}, 0
     yield from ((target, _pack(records)) for target, records in held.items())
 
 
@@ -224,8 +230,8 @@ def write_piece(job: Job, piece: Piece) -> dict[str, Any] | None:
 
     def records() -> Iterator[Record]:
         for number in piece.shards:
-            for _, places, record in emitted(job, number):
-                if len(places) > piece.copy:
+            for _, copies, record in emitted(job, number):
+                if copies > piece.copy:
                     line = mixture.record_line(record.line, record.mix_source, record.shard, record.row, piece.copy)
                     yield replace(record, line=line, copy=piece.copy)
 
@@ -270,21 +276,28 @@ def _leaves(parts: Sequence[bytes]) -> Any:
 # ---- what both orders read
 
 
-def emitted(job: Job, number: int) -> Iterator[tuple[bytes, list[int], Record]]:
-    """(identity, place of each copy, record with its raw line) of each selected row of a shard.
+def emitted(job: Job, number: int) -> Iterator[tuple[Any, int, Record]]:
+    """(identity as uint8 of shape (1, 16), copies, record with its raw line) of each selected row of a shard.
 
-    The selection is zipped with the shard: identity, text and, at the end, the shard's sha256 have to be the plan's.
+    The selection is zipped with the shard: the selection's digest, identity, text and, at the end, the shard's sha256
+    have to be the plan's.
     """
     path, mix_source, sha256 = job.inputs[number]
     place = job.workspace
     known, meta = sidecars.read(place.sidecar(rows.KEY, path), ["identity", "text_sha256"])
-    selected, about = sidecars.read(storage.join(job.plan_folder, "selection", f"{path}.parquet"), ["copies"])
+    uri = storage.join(job.plan_folder, "selection", f"{path}.parquet")
+    anew = f"remove {job.plan_folder} and build again, which plans anew"
+    try:
+        selected, about = sidecars.read(uri)
+    except StorageError:
+        raise BadInput(f"{uri}: this selection cannot be read; {anew}") from None
+    if sidecars.digest(selected) != job.selections[number]:
+        raise BadInput(f"{uri}: not the selection that plan.json names; {anew}")
     if about["rows_digest"] != meta["digest"]:
-        raise BadInput(f"{place.shard(path)}: tagged again since the plan was made; plan again")
+        raise BadInput(f"{place.sidecar(rows.KEY, path)}: not the rows that were planned; {_again(job)}")
     copies = np.asarray(selected.column("copies"))
     identities = sidecars.fixed_bytes(known.column("identity").combine_chunks())
     text_sha256s = sidecars.fixed_bytes(known.column("text_sha256").combine_chunks())
-    places = [draw.draws(job.seed, "order", identities, copy) for copy in range(int(copies.max(initial=0)))]
     reader = ShardReader(place.shard(path), keep_raw=True)
     row = 0
     for batch in reader:
@@ -294,15 +307,17 @@ def emitted(job: Job, number: int) -> Iterator[tuple[bytes, list[int], Record]]:
                 text_sha256 = hashlib.sha256(text).digest()
                 identity = rows.identity(document.source, document.id)
                 if identity != identities[row].tobytes() or text_sha256 != text_sha256s[row].tobytes():
-                    raise BadInput(f"{place.shard(path)}: row {row} is not the document that was planned; {_CHANGED}")
+                    raise BadInput(f"{place.shard(path)}: row {row} is not the document that was planned; "
+                                   f"{_again(job)}")
                 record = Record(raw, mix_source, document.source, document.id, path, row, 0, text_sha256, len(text))
-                yield identity, [int(each[row]) for each in places[: copies[row]]], record
+                yield identities[row : row + 1], int(copies[row]), record
             row += 1
     if reader.sha256 != sha256 or row != len(copies):
-        raise BadInput(f"{place.shard(path)}: its sha256 is {reader.sha256}, and the lock has {sha256}; {_CHANGED}")
+        raise BadInput(f"{place.shard(path)}: its sha256 is {reader.sha256}, and the lock has {sha256}; {_again(job)}")
 
 
-_CHANGED = "the shard has changed since it was tagged: run `solera tag RECIPE --verify`, then plan and build again"
+def _again(job: Job) -> str:
+    return f"it has changed since it was tagged: run `solera tag {job.arguments} --verify`, then dedup and build again"
 
 
 # ---- the folder of a mixture
@@ -337,12 +352,13 @@ def _tidy(out: str, shards: pa.Table, files: Sequence[Mapping[str, Any]]) -> Non
             storage.remove(storage.join(out, path))
 
 
-def _check_totals(plan: Plan, part: Mapping[str, Any]) -> None:
+def _check_totals(plan: Plan, out: str, part: Mapping[str, Any]) -> None:
     planned = {"docs": "docs", "units": "units", "text_bytes": "bytes"}
     for total, count in planned.items():
         expected = sum(each["emitted"][count] for each in plan.body["counts"])
         if part["totals"][total] != expected:
-            raise AssertionError(f"the build wrote {part['totals'][total]} {total}, and the plan has {expected}")
+            raise JobFailed(f"{out}: the build wrote {part['totals'][total]} {total}, and the plan has {expected}; "
+                            f"remove {out} and {plan.folder}, and build again, which plans anew")
 
 
 def _now() -> str:

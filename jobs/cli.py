@@ -208,7 +208,7 @@ def _build(options: Any) -> int:
 
     recipe, corpus = _opened(options)
     with _engine(options, corpus) as engine:
-        found = build(make_plan(recipe, corpus, engine, options.where), corpus.workspace, options.out, engine)
+        found = build(make_plan(recipe, corpus, engine, options.where), corpus, options.out, engine)
     _print(options, report.build_json(found), lambda: report.build_text(found, options.out))
     return 0
 

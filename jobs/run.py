@@ -84,7 +84,7 @@ def run(
     say(report.tag_text(tagged, corpus).rpartition("\n")[0])
     found = timed("dedup", lambda: dedup(recipe, corpus, current_indexes(recipe, corpus), engine))
     plan = timed("plan", lambda: make_plan(recipe, corpus, engine, where))
-    built = timed("build", lambda: build(plan, corpus.workspace, out, engine))
+    built = timed("build", lambda: build(plan, corpus, out, engine))
     return RunSummary(corpus.arguments, tagged, found, plan, built, seconds)
 
 

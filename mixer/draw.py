@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Any
 
@@ -17,11 +18,16 @@ def draws(seed: int, purpose: str, identities: Array, copy: int = 0) -> Array:
     seed, purpose, copy), and mixed by the finaliser of MurmurHash3, which is one to one: of two identities with one
     half in common the draws never collide.
     """
-    key = hashlib.sha256(f"solera draw@1\0{seed}\0{purpose}\0{copy}".encode()).digest()
-    keys = np.frombuffer(key[:16], "<u8")
+    keys = _keys(seed, purpose, copy)
     halves = np.ascontiguousarray(identities).view("<u8").reshape(-1, 2)
     with np.errstate(over="ignore"):
         return _mix(_mix(halves[:, 0] ^ keys[0]) + (halves[:, 1] ^ keys[1]))
+
+
+@functools.lru_cache(maxsize=1024)
+def _keys(seed: int, purpose: str, copy: int) -> Array:
+    key = hashlib.sha256(f"solera draw@1\0{seed}\0{purpose}\0{copy}".encode()).digest()
+    return np.frombuffer(key[:16], "<u8")
 
 
 def order_keys(draw: Array, identities: Array, sha256s: Array) -> list[Array]:

@@ -3,15 +3,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from mixtures import ODD, Made, by_source, files, inflated, make, odd_line, records, run, shuffled, words, write_recipe
 
+import jobs.build
 from jobs.cli import main
+from mixer import manifest, mixture, sidecars
+from mixer.workspace import Workspace
 
 
 @pytest.fixture(params=["shuffled", "by-source"])
@@ -211,7 +217,7 @@ def planned(folder: Path, **changes: object) -> Made:
         lines = [json.dumps({"id": f"{name}-{row}", "source": name, "text": words(row + 1000 * len(name), 40)})
                  for row in range(30)]
         (corpus / name / "0.jsonl").write_text("\n".join(lines) + "\n")
-    recipe = write_recipe(folder / "recipe.yaml", corpus, budget=2_000, **changes)
+    recipe = write_recipe(folder / "recipe.yaml", corpus, **{"budget": 2_000} | changes)
     text = recipe.read_text().replace("[wiki/*.jsonl.gz, wiki/*.parquet]", "wiki/*.jsonl")
     recipe.write_text(text.replace("max_epochs: 1.2", "max_epochs: 9"))
     made = Made(recipe, corpus, folder / "work", folder / "out")
@@ -237,7 +243,7 @@ def test_a_shard_that_changed_unseen_stops_the_build(
     capfd.readouterr()
     assert build(made) == 2
     said = capfd.readouterr().err
-    assert str(shard) in said and "solera tag" in said and "--verify" in said
+    assert str(shard) in said and f"solera tag {made.recipe} --work {made.work} --verify" in said
     assert "Traceback" not in said and len(said.splitlines()) == 1
     assert not (made.out / "manifest.json").exists()
     if order == "by-source":
@@ -247,6 +253,61 @@ def test_a_shard_that_changed_unseen_stops_the_build(
     assert main(["dedup", str(made.recipe), "--work", str(made.work), "--quiet"]) == 0
     assert build(made) == 0
     assert main(["audit", str(made.out)]) == 0
+
+
+@pytest.mark.parametrize("footer", ["none", "its own", "the planned one's"])
+def test_a_selection_that_is_not_the_plan_s_stops_the_build(
+    spark: object, tmp_path: Path, capfd: pytest.CaptureFixture[str], footer: str
+) -> None:
+    """One document of a shard changes places with another, so that all counts are the plan's."""
+    made = planned(tmp_path, unit="docs", budget=20, order="by-source")
+    (uri,) = made.work.glob("*/plans/*/selection/web/0.jsonl.parquet")
+    table, about = sidecars.read(str(uri))
+    turned = table.take(list(reversed(range(len(table)))))
+    assert turned != table
+    if footer == "none":
+        uri.unlink()
+    elif footer == "its own":
+        sidecars.write(str(uri), turned, {"shard": about["shard"], "rows_digest": about["rows_digest"]})
+    else:
+        pq.write_table(turned.replace_schema_metadata(pq.read_metadata(uri).metadata), uri)
+    capfd.readouterr()
+    assert build(made) == 2
+    said = capfd.readouterr().err
+    folder = uri.parents[2]
+    assert str(uri) in said and f"remove {folder} and build again" in said and "Traceback" not in said
+    assert not (made.out / "manifest.json").exists()
+    if footer == "none":
+        shutil.rmtree(folder)
+        assert build(made) == 0
+
+
+def test_records_that_do_not_add_up_to_the_plan_are_a_clear_error(
+    mixed: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = manifest.mixture_part
+    monkeypatch.setattr(manifest, "mixture_part", lambda *given: {**part(*given), "totals": {"docs": 1}})
+    assert run(mixed.recipe, mixed.work, tmp_path / "out") == 2
+    said = capsys.readouterr().err
+    assert "the build wrote 1 docs, and the plan has" in said and "remove" in said
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_copies_of_one_document_are_sent_on_as_they_come(
+    mixed: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not after the last of them: with many epochs they are more than a task may hold."""
+    size = 1000
+    record = mixture.Record(json.dumps({"id": "1", "source": "web", "text": "x" * size}).encode(), "web", "web", "1",
+                            "0.jsonl", 0, 0, b"\0" * 32, size)
+    own = np.frombuffer(identity("web", "1"), np.uint8).reshape(1, 16)
+    monkeypatch.setattr(jobs.build, "emitted", lambda job, number: iter([(own, 100, record)]))
+    monkeypatch.setattr(jobs.build, "HELD_BYTES", 10 * size)
+    job = jobs.build.Job(Workspace("", ""), "", (), "", 7, "docs", "", (), 1, frozenset(["00000"]), "")
+    blocks = [pa.ipc.open_stream(block).read_all() for _, block in jobs.build.blocks_of(job, [0])]
+    assert [len(block) for block in blocks] == [10] * 10
+    places = [each for block in blocks for each in block["place"].to_pylist()]
+    assert places == [place(7, identity("web", "1"), copy) for copy in range(100)]
 
 
 def test_a_shard_that_changed_visibly_or_went_has_to_be_tagged_first(

@@ -329,6 +329,7 @@ def _existing(plan: Plan, out: str) -> dict[str, Any] | None:
     if "manifest.json" in found:
         there = manifest.read(out)
         if there["mixture"].get("lock", {}).get("sha256") == plan.body["lock_sha256"]:
+            _whole(out, there, found)
             storage.remove(storage.join(out, "building.json"))
             return there
         name, version = there["mixture"].get("name"), there["mixture"].get("version")
@@ -337,6 +338,25 @@ def _existing(plan: Plan, out: str) -> dict[str, Any] | None:
     if found and "building.json" not in found:
         raise BadInput(f"{out}: is not empty ({next(iter(found))}) and holds no mixture; choose another --out")
     return None
+
+
+def _whole(out: str, there: Mapping[str, Any], found: Mapping[str, storage.Stat]) -> None:
+    """That every file which the manifest names is among those found, as large as it was; an audit looks inside."""
+    remedy = f"remove {out} and build again"
+    named: dict[str, int | None] = {name: about["bytes"] for name, about in there["build"]["files"].items()}
+    if "shards.parquet" in found:
+        try:
+            table = pq.read_table(io.BytesIO(storage.read(storage.join(out, "shards.parquet"))))
+            for path, size in (("path", "file_bytes"), ("index_path", "index_file_bytes")):
+                named.update(zip(table.column(path).to_pylist(), table.column(size).to_pylist(), strict=True))
+        except (pa.ArrowException, KeyError) as error:
+            raise BadInput(f"{out}/shards.parquet: cannot be read ({error}); {remedy}") from None
+    named.update((file["path"], None) for file in there["mixture"]["documents"]["files"])
+    missing = [name for name, size in named.items()
+               if name not in found or (size is not None and found[name].bytes != size)]
+    if missing:
+        more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        raise BadInput(f"{out}: {missing[0]}{more}, which its manifest names, is missing or cut short; {remedy}")
 
 
 def _tidy(out: str, shards: pa.Table, files: Sequence[Mapping[str, Any]]) -> None:

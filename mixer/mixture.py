@@ -126,7 +126,8 @@ def write_shard(folder: str, name: str, records: Iterable[Record], unit: str, bu
         "index_digest": digest, "merkle_root": merkle_root([each.text_sha256 for each in rows]).hex(),
         "index_path": index_path, "file_bytes": file_bytes, "file_sha256": file_sha.hexdigest(),
     }
-    sidecars.write(index_uri, table, {"build_key": build_key, "shard": row})
+    # On disk before the manifest is: no other build makes it again once there is one.
+    sidecars.write(index_uri, table, {"build_key": build_key, "shard": row}, durable=True)
     return {**row, **index_file(index_uri)}
 
 

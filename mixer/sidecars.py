@@ -87,9 +87,9 @@ class Writer:
 
 
 @contextmanager
-def writer(uri: str, schema: pa.Schema) -> Iterator[Writer]:
+def writer(uri: str, schema: pa.Schema, durable: bool = False) -> Iterator[Writer]:
     """A sidecar that appears at `uri` when the block ends well; the block has to call `finish`."""
-    with storage.writer(uri) as stream:
+    with storage.writer(uri, durable) as stream:
         out = Writer(stream, schema)
         try:
             yield out
@@ -101,9 +101,9 @@ def writer(uri: str, schema: pa.Schema) -> Iterator[Writer]:
             raise AssertionError(f"{uri}: finish was not called")
 
 
-def write(uri: str, table: pa.Table, metadata: Mapping[str, Any]) -> dict[str, Any]:
+def write(uri: str, table: pa.Table, metadata: Mapping[str, Any], durable: bool = False) -> dict[str, Any]:
     """Writes one table as a sidecar; returns its metadata with rows and digest."""
-    with writer(uri, table.schema) as out:
+    with writer(uri, table.schema, durable) as out:
         out.write(table)
         return out.finish(metadata)
 

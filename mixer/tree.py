@@ -70,7 +70,7 @@ def write_file(folder: str, number: int, leaves: Array) -> dict[str, Any]:
                np.ascontiguousarray(ordered[:, 48:52]).view(">u4").reshape(-1).astype(np.int32),
                _binary(ordered[:, 52:])]
     table = pa.table(columns, schema=SCHEMA)
-    meta = sidecars.write(storage.join(folder, file_path(number)), table, {})
+    meta = sidecars.write(storage.join(folder, file_path(number)), table, {}, durable=True)
     return {"path": file_path(number), "leaves": len(ordered), "root": file_root(ordered).hex(),
             "digest": meta["digest"]}
 

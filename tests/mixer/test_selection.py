@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -162,3 +163,20 @@ def test_no_candidates_are_no_losers(made):
     losers = selection.read_losers(context, 0, 0)
     assert losers.schema == selection.LOSER_SCHEMA
     assert losers.num_rows == 0
+
+
+def test_memory_of_keepers_does_not_depend_on_the_names_of_sources(tmp_path):
+    """A name for each candidate would take four bytes a character, twice."""
+    peaks = []
+    for name in ("web", "a_source_with_a_long_name_" * 8):
+        docs = {f"{name}/0.jsonl": [Doc("crawl", f"{number}", f"{number // 2}") for number in range(400)]}
+        made = case(tmp_path / name[:9], recipe_text({name: {}}, dedup=[{"use": "text@1"}]), docs)
+        context = made.context(made.plan()[0])
+        assert selection.judge(context, [0]).candidates == {0: 400}
+        selection.resolve_in_memory(context, 0, [0])  # so that what is imported at first use does not count
+        tracemalloc.start()
+        tallies = selection.resolve_in_memory(context, 0, [0])
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert tallies[name, "lost to", name].tolist()[0] == 200
+    assert peaks[1] < peaks[0] * 1.2

@@ -224,15 +224,11 @@ def _audit(options: Any) -> int:
 
 def _explain(options: Any) -> int:
     from jobs import report
-    from jobs.plan import current_indexes, current_sets, make_plan
-    from mixer import plan
+    from jobs.plan import existing_plan
     from mixer.explain import explain, text_of
 
     recipe, corpus = _opened(options)
-    with _engine(options, corpus) as engine:
-        made = make_plan(recipe, corpus, engine, "pool")
-    indexes = current_indexes(recipe, corpus)
-    context = plan.context_of(recipe, corpus, made.folder, indexes, current_sets(recipe, corpus, indexes))
+    made, context = existing_plan(recipe, corpus)
     found = explain(made, context, corpus, options.source, options.id)
     text = text_of(corpus, found["shard"], found["row"])
     _print(options, {**found, "text": text}, lambda: report.explain_text(found, text))

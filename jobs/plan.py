@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jobs.engine import Engine
-from mixer import attributes, clusters, index, packing, plan, rows, selection
+from mixer import attributes, clusters, index, lock, packing, plan, rows, selection
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.errors import NotDone
@@ -42,6 +42,16 @@ def make_plan(recipe: Recipe, corpus: Corpus, engine: Engine, where: str = "auto
         return selection.resolve_in_memory(context, method, shards)
 
     return plan.make(recipe, corpus, indexes, sets, run, resolve)
+
+
+def existing_plan(recipe: Recipe, corpus: Corpus) -> tuple[Plan, Context]:
+    """The plan that was made of what lies there now, and what its phases knew; NotDone where there is none."""
+    indexes = current_indexes(recipe, corpus)
+    sets = current_sets(recipe, corpus, indexes)
+    found = plan.find(corpus, lock.encode(lock.make(recipe, corpus, indexes, sets)))
+    if found is None:
+        raise NotDone("this recipe has not been planned over these shards", command=f"solera plan {corpus.arguments}")
+    return found, plan.context_of(recipe, corpus, found.folder, indexes, sets)
 
 
 def current_indexes(recipe: Recipe, corpus: Corpus) -> dict[str, dict[str, Entry]]:

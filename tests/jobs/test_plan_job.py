@@ -13,7 +13,7 @@ from plan_cases import TEXTS, VALUES, Case, case, found_set, opened, recipe_text
 from plan_oracle import Doc, decide
 
 from jobs.engine import engine
-from jobs.plan import current_indexes, current_sets, make_plan
+from jobs.plan import current_indexes, current_sets, existing_plan, make_plan
 from mixer import attributes, clusters, plan, storage
 from mixer.errors import JobFailed, NotDone
 
@@ -163,6 +163,14 @@ def test_shards_of_hidden_names_are_planned(tmp_path, idle):
     found = made.outcome(make_plan(made.recipe, made.corpus, idle, "pool"))
     assert found == decide(made.recipe, docs, made.owner)
     assert found.losses[0]["docs"] == 1
+
+
+def test_plan_that_was_not_made_is_a_stage_to_run(idle, made):
+    with pytest.raises(NotDone, match="has not been planned") as error:
+        existing_plan(made.recipe, made.corpus)
+    assert error.value.command == f"solera plan {made.corpus.arguments}"
+    found = make_plan(made.recipe, made.corpus, idle, "pool")
+    assert existing_plan(made.recipe, made.corpus) == (found, made.context(found))
 
 
 def test_plan_says_what_to_run_before_it_starts(idle, made):

@@ -60,7 +60,7 @@ def text_of(corpus: Corpus, shard: str, row: int) -> str:
         if row < seen + len(batch.documents):
             return batch.documents[row - seen].text
         seen += len(batch.documents)
-    raise BadInput(f"{shard}: has no row {row} any more; run tag again")
+    raise BadInput(f"{shard}: has no row {row} any more; run `solera tag {corpus.arguments} --verify`")
 
 
 def _find(context: Context, source: str, id: str) -> tuple[int, int]:

@@ -135,7 +135,7 @@ def context_of(
         columns={column.name: attributes.key_of(use) for use in recipe.uses() for column in use.columns},
         digests={key: tuple(entries[shard.path].digest for shard in corpus.shards)
                  for key, entries in indexes.items()},
-        sets=tuple(sets[: len(recipe.dedup)]),
+        sets=tuple(sets[: len(recipe.dedup)]), arguments=corpus.arguments,
     )
 
 

@@ -52,6 +52,7 @@ class Context:
     columns: Mapping[str, str]  # column of a rule -> sidecar key
     digests: Mapping[str, tuple[str, ...]]  # sidecar key -> content digest for each shard, as the lock has it
     sets: tuple[ClusterSet, ...]
+    arguments: str  # that name recipe and work folder, for the commands that messages suggest
     run: str = ""  # of all makings of this plan, which one: its scratch is its own
 
     @property
@@ -343,7 +344,8 @@ def _load(context: Context, number: int, columns: Sequence[str]) -> pa.Table:
         part, about = sidecars.read(place.sidecar(key, shard), names)
         _check(context, key, number, about)
         if about["rows_digest"] != meta["digest"] or part.num_rows != table.num_rows:
-            raise StorageError(f"{place.sidecar(key, shard)}: not aligned with the rows of its shard; run tag again")
+            raise StorageError(f"{place.sidecar(key, shard)}: not aligned with the rows of its shard; "
+                               f"{_tag_again(context)}")
         for name in names:
             table = table.append_column(name, part.column(name))
     return table
@@ -353,7 +355,12 @@ def _check(context: Context, key: str, number: int, meta: Mapping[str, Any]) -> 
     """A plan decides by the sidecars that its lock names, or not at all."""
     if meta["digest"] != context.digests[key][number]:
         uri = context.workspace.sidecar(key, context.shards[number].path)
-        raise StorageError(f"{uri}: not the sidecar that the index names; run tag again")
+        raise StorageError(f"{uri}: not the sidecar that the index names; {_tag_again(context)}")
+
+
+def _tag_again(context: Context) -> str:
+    """Without --verify, tag would trust the index, and find nothing to do."""
+    return f"run `solera tag {context.arguments} --verify`"
 
 
 def _next(context: Context, number: int, method: int, draft: Array, table: pa.Table) -> dict[int, int]:

@@ -119,7 +119,7 @@ def test_every_document_is_explained_as_the_oracle_decides(ask, made):
 def test_text_is_that_of_the_row(made):
     for path, docs in DOCS.items():
         assert [explain.text_of(made.corpus, path, row) for row in range(len(docs))] == [doc.text for doc in docs]
-    with pytest.raises(BadInput, match=r"^web/0.jsonl: has no row 4 any more; run tag again"):
+    with pytest.raises(BadInput, match=r"^web/0.jsonl: has no row 4 any more; run `solera tag .* --verify`$"):
         explain.text_of(made.corpus, "web/0.jsonl", 4)
 
 

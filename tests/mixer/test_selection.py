@@ -78,7 +78,8 @@ def test_what_was_selected_is_written_with_its_rows_digest(made):
 def test_rows_that_have_changed_are_refused(made):
     place = made.corpus.workspace
     storage.put(place.sidecar("rows@1", "web/0.jsonl"), storage.read(place.sidecar("rows@1", "web/1.jsonl")))
-    with pytest.raises(StorageError, match=r"rows@1/web/0.jsonl.parquet: not the sidecar that the index names"):
+    with pytest.raises(StorageError, match=r"rows@1/web/0.jsonl.parquet: not the sidecar that the index names; "
+                                           r"run `solera tag .*recipe.yaml --work .* --verify`$"):
         made.plan()
 
 
@@ -101,7 +102,8 @@ def test_values_of_other_rows_are_refused(made, rows_digest):
         of_rows["web/0.jsonl"] = dataclasses.replace(of_rows["web/0.jsonl"], digest="0" * 64)
     values = {column.name: [9] * size if column.name == "words.count" else [None] * size for column in use.columns}
     made.indexes["words@1"]["web/0.jsonl"] = write_sidecar(made.corpus, "web/0.jsonl", use, values, of_rows)
-    with pytest.raises(StorageError, match=r"words@1/web/0.jsonl.parquet: not aligned with the rows of its shard"):
+    with pytest.raises(StorageError, match=r"words@1/web/0.jsonl.parquet: not aligned with the rows of its shard; "
+                                           "run `solera tag .* --verify`$"):
         made.plan()
 
 

@@ -6,6 +6,8 @@ import functools
 import hashlib
 import io
 import json
+import os
+import platform
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,14 +65,15 @@ class Piece:
 
 @dataclass(frozen=True)
 class BuildSummary:
-    """What a build did. `made` counts the data shards written by this run; `manifest` is the whole manifest."""
+    """What a build did. `manifest` is the whole manifest."""
 
     out: str
     manifest: Mapping[str, Any]
-    made: int
-    kept: int
+    was_there: bool  # with its manifest, so that nothing was done
+    made: int  # data shards written by this run
+    kept: int  # by an earlier one
     seconds: float
-    moved_bytes: int
+    moved_bytes: int  # of text, by this run
 
 
 def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
@@ -79,7 +82,7 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
     out = storage.absolute(out)
     done = _existing(plan, out)
     if done is not None:
-        return BuildSummary(out, done, 0, done["mixture"]["totals"]["shards"], time.monotonic() - began, 0)
+        return BuildSummary(out, done, True, 0, done["mixture"]["totals"]["shards"], time.monotonic() - began, 0)
     recipe = plan.recipe
     lock = json.loads(plan.lock)
     inputs = tuple((shard["path"], shard["source"], shard["sha256"]) for shard in lock["shards"])
@@ -87,7 +90,10 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
     count = max(1, -(-emitted // recipe.shard_bytes))
     layout = [plan.body["lock_sha256"], recipe.order, count, mixture.FRAME_BYTES, mixture.ZSTD_LEVEL]
     key = hashlib.sha256(canonical_json(layout)).hexdigest()
-    storage.put(storage.join(out, "building.json"), canonical_json({"key": key}))
+    claim = _claim(out, key)
+    done = _existing(plan, out, claim)  # put by another while this one was looking
+    if done is not None:
+        return BuildSummary(out, done, True, 0, done["mixture"]["totals"]["shards"], time.monotonic() - began, 0)
     pieces = pieces_of(plan)
     names = [f"{number:05d}" for number in range(count)] if recipe.order == "shuffled" else \
         [piece.name for piece in pieces]
@@ -105,6 +111,7 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
             written += [row for row in found if row is not None]
     table = mixture.shards_table(written)
     files = write_tree(out, table, engine)
+    _check_claim(out, claim)
     _tidy(out, table, files)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
@@ -115,9 +122,18 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
     _check_totals(plan, out, mixture_part)
     seconds = time.monotonic() - began
     whole = manifest.encode(mixture_part, manifest.build_part(out, started, _now(), {"build": round(seconds, 3)}))
-    storage.put(storage.join(out, "manifest.json"), whole)
+    made = json.loads(whole)
+    _check_claim(out, claim)
+    if not storage.put_if_absent(storage.join(out, "manifest.json"), whole):
+        there = manifest.read(out)
+        if there["digest"] != made["digest"]:
+            raise JobFailed(f"{out}: another build has put the mixture {there['mixture'].get('name')} "
+                            f"{there['mixture'].get('version')} here meanwhile, and both wrote to this folder; remove "
+                            "it, and build each to an --out of its own")
+        made = there
     storage.remove(storage.join(out, "building.json"))
-    return BuildSummary(out, json.loads(whole), len(written) - len(finished), len(finished), seconds, emitted)
+    moved = sum(row["text_bytes"] for row in written[len(finished):])
+    return BuildSummary(out, made, False, len(written) - len(finished), len(finished), seconds, moved)
 
 
 def emitted_docs(plan: Plan) -> int:
@@ -323,10 +339,67 @@ def _again(job: Job) -> str:
 # ---- the folder of a mixture
 
 
-def _existing(plan: Plan, out: str) -> dict[str, Any] | None:
-    """The manifest of this very plan at `out`; None if nothing is there yet; an error if something else is."""
+def _claim(out: str, key: str) -> bytes:
+    """Says in building.json that this process builds here; an error where another build may be under way.
+
+    What an interrupted build left is taken over: of the same plan from anywhere, of another where that build is known
+    to have ended. A process that lives on this machine has not ended.
+    """
+    uri = storage.join(out, "building.json")
+    mine = canonical_json({"key": key, "machine": platform.node(), "process": os.getpid()})
+    if storage.put_if_absent(uri, mine):
+        return mine
+    try:
+        there = json.loads(storage.read(uri))
+    except ValueError:
+        there = {}
+    machine, process = there.get("machine"), there.get("process")
+    here = machine == platform.node()
+    if here and process != os.getpid() and _lives(process):
+        raise BadInput(f"{out}: another build is under way here (process {process}); wait for it, or choose another "
+                       f"--out; if that process is no build, remove {uri}")
+    if there.get("key") != key and machine is not None and not here:
+        raise BadInput(f"{out}: a build of another recipe or corpus was begun here from the machine {machine}, and did "
+                       f"not end; choose another --out, or, if it is no longer under way, remove {uri}")
+    storage.put(uri, mine)
+    return mine
+
+
+def _check_claim(out: str, claim: bytes) -> None:
+    """That nobody has taken the folder over, before files that are not this build's are removed or a manifest put."""
+    uri = storage.join(out, "building.json")
+    there = storage.read(uri) if storage.exists(uri) else b"{}"
+    if there != claim and json.loads(there).get("key", _key(claim)) != _key(claim):
+        raise JobFailed(f"{out}: another build has begun here meanwhile; nothing was published: choose another --out")
+
+
+def _key(claim: bytes) -> str:
+    key: str = json.loads(claim)["key"]
+    return key
+
+
+def _lives(process: Any) -> bool:
+    """Whether a process of this machine is there still; where that cannot be told, it is."""
+    if not isinstance(process, int) or process <= 0:
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _existing(plan: Plan, out: str, claim: bytes | None = None) -> dict[str, Any] | None:
+    """The manifest of this very plan at `out`; None if nothing is there yet; an error if something else is.
+
+    Where something is, this build's own claim goes again.
+    """
     found = storage.listing(out)
     if "manifest.json" in found:
+        if claim is not None:
+            storage.remove(storage.join(out, "building.json"))
         there = manifest.read(out)
         if there["mixture"].get("lock", {}).get("sha256") == plan.body["lock_sha256"]:
             _whole(out, there, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -91,19 +92,19 @@ def build_json(found: BuildSummary) -> dict[str, Any]:
 def build_text(found: BuildSummary, out: str) -> str:
     part = found.manifest["mixture"]
     totals, unit = part["totals"], part["unit"]
-    if not found.made:
+    if found.was_there:
         first = f"nothing to build: {out} is this mixture already"
     else:
         kept = f" ({found.kept:,} were there from an earlier, interrupted build)" if found.kept else ""
-        first = (f"wrote {found.made:,} data shards{kept} in {found.seconds:.1f} s "
-                 f"({tables.rate(found.moved_bytes, found.seconds)})")
+        rate = f" ({tables.rate(found.moved_bytes, found.seconds)})" if found.moved_bytes else ""
+        first = f"wrote {found.made:,} data shards{kept} in {found.seconds:.1f} s{rate}"
     return "\n".join([
         first,
         f"{part['name']} {part['version']}: {totals['docs']:,} documents ({totals['unique_docs']:,} unique), " +
         (f"{totals['units']:,} {unit}, " if unit != "docs" else "") +
         f"{tables.megabytes(totals['text_bytes'])} of text in {totals['shards']:,} shards, {part['order']} order",
         f"digest sha256:{found.manifest['digest']}",
-        f"next: solera audit {out}",
+        f"next: solera audit {shlex.quote(out)}",
     ])
 
 

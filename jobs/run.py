@@ -43,7 +43,7 @@ class RunSummary:
             {"stage": "plan", "seconds": self.seconds["plan"], "bytes": tagged.text_bytes,
              "did": f"{pool:,} documents left of {tagged.documents:,}"},
             {"stage": "build", "seconds": self.seconds["build"],
-             "bytes": self.build.moved_bytes if self.build.made else 0,
+             "bytes": self.build.moved_bytes,
              "did": f"{self.build.made:,} of {kept['shards']:,} data shards, {kept['docs']:,} documents"},
         ]
 

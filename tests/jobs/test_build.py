@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -415,12 +416,90 @@ def test_a_build_goes_on_from_finished_shards(
     assert files(made.out) == files(mixed.out)
 
 
-def test_a_budget_that_takes_nothing_is_an_empty_mixture(spark: object, tmp_path: Path) -> None:
+def test_a_build_that_lacked_only_its_manifest_says_so(
+    mixed: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And takes no credit, in its rate, for what an earlier one wrote."""
+    made = mixed.copied(tmp_path / "an out")
+    shards = len(list((made.out / "data").iterdir()))
+    (made.out / "manifest.json").unlink()
+    (made.out / "building.json").write_text("{}")
+    assert build(made) == 0
+    said = capsys.readouterr().out
+    assert f"wrote 0 data shards ({shards} were there from an earlier, interrupted build)" in said
+    assert "nothing to build" not in said and "MB/s" not in said
+    assert f"solera audit '{made.out}'" in said
+    (made.out / "manifest.json").unlink()
+    (made.out / "index/00001.parquet").unlink()
+    (made.out / "building.json").write_text("{}")
+    assert main(["run", str(made.recipe), "--work", str(made.work), "--out", str(made.out), "--quiet", "--json"]) == 0
+    (stage,) = [each for each in json.loads(capsys.readouterr().out)["stages"] if each["stage"] == "build"]
+    assert stage["bytes"] == pq.read_table(made.out / "shards.parquet")["text_bytes"][1].as_py()
+
+
+@pytest.mark.parametrize(("left", "says"), [
+    ({"key": "another", "machine": platform.node(), "process": 1}, "another build is under way here (process 1)"),
+    ({"key": "MINE", "machine": platform.node(), "process": 1}, "another build is under way here (process 1)"),
+    ({"key": "another", "machine": "elsewhere", "process": 1}, "begun here from the machine elsewhere"),
+    ({"key": "MINE", "machine": "elsewhere", "process": 1}, None),
+    ({"key": "another", "machine": platform.node(), "process": 2**30}, None),
+    ({"key": "another", "machine": platform.node(), "process": os.getpid()}, None),
+])
+def test_only_what_an_ended_build_left_is_taken_over(
+    mixed: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str], left: dict[str, Any], says: str | None
+) -> None:
+    made = mixed.copied(tmp_path / "out")
+    (made.out / "manifest.json").unlink()
+    meta = sidecars.metadata(str(made.out / "index/00000.parquet"))
+    assert meta is not None
+    claim = json.dumps({**left, "key": left["key"].replace("MINE", meta["build_key"])})
+    (made.out / "building.json").write_text(claim)
+    (made.out / "data/00099.jsonl.zst").write_bytes(b"theirs")
+    assert build(made) == (2 if says else 0)
+    assert (made.out / "data/00099.jsonl.zst").exists() == bool(says)
+    if says:
+        said = capsys.readouterr().err
+        assert says in said and f"remove {made.out}/building.json" in said
+        assert (made.out / "building.json").read_text() == claim
+
+
+@pytest.mark.parametrize("what", ["manifest", "claim"])
+def test_two_builds_of_one_folder_never_publish_a_mix(
+    mixed: Made, parted: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    what: str
+) -> None:
+    """The other one puts its manifest, or takes the folder, while this one writes its tree."""
+    out = tmp_path / "out"
+    write_tree = jobs.build.write_tree
+
+    def meanwhile(*given: Any) -> Any:
+        if what == "manifest":
+            shutil.copy(parted.out / "manifest.json", out)
+        else:
+            (out / "building.json").write_text('{"key": "another"}')
+            (out / "data/00099.jsonl.zst").write_bytes(b"theirs")
+        return write_tree(*given)
+
+    monkeypatch.setattr(jobs.build, "write_tree", meanwhile)
+    assert run(mixed.recipe, mixed.work, out) == 2
+    said = capsys.readouterr().err
+    if what == "manifest":
+        assert "another build has put the mixture small 1.2.3 here meanwhile" in said and "--out of its own" in said
+        assert (out / "manifest.json").read_bytes() == (parted.out / "manifest.json").read_bytes()
+    else:
+        assert "another build has begun here meanwhile" in said
+        assert (out / "data/00099.jsonl.zst").exists() and not (out / "manifest.json").exists()
+
+
+def test_a_budget_that_takes_nothing_is_an_empty_mixture(
+    spark: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One unit of a corpus whose documents are all longer."""
     made = planned(tmp_path)
     made.recipe.write_text(made.recipe.read_text().replace("budget: 2000", "budget: 1"))
     assert build(made) == 0
     assert made.manifest["mixture"]["totals"]["docs"] == 0
+    assert "wrote 0 data shards in" in capsys.readouterr().out
     assert main(["audit", str(made.out)]) == 0
 
 

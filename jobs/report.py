@@ -64,10 +64,13 @@ def plan_text(plan: Plan, arguments: str, seconds: float) -> str:
 
 
 def findings(plan: Plan) -> list[str]:
-    """What a plan shows to be odd: rules that drop nothing or everything, and many epochs."""
+    """What a plan shows to be odd: broken shards, rules that drop nothing or everything, and many epochs."""
     found = []
     for count in plan.body["counts"]:
         docs = count["read"]["docs"]
+        if count["broken"]:
+            found.append(f"{count['source']}: {count['broken']:,} of {count['shards']:,} shards are used only up to "
+                         "where their stream breaks; how much is missing is not known")
         for rule in count["rules"]:
             if docs and rule["own"]["docs"] == docs:
                 missing = " (its column is always missing)" if rule["missing"]["docs"] == docs else ""

@@ -107,6 +107,9 @@ def plan_table(counts: Sequence[Mapping[str, Any]], unit: str, budget: int | Non
                   "realised", "share", "epochs", "max"], body)
     if any(each["capped"] for each in counts):
         text += "\n  * held back by max_epochs; the rest of its share went to the others"
+    bad = [f"{count(each['bad'])} in {each['source']}" for each in counts if each["bad"]]
+    if bad:
+        text += f"\n  records that could not be read, beside these: {', '.join(bad)}"
     return text
 
 

@@ -189,6 +189,11 @@ def _lock(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
         elif sum(shard["rows"] for shard in mine) != count["read"]["docs"] or len(mine) != count["shards"]:
             yield f"{source.name}: {count['read']['docs']} documents were read from {count['shards']} shards, and " \
                   f"the lock has {sum(shard['rows'] for shard in mine)} in {len(mine)}"
+        else:
+            lost = sum(shard["broken"] is not None for shard in mine), sum(shard["bad"] for shard in mine)
+            if lost != (count["broken"], count["bad"]):
+                yield f"{source.name}: {count['broken']} broken shards and {count['bad']} bad records, and the lock " \
+                      f"has {lost[0]} and {lost[1]}"
     names = {source.name for source in recipe.sources}
     yield from (f"recipe.lock: {shard['path']} is of the source {shard['source']}, which the recipe does not have"
                 for shard in found["shards"] if shard["source"] not in names)

@@ -61,6 +61,8 @@ class SourceCount(_Form, frozen=True):
 
     source: str
     shards: Amount
+    broken: Amount  # shards that were used up to where their stream breaks
+    bad: Amount  # records that could not be read
     read: Three
     rules: list[RuleCount]
     kept: Three

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from mixer import attributes, clusters, draw, lock, rows, selection, sidecars, storage, weights
 from mixer.clusters import ClusterSet
-from mixer.corpus import Corpus, Shard
+from mixer.corpus import Corpus
 from mixer.documents import canonical_json
 from mixer.errors import BadInput, JobFailed
 from mixer.index import Entry
@@ -61,20 +61,22 @@ def make(
     # The last set is of repeated identities, where the recipe does not list them.
     if len(sets) > len(recipe.dedup) and sets[-1].documents:
         raise BadInput(_repeated_text(corpus, sets[-1]))
-    lock_text = lock.encode(lock.make(recipe, corpus, indexes, sets))
+    locked = lock.make(recipe, corpus, indexes, sets)
+    lock_text = lock.encode(locked)
     done = find(corpus, lock_text)
     if done is not None:
         return done
     folder = corpus.workspace.plan(lock.digest(lock_text))
     context = replace(context_of(recipe, corpus, folder, indexes, sets), run=secrets.token_hex(8))
     try:
-        return _make(context, corpus, lock_text, sets, run, resolve)
+        return _make(context, locked, lock_text, sets, run, resolve)
     finally:
         storage.remove_below(context.scratch)
 
 
 def _make(
-    context: Context, corpus: Corpus, lock_text: bytes, sets: Sequence[ClusterSet], run: Runner, resolve: Resolver
+    context: Context, locked: Mapping[str, Any], lock_text: bytes, sets: Sequence[ClusterSet], run: Runner,
+    resolve: Resolver,
 ) -> Plan:
     """Makes a plan. Two that are made of one lock at once do not see each other: they share the files of selection/
     and losers/ alone, which follow from the lock. The first to put plan.json has made it.
@@ -107,10 +109,10 @@ def _make(
     body: dict[str, Any] = {
         "format": FORMAT,
         "lock_sha256": lock.digest(lock_text),
-        "counts": _counts(recipe, tallies, allocated, shares, corpus.shards, selections),
+        "counts": _counts(recipe, tallies, allocated, shares, locked["shards"], selections),
         "losses": [{"source": key[0], "lost_to": key[2], **_three(value)} for key, value in sorted(losses.items())],
         "links": links,
-        "selections": [{"shard": shard.path, **selections[number]} for number, shard in enumerate(corpus.shards)],
+        "selections": [{"shard": shard.path, **selections[number]} for number, shard in enumerate(context.shards)],
         "seconds": round(time.monotonic() - began, 3),
     }
     _check_counts(body["counts"])
@@ -243,13 +245,14 @@ def _cutoff(found: Any, room: int) -> tuple[int, ...]:
 
 def _counts(
     recipe: Recipe, tallies: Tallies, allocated: Sequence[weights.Share], shares: Mapping[str, Share],
-    shards: Sequence[Shard], selections: Mapping[int, Mapping[str, Any]],
+    shards: Sequence[Mapping[str, Any]], selections: Mapping[int, Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    """The counts of each source at each step; every step is the one before less what it names."""
+    """The counts of each source at each step; every step is the one before less what it names. `shards` as locked."""
     counts = []
     by_source = {share.source: share for share in allocated}
     for source in recipe.sources:
         share = by_source[source.name]
+        mine = [number for number, shard in enumerate(shards) if shard["source"] == source.name]
         rule_counts = [
             {"rule": rule.text} | {what: _three(_tally(tallies, source.name, what, rule.text))
                                    for what in ("first", "own", "only", "missing")}
@@ -262,7 +265,9 @@ def _counts(
         ]
         counts.append({
             "source": source.name,
-            "shards": sum(shard.source == source.name for shard in shards),
+            "shards": len(mine),
+            "broken": sum(shards[number]["broken"] is not None for number in mine),
+            "bad": sum(shards[number]["bad"] for number in mine),
             "read": _three(_tally(tallies, source.name, "read")),
             "rules": rule_counts,
             "kept": _three(_tally(tallies, source.name, "kept")),
@@ -277,8 +282,7 @@ def _counts(
             "not_drawn": _three(_tally(tallies, source.name, selection.NOT_DRAWN)),
             "selected": _three(_tally(tallies, source.name, "selected")),
             "emitted": _three(_tally(tallies, source.name, "emitted")),
-            "max_copies": max((about["max_copies"] for number, about in selections.items()
-                               if shards[number].source == source.name), default=0),
+            "max_copies": max((selections[number]["max_copies"] for number in mine), default=0),
         })
     return counts
 

@@ -269,7 +269,7 @@ def _add(three: dict[str, int], row: Row) -> None:
 
 def _start(recipe: Recipe, name: str, rows: Sequence[Row], owners: Sequence[str]) -> dict[str, Any]:
     count: dict[str, Any] = {
-        "source": name, "shards": owners.count(name), "read": _three(),
+        "source": name, "shards": owners.count(name), "broken": 0, "bad": 0, "read": _three(),
         "rules": [{"rule": rule.text, "first": _three(), "own": _three(), "only": _three(), "missing": _three()}
                   for rule in recipe.rules_for(name)],
         "kept": _three(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import zstandard
 from plan_cases import TEXTS, VALUES, Case, case, found_set, opened, recipe_text, tagged
 from plan_oracle import Doc, decide
 
+from jobs import report
 from jobs.engine import engine
 from jobs.plan import current_indexes, current_sets, existing_plan, make_plan
 from mixer import attributes, clusters, plan, storage
@@ -79,6 +81,22 @@ def test_processes_of_a_pool_make_the_same_plan(idle, made, monkeypatch):
 def test_process_that_is_killed_is_an_error_with_a_remedy(idle):
     with pytest.raises(JobFailed, match=r"^keep rules: a process was killed.*--where spark"):
         idle.in_pool(os._exit, [1, 1], "keep rules", rows=10**6)
+
+
+def test_plan_says_what_could_not_be_read(made):
+    """By source, as the lock has it; a break is warned about each time that the plan is shown."""
+    entries = made.indexes["rows@1"]
+    for path, bad, broken in [("web/0.jsonl", 1200, "truncated: mid-frame"), ("web/2.jsonl", 1, None),
+                              ("wiki/0.jsonl", 0, "corrupt: no such window")]:
+        info = {**entries[path].info, "bad": bad, "broken": broken}
+        entries[path] = dataclasses.replace(entries[path], info=info)
+    found, _ = made.plan()
+    assert [(count["source"], count["broken"], count["bad"]) for count in found.body["counts"]] == \
+        [("web", 1, 1201), ("wiki", 1, 0), ("book", 0, 0)]
+    said = report.plan_text(found, "recipe.yaml", 1.0)
+    assert "records that could not be read, beside these: 1,201 in web\n" in said
+    assert "warning: web: 1 of 3 shards are used only up to where their stream breaks" in said
+    assert "warning: wiki: 1 of 1 shards" in said and "warning: book: 1" not in said
 
 
 # ---- what is not done

@@ -88,7 +88,7 @@ def judge(ledger: Ledger, recipe: Recipe, inputs: Inputs, counts: Sequence[Mappi
     `counts` are the manifest's, one a source. Memory: one part, and a bit for each row of the corpus.
     """
     sums = [_Sums(np.zeros(3, np.int64), np.zeros(3, np.int64)) for _ in counts]
-    shares = [selection.Share(count["copies"], cutoff_of(count["cutoff"])) for count in counts]
+    grants = [selection.Grant(count["copies"], cutoff_of(count["cutoff"])) for count in counts]
     starts = np.concatenate([[0], np.cumsum(inputs.rows)])
     seen = np.zeros(int(starts[-1]) // 8 + 1, np.uint8)
     for records in ledger.parts():
@@ -115,15 +115,15 @@ def judge(ledger: Ledger, recipe: Recipe, inputs: Inputs, counts: Sequence[Mappi
         again |= (seen[global_rows >> 3] & bit) != 0
         np.bitwise_or.at(seen, global_rows >> 3, bit)
         yield from _places(docs, again, inputs, "two documents say that they are")
-        for number, share in enumerate(shares):
+        for number, grant in enumerate(grants):
             mine = inputs.sources[docs["shard"]] == number
-            yield from _source(docs[mine], size[mine], share, recipe, sums[number], inputs)
-    for count, share, summed in zip(counts, shares, sums, strict=True):
-        yield from _against(count, share, summed)
+            yield from _source(docs[mine], size[mine], grant, recipe, sums[number], inputs)
+    for count, grant, summed in zip(counts, grants, sums, strict=True):
+        yield from _against(count, grant, summed)
 
 
 def _source(
-    docs: Array, copies: Array, share: selection.Share, recipe: Recipe, sums: _Sums, inputs: Inputs
+    docs: Array, copies: Array, grant: selection.Grant, recipe: Recipe, sums: _Sums, inputs: Inputs
 ) -> Iterator[str]:
     """Judges one source's documents of a part, by the draw, and adds them up."""
     if not len(docs):
@@ -135,9 +135,9 @@ def _source(
     sums.most = max(sums.most, int(copies.max()))
     values = draw.draws(recipe.seed, "draw", as_bytes(docs["identity"]))
     keys = draw.order_keys(values, as_bytes(docs["identity"]), as_bytes(docs["sha256"]))
-    due = share.copies + draw.below(keys, share.cutoff)
+    due = grant.copies + draw.below(keys, grant.cutoff)
     yield from _places(docs, copies != due, inputs, "its draw does not give it so many copies:")
-    plain = np.flatnonzero(copies <= share.copies)
+    plain = np.flatnonzero(copies <= grant.copies)
     if len(plain):
         at = plain[draw.argsort([key[plain] for key in keys])[0]]
         key = tuple(int(column[at]) for column in keys)
@@ -145,7 +145,7 @@ def _source(
             sums.least, sums.least_units = key, int(units[at])
 
 
-def _against(count: Mapping[str, Any], share: selection.Share, sums: _Sums) -> Iterator[str]:
+def _against(count: Mapping[str, Any], grant: selection.Grant, sums: _Sums) -> Iterator[str]:
     """The sums of the records of a source against what the manifest says of it."""
     name = count["source"]
     for step, found in (("selected", sums.selected), ("emitted", sums.emitted)):
@@ -154,14 +154,14 @@ def _against(count: Mapping[str, Any], share: selection.Share, sums: _Sums) -> I
                 yield f"{name}: {step} {what} is {count[step][what]}, and its records hold {value}"
     if sums.most != count["max_copies"]:
         yield f"{name}: max_copies is {count['max_copies']}, and the most of a document here is {sums.most}"
-    rest = count["allocated"] - share.copies * count["pool"]["units"]
-    if share.copies and rest:
+    rest = count["allocated"] - grant.copies * count["pool"]["units"]
+    if grant.copies and rest:
         # Every document of the pool is here, so it shows where the draw had to end.
-        if sums.least != share.cutoff:
+        if sums.least != grant.cutoff:
             yield f"{name}: cutoff is not the place of the first document that got no extra copy"
         elif sums.least_units <= count["allocated"] - count["emitted"]["units"]:
             yield f"{name}: its draw ends before a document that still fits its allocation"
-    if not rest and share.cutoff != selection.NO_EXTRA:
+    if not rest and grant.cutoff != selection.NO_EXTRA:
         yield f"{name}: its allocation leaves nothing for extra copies, and cutoff gives some"
 
 

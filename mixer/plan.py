@@ -21,7 +21,7 @@ from mixer.errors import BadInput, JobFailed
 from mixer.index import Entry
 from mixer.packing import pack
 from mixer.recipe import Recipe, parse
-from mixer.selection import Context, Share, Tallies
+from mixer.selection import Context, Grant, Tallies
 
 FORMAT = lock.PLAN_FORMAT
 
@@ -102,14 +102,14 @@ def _make(
     tallies = selection.merge_tallies([tallies, *(part[0] for part in weighed)])
     pools = {source.name: int(_tally(tallies, source.name, "pool")[1]) for source in recipe.sources}
     allocated = _allocate(recipe, pools)
-    shares = _shares(context, allocated, pools, selection.merge_histograms([part[1] for part in weighed]), run)
-    chosen = run(functools.partial(selection.select, context, shares), "plan: selection")
+    grants = _grants(context, allocated, pools, selection.merge_histograms([part[1] for part in weighed]), run)
+    chosen = run(functools.partial(selection.select, context, grants), "plan: selection")
     tallies = selection.merge_tallies([tallies, *(part[0] for part in chosen)])
     selections = {number: about for part in chosen for number, about in part[1].items()}
     body: dict[str, Any] = {
         "format": FORMAT,
         "lock_sha256": lock.digest(lock_text),
-        "counts": _counts(recipe, tallies, allocated, shares, locked["shards"], selections),
+        "counts": _counts(recipe, tallies, allocated, grants, locked["shards"], selections),
         "losses": [{"source": key[0], "lost_to": key[2], **_three(value)} for key, value in sorted(losses.items())],
         "links": links,
         "selections": [{"shard": shard.path, **selections[number]} for number, shard in enumerate(context.shards)],
@@ -204,10 +204,10 @@ def _repeated_text(corpus: Corpus, found: ClusterSet) -> str:
             "the recipe's dedup")
 
 
-def _shares(
+def _grants(
     context: Context, allocated: Sequence[weights.Share], pools: Mapping[str, int], histograms: Mapping[str, Any],
     run: Runner,
-) -> dict[str, Share]:
+) -> dict[str, Grant]:
     """Copies and cutoff of each source: T units over a pool of P give T div P copies, and one more to the longest
     prefix that fits T mod P. Where that is 0 nothing has one more, not even documents of no units.
     """
@@ -224,14 +224,14 @@ def _shares(
             buckets[share.source] = bucket
             before[share.source] = int(sums[bucket - 1]) if bucket else 0
     ends = run(functools.partial(selection.boundary, context, buckets), "plan: draw") if buckets else []
-    shares = {}
+    grants = {}
     for source in base:
         cutoff = selection.NO_EXTRA
         if source in buckets:
             found = np.concatenate([end[source] for end in ends if source in end])
             cutoff = _cutoff(found, rest[source] - before[source])
-        shares[source] = Share(base[source], cutoff)
-    return shares
+        grants[source] = Grant(base[source], cutoff)
+    return grants
 
 
 def _cutoff(found: Any, room: int) -> tuple[int, ...]:
@@ -244,7 +244,7 @@ def _cutoff(found: Any, room: int) -> tuple[int, ...]:
 
 
 def _counts(
-    recipe: Recipe, tallies: Tallies, allocated: Sequence[weights.Share], shares: Mapping[str, Share],
+    recipe: Recipe, tallies: Tallies, allocated: Sequence[weights.Share], grants: Mapping[str, Grant],
     shards: Sequence[Mapping[str, Any]], selections: Mapping[int, Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
     """The counts of each source at each step; every step is the one before less what it names. `shards` as locked."""
@@ -277,8 +277,8 @@ def _counts(
             "allocated": share.allocated,
             "cap": share.cap,
             "capped": share.capped,
-            "copies": shares[source.name].copies,
-            "cutoff": "".join(f"{part:016x}" for part in shares[source.name].cutoff),
+            "copies": grants[source.name].copies,
+            "cutoff": "".join(f"{part:016x}" for part in grants[source.name].cutoff),
             "not_drawn": _three(_tally(tallies, source.name, selection.NOT_DRAWN)),
             "selected": _three(_tally(tallies, source.name, "selected")),
             "emitted": _three(_tally(tallies, source.name, "emitted")),

@@ -105,7 +105,7 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class Share:
+class Grant:
     """What a source's rows get: `copies` each, and one more for rows before `cutoff` in draw order."""
 
     copies: int
@@ -266,18 +266,18 @@ def boundary(context: Context, buckets: Mapping[str, int], shards: Sequence[int]
     return {source: np.concatenate(parts) for source, parts in found.items()}
 
 
-def select(context: Context, shares: Mapping[str, Share], shards: Sequence[int]) -> tuple[Tallies, dict[int, Any]]:
+def select(context: Context, grants: Mapping[str, Grant], shards: Sequence[int]) -> tuple[Tallies, dict[int, Any]]:
     """Writes the selection of each shard; says what was emitted, and each selection's metadata."""
     tallies: Tallies = {}
     written = {}
     for number in shards:
         source = context.shards[number].source
-        share = shares[source]
+        grant = grants[source]
         table = _load(context, number, [])
         draft = _draft(context, len(context.sets), number)
         alive = draft == 0
-        extra = draw.below(_keys(table, _draws(context, table)), share.cutoff)
-        copies = np.where(alive, share.copies + extra, 0).astype(np.int32)
+        extra = draw.below(_keys(table, _draws(context, table)), grant.cutoff)
+        copies = np.where(alive, grant.copies + extra, 0).astype(np.int32)
         draft[alive & (copies == 0)] = len(context.reasons) - 1
         units, sizes = units_of(context.recipe, table), np.asarray(table.column("bytes"))
         chosen = copies > 0

@@ -20,12 +20,10 @@ import zstandard
 from mixer import draw, ledger, lock, manifest, mixture, plan, rows, selection, sidecars, storage, tree
 from mixer.documents import Bad, LineReader
 from mixer.errors import BadInput, SoleraError
-from mixer.ledger import Inputs, Ledger
+from mixer.ledger import Inputs, Ledger, Spill
 from mixer.recipe import Recipe, parse
 
 MOST_FAILURES = 20  # that one check names
-# How many files of the document tree are held at a time: some 100 MB each.
-TREE_FILES = 8
 ALLOWED = {"manifest.json", "recipe.yaml", "recipe.lock", "shards.parquet"}
 RECORDS = 4096  # that are read and compared with their index at once
 
@@ -81,7 +79,7 @@ def audit(folder: str, expected: str | None = None) -> list[Check]:
     checks.append(_check("shard table", "the table of data shards is complete and sums to the totals",
                          lambda: _shards(folder, part, shards)))
     if shards:
-        held = Ledger(part["totals"]["docs"])
+        held = Ledger()
         try:
             checks.append(_check("listing", "no file is missing, and none is there that the table does not name",
                                  lambda: _listing(folder, part, shards[0])))
@@ -109,7 +107,7 @@ def _check(name: str, proves: str, find: Callable[[], Iterator[str]]) -> Check:
     except SoleraError as error:
         failures.append(str(error))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError, OSError,
-            pa.ArrowException, zstandard.ZstdError, msgspec.MsgspecError) as error:
+            MemoryError, pa.ArrowException, zstandard.ZstdError, msgspec.MsgspecError) as error:
         failures.append(f"cannot be read: {type(error).__name__}: {error}")
     return Check(name, proves, tuple(failures))
 
@@ -118,7 +116,7 @@ def _digest(found: Mapping[str, Any], expected: str | None) -> Iterator[str]:
     actual = manifest.digest(found["mixture"])
     if actual != found["digest"]:
         yield f"manifest.json: its mixture part has the digest {actual}, and it says {found['digest']}"
-    if expected is not None and actual != expected.removeprefix("sha256:"):
+    if expected is not None and actual != expected:
         yield f"manifest.json: its mixture part has the digest {actual}, and you expected {expected}"
 
 
@@ -564,38 +562,62 @@ def _selection(folder: str, part: Mapping[str, Any], held: Ledger) -> Iterator[s
         yield f"only {held.records} of {part['totals']['docs']} records could be judged; see the data shards"
         return
     recipe = _read_recipe(folder)
-    yield from ledger.judge(held, recipe, _inputs(folder, recipe), part["sources"])
+    inputs = _inputs(folder, recipe)
+    read = sum(count["read"]["docs"] for count in part["sources"])
+    if sum(inputs.rows.tolist()) != read:  # a bit is held for each
+        yield f"the lock has {sum(inputs.rows.tolist())} rows, and {read} documents were read; see the lock"
+        return
+    yield from ledger.judge(held, recipe, inputs, part["sources"])
 
 
 def _tree(folder: str, part: Mapping[str, Any], shards: pa.Table) -> Iterator[str]:
-    """Makes the leaves again from the indexes, some files of the tree at a time. Memory: TREE_FILES files of it."""
+    """Makes the leaves again from the indexes, each read once. Memory: one file of the tree, some 100 MB.
+
+    The leaves wait in temporary files, 84 bytes each, of which each holds those of one file of the tree, or of some
+    that follow each other.
+    """
     said = part["documents"]
     bits = tree.prefix_bits(part["totals"]["docs"])
-    if [file["path"] for file in said["files"]] != [tree.file_path(number) for number in range(1 << bits)]:
+    if len(said["files"]) != 1 << bits or \
+            [file["path"] for file in said["files"]] != [tree.file_path(number) for number in range(1 << bits)]:
         yield f"documents: the tree of {part['totals']['docs']} records has {1 << bits} files, named in order"
         return
     if tree.root_of([file["root"] for file in said["files"]]) != said["root"]:
         yield "documents: its root is not that of its files"
     if sum(file["leaves"] for file in said["files"]) != said["leaves"]:
         yield "documents: its leaves are not those of its files"
-    for start in range(0, 1 << bits, TREE_FILES):
-        found: dict[int, list[Any]] = {number: [] for number in range(start, min(start + TREE_FILES, 1 << bits))}
+    # So few bits more than those of the temporary file tell the files of the tree apart.
+    more = max(0, bits - (ledger.FILES.bit_length() - 1))
+    leaf = np.dtype((np.void, tree.LEAF_BYTES))
+    spill = Spill(leaf, 1 << bits - more)
+    try:
         for path in shards.column("index_path").to_pylist():
             table, _ = sidecars.read(storage.join(folder, path), ["source", "id", "copy", "text_sha256"])
-            leaves = tree.leaves_of(table)
-            numbers = tree.file_numbers(leaves, bits)
-            for number, parts in found.items():
-                parts.append(leaves[numbers == number])
-        for number, parts in found.items():
-            file = said["files"][number]
-            again = tree.sort(np.concatenate(parts)) if parts else tree.NO_LEAVES
-            if not np.array_equal(tree.read_file(folder, number), again):
-                yield f"{file['path']}: its leaves are not the records of the indexes, in order"
-            if (len(again), tree.file_root(again).hex()) != (file["leaves"], file["root"]):
-                yield f"{file['path']}: {len(again)} leaves with the root {tree.file_root(again).hex()} were expected"
-            table, _ = sidecars.read(storage.join(folder, file["path"]))
-            if sidecars.digest(table) != file["digest"]:
-                yield f"{file['path']}: has other contents than were recorded"
+            leaves = np.ascontiguousarray(tree.leaves_of(table))
+            spill.add(tree.file_numbers(leaves, bits - more), leaves.view(leaf).reshape(-1))
+        for number, file in enumerate(said["files"]):
+            yield from _tree_file(folder, file, number, tree.sort(_tree_leaves(spill, number, bits, more)))
+    finally:
+        spill.close()
+
+
+def _tree_leaves(spill: Spill, number: int, bits: int, more: int) -> Any:
+    """The leaves of one file of the tree, in no order."""
+    parts = [block.view(np.uint8).reshape(-1, tree.LEAF_BYTES) for block in spill.blocks(number >> more)]
+    if more:
+        parts = [leaves[tree.file_numbers(leaves, bits) == number] for leaves in parts]
+    return np.concatenate(parts) if parts else tree.NO_LEAVES
+
+
+def _tree_file(folder: str, file: Mapping[str, Any], number: int, again: Any) -> Iterator[str]:
+    if not np.array_equal(tree.read_file(folder, number), again):
+        yield f"{file['path']}: its leaves are not the records of the indexes, in order"
+    root = tree.file_root(again).hex()
+    if (len(again), root) != (file["leaves"], file["root"]):
+        yield f"{file['path']}: {len(again)} leaves with the root {root} were expected"
+    table, _ = sidecars.read(storage.join(folder, file["path"]))
+    if sidecars.digest(table) != file["digest"]:
+        yield f"{file['path']}: has other contents than were recorded"
 
 
 def _inputs(folder: str, recipe: Recipe) -> Inputs:

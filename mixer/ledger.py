@@ -17,6 +17,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 # Records that are judged at once, about 300 bytes each while they are. More wait in temporary files, 80 bytes each.
 LIMIT = 4_000_000
+# The most temporary files of one spill.
+FILES = 256
+BLOCK_BYTES = 16 << 20
 
 RECORD = np.dtype([("identity", "<u8", 2), ("sha256", "<u8", 4), ("row", "<i8"), ("bytes", "<i8"), ("shard", "<i4"),
                    ("copy", "<i4")])
@@ -38,37 +41,75 @@ class Inputs:
                    np.array([shard["rows"] for shard in shards], np.int64))
 
 
-class Ledger:
-    """Records in parts by identity, so that all copies of a document are in one. Close it, for its temporary files."""
+class Spill:
+    """Records of one dtype in numbered temporary files, at most FILES of them. Close it, for these."""
 
-    def __init__(self, documents: int) -> None:
-        self._parts = documents // LIMIT + 1
-        self._held: list[Array] = []
+    def __init__(self, dtype: np.dtype[Any], count: int) -> None:
+        self._dtype = dtype
         self._stack = ExitStack()
-        self._files = [self._stack.enter_context(tempfile.TemporaryFile()) for _ in range(self._parts)  # noqa: SIM115
-                       if self._parts > 1]
+        self._files = [self._stack.enter_context(tempfile.TemporaryFile()) for _ in range(count)]  # noqa: SIM115
+        self.sizes = [0] * count
+
+    def add(self, numbers: Array, records: Array) -> None:
+        """Takes each record into the file of its number, in their order."""
+        by = np.argsort(numbers, kind="stable")
+        ends = np.searchsorted(numbers[by], np.arange(len(self._files) + 1))
+        for number in np.unique(numbers).astype(int).tolist():
+            part = records[by[ends[number] : ends[number + 1]]]
+            self._files[number].write(part.tobytes())
+            self.sizes[number] += len(part)
+
+    def blocks(self, number: int) -> Iterator[Array]:
+        """The records of one file, some at a time."""
+        file = self._files[number]
+        file.seek(0)
+        each = max(1, BLOCK_BYTES // self._dtype.itemsize) * self._dtype.itemsize
+        while block := file.read(each):
+            yield np.frombuffer(block, self._dtype)
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+class Ledger:
+    """Records in parts by identity, so that all copies of a document are in one. Close it, for its temporary files.
+
+    How many parts there are follows from the records that came, and from nothing that was said of them.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[Array] = []
+        self._spill: Spill | None = None
         self.records = 0
 
     def add(self, records: Array) -> None:
         """Takes records of dtype RECORD, whose shards and rows are in the lock."""
         self.records += len(records)
-        if not self._files:
-            self._held.append(records)
+        self._held.append(records)
+        if self.records <= LIMIT:
             return
-        part = records["identity"][:, 0] % np.uint64(self._parts)
-        for number, file in enumerate(self._files):
-            file.write(records[part == number].tobytes())
+        if self._spill is None:
+            self._spill = Spill(RECORD, FILES)
+        for each in self._held:
+            self._spill.add(each["identity"][:, 0] % np.uint64(FILES), each)
+        self._held = []
 
     def close(self) -> None:
         self._held = []
-        self._stack.close()
+        if self._spill is not None:
+            self._spill.close()
 
     def parts(self) -> Iterator[Array]:
-        if not self._files:
+        """About LIMIT records at a time. A file that holds more is read once for each of its parts."""
+        if self._spill is None:
             yield np.concatenate(self._held) if self._held else np.empty(0, RECORD)
-        for file in self._files:
-            file.seek(0)
-            yield np.frombuffer(file.read(), RECORD)
+            return
+        for number, size in enumerate(self._spill.sizes):
+            count = np.uint64(size // LIMIT + 1)
+            for part in range(int(count)):
+                found = [block[block["identity"][:, 0] // np.uint64(FILES) % count == part]
+                         for block in self._spill.blocks(number)]
+                yield np.concatenate(found) if found else np.empty(0, RECORD)
 
 
 @dataclass

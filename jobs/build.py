@@ -182,7 +182,7 @@ def write_blocks(job: Job, number: int, blocks: Iterable[tuple[int, bytes]]) -> 
     tables = [pa.ipc.open_stream(block).read_all() for _, block in blocks]
     if name in job.todo and tables:
         table = pa.concat_tables(tables)
-        identity = sidecars.fixed_bytes(table.column("identity").combine_chunks()).view(">u8").reshape(-1, 2)
+        identity = sidecars.fixed_bytes(table.column("identity")).view(">u8").reshape(-1, 2)
         by = np.lexsort([np.asarray(table.column("copy")), identity[:, 1], identity[:, 0],
                          np.asarray(table.column("place"))])
         row = mixture.write_shard(job.out, name, _records(table, by), job.unit, job.key)
@@ -312,8 +312,8 @@ def emitted(job: Job, number: int) -> Iterator[tuple[Any, int, Record]]:
     if about["rows_digest"] != meta["digest"]:
         raise BadInput(f"{place.sidecar(rows.KEY, path)}: not the rows that were planned; {_again(job)}")
     copies = np.asarray(selected.column("copies"))
-    identities = sidecars.fixed_bytes(known.column("identity").combine_chunks())
-    text_sha256s = sidecars.fixed_bytes(known.column("text_sha256").combine_chunks())
+    identities = sidecars.fixed_bytes(known.column("identity"))
+    text_sha256s = sidecars.fixed_bytes(known.column("text_sha256"))
     reader = ShardReader(place.shard(path), keep_raw=True)
     row = 0
     for batch in reader:

@@ -421,7 +421,7 @@ def _shard(context: _Context, row: Mapping[str, Any]) -> Iterator[str]:
     units = selection.units_of_bytes(context.part["unit"], sizes)
     if (int(units.sum()), int(sizes.sum())) != (row["units"], row["text_bytes"]):
         yield f"{int(units.sum())} units and {int(sizes.sum())} bytes of text, and its row has other numbers"
-    if _per_source(table, units) != json.loads(row["sources"]):
+    if mixture.per_source(table, units) != json.loads(row["sources"]):
         yield "its documents or units by source differ from its row"
     if mixture.merkle_root(table.column("text_sha256").to_pylist()).hex() != row["merkle_root"]:
         yield "its text hashes have another Merkle root"
@@ -492,12 +492,6 @@ def _short(value: object) -> str:
     return value.hex() if isinstance(value, bytes) else repr(value)[:80]
 
 
-def _per_source(table: pa.Table, units: Any) -> dict[str, dict[str, int]]:
-    sums = table.select(["mix_source"]).append_column("units", pa.array(units)).group_by("mix_source") \
-        .aggregate([("units", "sum"), ("units", "count")])
-    return {row["mix_source"]: {"docs": row["units_count"], "units": row["units_sum"]} for row in sums.to_pylist()}
-
-
 def _places(context: _Context, path: str, table: pa.Table) -> Iterator[str]:
     """Where the records of a data shard come from, whether they stand where they belong; takes them into the ledger."""
     inputs = context.inputs
@@ -519,7 +513,7 @@ def _places(context: _Context, path: str, table: pa.Table) -> Iterator[str]:
                                           table.column("id").to_pylist())), np.uint8).reshape(-1, 16)
     records = np.empty(len(table), ledger.RECORD)
     records["identity"] = identity.view("<u8")
-    records["sha256"] = sidecars.fixed_bytes(table.column("text_sha256").combine_chunks()).view("<u8")
+    records["sha256"] = sidecars.fixed_bytes(table.column("text_sha256")).view("<u8")
     for name, values in (("row", row), ("bytes", np.asarray(table.column("text_bytes"))), ("shard", shard),
                          ("copy", copy)):
         records[name] = values

@@ -5,8 +5,9 @@ SoleraError            exit code 2; names file, place, value and remedy
 ├── RecipeError        a recipe's mistakes, all at once
 ├── NotDone            a stage that must run first; says the command
 ├── JobFailed          a job that started and could not finish
-├── StorageError       a file that could not be listed, read or put
-└── AuditFailed        exit code 1: the audit ran, and the mixture is not what its manifest says
+└── StorageError       a file that could not be listed, read or put
+
+An audit that ran and found something is no error: it is an answer, with exit code 1.
 """
 
 from __future__ import annotations
@@ -78,12 +79,6 @@ class JobFailed(SoleraError):
 
 class StorageError(SoleraError):
     """A file that could not be listed, read or put."""
-
-
-class AuditFailed(SoleraError):
-    """The audit ran to its end, and the mixture is not what its manifest says."""
-
-    exit_code = 1
 
 
 def _place(line: int, path: str) -> str:

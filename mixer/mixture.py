@@ -18,6 +18,7 @@ import zstandard
 
 from mixer import sidecars, storage
 from mixer.documents import canonical_json, encode, raw_fields
+from mixer.selection import units_of_bytes
 
 FRAME_BYTES = 4 << 20
 ZSTD_LEVEL = 3
@@ -119,10 +120,11 @@ def write_shard(folder: str, name: str, records: Iterable[Record], unit: str, bu
         return None
     table = index_table(rows, [*starts, at])
     digest = sidecars.digest(table)
+    sizes = np.asarray(table.column("text_bytes"))
+    units = units_of_bytes(unit, sizes)
     row = {
-        "path": path, "docs": len(rows), "units": sum(units_of(unit, each.text_bytes) for each in rows),
-        "text_bytes": sum(each.text_bytes for each in rows), "record_bytes": at,
-        "sources": canonical_json(per_source(rows, unit)).decode(), "content_sha256": content.hexdigest(),
+        "path": path, "docs": len(rows), "units": int(units.sum()), "text_bytes": int(sizes.sum()), "record_bytes": at,
+        "sources": canonical_json(per_source(table, units)).decode(), "content_sha256": content.hexdigest(),
         "index_digest": digest, "merkle_root": merkle_root([each.text_sha256 for each in rows]).hex(),
         "index_path": index_path, "file_bytes": file_bytes, "file_sha256": file_sha.hexdigest(),
     }
@@ -155,21 +157,11 @@ def index_table(rows: list[Record], bounds: list[int]) -> pa.Table:
                     schema=INDEX_SCHEMA)
 
 
-def per_source(rows: Iterable[Record], unit: str) -> dict[str, dict[str, int]]:
-    """Documents and units of each of the recipe's sources."""
-    found: dict[str, dict[str, int]] = {}
-    for row in rows:
-        held = found.setdefault(row.mix_source, {"docs": 0, "units": 0})
-        held["docs"] += 1
-        held["units"] += units_of(unit, row.text_bytes)
-    return found
-
-
-def units_of(unit: str, text_bytes: int) -> int:
-    """Units of one document; the same as selection.units_of_bytes."""
-    if unit == "docs":
-        return 1
-    return text_bytes if unit == "bytes" else (text_bytes + 3) // 4
+def per_source(index: pa.Table, units: Any) -> dict[str, dict[str, int]]:
+    """Documents and units of each of the recipe's sources, from an index and the units of its records."""
+    sums = index.select(["mix_source"]).append_column("units", pa.array(units)).group_by("mix_source") \
+        .aggregate([("units", "sum"), ("units", "count")])
+    return {row["mix_source"]: {"docs": row["units_count"], "units": row["units_sum"]} for row in sums.to_pylist()}
 
 
 def merkle_root(leaves: list[bytes]) -> bytes:

@@ -191,7 +191,7 @@ def resolve_in_memory(context: Context, method: int, shards: Sequence[int]) -> T
     tables = [sidecars.read(context.candidates_uri(method, number))[0] for number in shards]
     table = pa.concat_tables(tables) if tables else CANDIDATE_SCHEMA.empty_table()
     del tables
-    order, cluster = draw.words(_fixed(table, "order")), draw.words(_fixed(table, "cluster"))
+    order, cluster = draw.words(fixed_bytes(table.column("order"))), draw.words(fixed_bytes(table.column("cluster")))
     table = table.drop_columns(["order", "cluster"])
     number, row = np.asarray(table.column("shard")), np.asarray(table.column("row"))
     by = np.lexsort([row, number, *(order[:, i] for i in range(7, -1, -1)), cluster[:, 1], cluster[:, 0]])
@@ -390,17 +390,11 @@ def _draws(context: Context, table: pa.Table, purpose: str = "draw") -> Array:
     """Draw values of the rows. Which copy stays is drawn apart from what is taken: else whatever won over copies would
     also be more likely to be taken.
     """
-    return draw.draws(context.recipe.seed, purpose, _fixed(table, "identity"))
+    return draw.draws(context.recipe.seed, purpose, fixed_bytes(table.column("identity")))
 
 
 def _keys(table: pa.Table, values: Array) -> list[Array]:
-    return draw.order_keys(values, _fixed(table, "identity"), _fixed(table, "text_sha256"))
-
-
-def _fixed(table: pa.Table, column: str) -> Array:
-    chunked = table.column(column)
-    return np.concatenate([fixed_bytes(chunk) for chunk in chunked.chunks]) if chunked.num_chunks else \
-        np.empty((0, chunked.type.byte_width), np.uint8)
+    return draw.order_keys(values, fixed_bytes(table.column("identity")), fixed_bytes(table.column("text_sha256")))
 
 
 def _draft(context: Context, methods: int, number: int) -> Array:

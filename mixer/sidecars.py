@@ -195,8 +195,10 @@ def buffer_slice(array: pa.LargeBinaryArray) -> list[memoryview]:
     return [memoryview(data)[offsets[0] : offsets[-1]]] if len(array) and data is not None else []
 
 
-def fixed_bytes(array: pa.FixedSizeBinaryArray) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def fixed_bytes(array: pa.FixedSizeBinaryArray | pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """The bytes of a fixed-size binary array as uint8 of shape (rows, width); null rows hold whatever they hold."""
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
     width = array.type.byte_width
     if not len(array):
         return np.empty((0, width), np.uint8)

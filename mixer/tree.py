@@ -39,7 +39,7 @@ def file_path(number: int) -> str:
 
 def leaves_of(index: pa.Table) -> Array:
     """The leaves of an index's records in its order, uint8 of shape (records, 84)."""
-    text = _fixed(index.column("text_sha256"))
+    text = fixed_bytes(index.column("text_sha256"))
     identities = b"".join(rows.identity(source, id) for source, id in zip(
         index.column("source").to_pylist(), index.column("id").to_pylist(), strict=True))
     identity = np.frombuffer(identities, np.uint8).reshape(-1, 16)
@@ -89,12 +89,8 @@ def read_file(folder: str, number: int) -> Array:
     """The leaves of a file as they stand in it, uint8 of shape (leaves, 84)."""
     table, _ = sidecars.read(storage.join(folder, file_path(number)))
     copy = np.asarray(table.column("copy")).astype(">u4").view(np.uint8).reshape(-1, 4)
-    parts = [_fixed(table.column(name)) for name in ("text_sha256", "identity", "emitted_sha256")]
+    parts = [fixed_bytes(table.column(name)) for name in ("text_sha256", "identity", "emitted_sha256")]
     return np.concatenate([parts[0], parts[1], copy, parts[2]], axis=1)
-
-
-def _fixed(column: pa.ChunkedArray) -> Array:
-    return fixed_bytes(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
 
 
 def _binary(values: Array) -> pa.FixedSizeBinaryArray:

@@ -65,6 +65,7 @@ class Running:
 
     def __init__(self, recipe: Path, folder: Path, *options: str) -> None:
         self.folder = folder
+        self.below: list[int] = []
         command = [sys.executable, "-m", "jobs.cli", "run", str(recipe), "--work", str(folder / "work"),
                    "--out", str(folder / "out"), "--master", "local[2,4]", "--conf", "spark.driver.memory=1g", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -104,13 +105,23 @@ class Running:
             time.sleep(0.005)
 
     def signal(self, number: int) -> None:
+        """Signals the group. Python workers have a group of their own, and end when they notice; `ended` waits."""
+        self.below = self.descendants()
         os.killpg(self.process.pid, number)
+
+    def descendants(self) -> list[int]:
+        parents = dict(processes())
+        found = {self.process.pid}
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return sorted(found - {self.process.pid})
 
     def ended(self) -> tuple[int, str, str]:
         """(exit code, stdout, stderr), once it and everything below it has gone."""
         out, err = self.process.communicate(timeout=PATIENCE)
         end = time.monotonic() + 20
-        while any(str(self.folder) in path for pid, _ in processes() for path in open_files(pid)):
+        while {pid for pid, _ in processes() if not is_zombie(pid)} & set(self.below) or \
+                any(str(self.folder) in path for pid, _ in processes() for path in open_files(pid)):
             assert time.monotonic() < end, "something below it lives on"
             time.sleep(0.05)
         return self.process.returncode, out, err
@@ -122,6 +133,13 @@ def processes() -> Iterator[tuple[int, int]]:
         if entry.name.isdigit():
             with contextlib.suppress(OSError, IndexError):
                 yield int(entry.name), int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+
+
+def is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False
 
 
 def command_of(pid: int) -> str:

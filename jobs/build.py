@@ -419,7 +419,7 @@ def _whole(out: str, there: Mapping[str, Any], found: Mapping[str, storage.Stat]
     named: dict[str, int | None] = {name: about["bytes"] for name, about in there["build"]["files"].items()}
     if "shards.parquet" in found:
         try:
-            table = pq.read_table(io.BytesIO(storage.read(storage.join(out, "shards.parquet"))))
+            table = sidecars.table_of(storage.read(storage.join(out, "shards.parquet")))
             for path, size in (("path", "file_bytes"), ("index_path", "index_file_bytes")):
                 named.update(zip(table.column(path).to_pylist(), table.column(size).to_pylist(), strict=True))
         except (pa.ArrowException, KeyError) as error:

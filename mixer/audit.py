@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,6 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import zstandard
 
 from mixer import draw, ledger, lock, manifest, mixture, plan, rows, selection, sidecars, storage, tree
@@ -306,7 +304,7 @@ def _allocation(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shards(folder: str, part: Mapping[str, Any], found: list[pa.Table]) -> Iterator[str]:
-    table = pq.read_table(io.BytesIO(storage.read(storage.join(folder, "shards.parquet"))))
+    table = sidecars.table_of(storage.read(storage.join(folder, "shards.parquet")))
     if not table.schema.equals(mixture.SHARD_SCHEMA):
         yield "shards.parquet: not the columns of a shard table"
         return
@@ -390,7 +388,7 @@ def _shard(context: _Context, row: Mapping[str, Any]) -> Iterator[str]:
     data = storage.read(index_uri)
     if (len(data), hashlib.sha256(data).hexdigest()) != (row["index_file_bytes"], row["index_file_sha256"]):
         yield "its index is not the file that was recorded"
-    table = pq.read_table(io.BytesIO(data), use_threads=False).replace_schema_metadata(None)
+    table = sidecars.table_of(data)
     if not table.schema.equals(mixture.INDEX_SCHEMA) or any(column.null_count for column in table.columns):
         yield "its index has other columns than an index has, or holes in them"
         return

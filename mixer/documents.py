@@ -213,7 +213,8 @@ class ShardReader:
                 for group in range(file.num_row_groups):
                     about = file.metadata.row_group(group)
                     fit = self.batch_bytes * about.num_rows // max(1, about.total_byte_size)
-                    for table in file.iter_batches(max(1, min(fit, PARQUET_ROWS)), row_groups=[group]):
+                    size = max(1, min(fit, PARQUET_ROWS))
+                    for table in file.iter_batches(size, row_groups=[group], use_threads=False):
                         batch = Batch()
                         for row in _pylist(table):
                             number += 1

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mixer import storage
+from mixer import sidecars, storage
 from mixer.documents import canonical_json
 from mixer.errors import StorageError
 from mixer.storage import Stat
@@ -45,9 +45,9 @@ def read(uri: str) -> dict[str, Entry]:
     if not storage.exists(uri):
         return {}
     try:
-        table = pq.read_table(io.BytesIO(storage.read(uri)), schema=_SCHEMA)
+        table = sidecars.table_of(storage.read(uri)).select(_SCHEMA.names).cast(_SCHEMA)
         return {row["shard"]: Entry(**{**row, "info": json.loads(row["info"])}) for row in table.to_pylist()}
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise StorageError(f"{uri}: this index cannot be read ({error}); remove it, the next run makes it again"
                            ) from None
 

@@ -144,6 +144,15 @@ def _checked(found: Mapping[bytes, bytes] | None) -> dict[str, Any] | None:
     return stored
 
 
+def table_of(data: bytes) -> pa.Table:
+    """The table that a whole Parquet file holds, without its metadata.
+
+    Read in this thread, from memory: Arrow's own threads may still hold a Python file when the interpreter ends, which
+    then aborts.
+    """
+    return pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False).replace_schema_metadata(None)
+
+
 def digest(table: pa.Table) -> str:
     """Content digest `columns@1` of a whole table."""
     whole = ColumnsDigest(table.schema)

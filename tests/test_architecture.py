@@ -95,3 +95,9 @@ def test_an_import_does_not_pull_in_what_is_slow(module: str, absent: set[str]) 
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert set(loaded.split()) & absent == set()
     assert module.split(".")[0] in loaded.split()
+
+
+def test_parquet_is_never_read_by_arrows_own_threads() -> None:
+    """read_table leaves threads that may hold a Python file when the interpreter ends, which then aborts."""
+    for path in [*(ROOT / "mixer").rglob("*.py"), *(ROOT / "jobs").rglob("*.py")]:
+        assert "read_table(" not in path.read_text(encoding="utf-8"), f"{path}: use sidecars.table_of"

@@ -48,7 +48,7 @@ class Engine:
 
     def on_spark(self, function: Callable[[Any], Any], items: Sequence[Any], label: str) -> list[Any]:
         """The function of each item, in order; one Spark task an item."""
-        from jobs.spark import run_tasks
+        from jobs.stages import run_tasks
 
         if not items:
             return []
@@ -58,7 +58,7 @@ class Engine:
     @contextmanager
     def watched(self, label: str) -> Iterator[Any]:
         """The Spark session, for the jobs of a block whose progress and failures are shown."""
-        from jobs.spark import watch
+        from jobs.stages import watch
 
         with Display(self.quiet) as on_progress, watch(self.spark, label, on_progress):
             yield self.spark

@@ -1,4 +1,4 @@
-"""The Spark session, quiet and with every setting explained, and tasks with progress and readable failures.
+"""The Spark session, quiet and with every setting explained, and readable failures.
 
 Nothing here imports pyspark before a function is called, so that commands which need no JVM stay fast.
 """
@@ -13,10 +13,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from jobs.java import java_home
 from mixer import errors
@@ -25,12 +24,7 @@ if TYPE_CHECKING:
     from pyspark.conf import SparkConf
     from pyspark.sql import SparkSession
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-OnProgress = Callable[[str, int, int], None]  # label, tasks done, tasks in all
-
 _LOG = "spark.solera.log"  # where a session says which file its messages go to
-_POLL = 0.2  # seconds between two looks at how far a job is
 
 
 @contextlib.contextmanager
@@ -56,49 +50,6 @@ def session(
     else:
         with _launched(settings(master, conf, app_name, usable_cores()), Path(log_file)) as spark:
             yield spark
-
-
-def run_tasks(
-    spark: SparkSession,
-    function: Callable[[Item], Result],
-    items: Sequence[Item],
-    label: str,
-    on_progress: OnProgress | None = None,
-) -> list[Result]:
-    """`function` of each item, in their order: a Spark task for each, so that one that is killed is tried again."""
-    if not items:
-        return []
-    with watch(spark, label, on_progress, total=len(items)):
-        return spark.sparkContext.parallelize(items, len(items)).map(function).collect()
-
-
-@contextlib.contextmanager
-def watch(
-    spark: SparkSession, label: str, on_progress: OnProgress | None = None, total: int | None = None
-) -> Iterator[None]:
-    """Nothing; reports how far the Spark jobs inside it are, and turns their failures into JobFailed."""
-    context = spark.sparkContext
-    group = f"solera-{uuid.uuid4()}"
-    context.setJobGroup(group, label)
-    over = threading.Event()
-    poll = threading.Thread(target=_poll, args=(spark, group, label, on_progress, total, over), daemon=True)
-    if on_progress is not None:
-        poll.start()
-    try:
-        with failures(spark):
-            yield
-        _join(poll, over)
-        if on_progress is not None and total is not None:
-            on_progress(label, total, total)
-    except KeyboardInterrupt:
-        # In a thread of its own: this thread's connection to the JVM still waits for the answer to the job.
-        _within(10, lambda: context.cancelJobGroup(group))
-        raise
-    finally:
-        _join(poll, over)
-        for name in ("spark.jobGroup.id", "spark.job.description"):
-            with contextlib.suppress(Exception):  # the JVM may be what failed
-                context.setLocalProperty(name, None)  # type: ignore[arg-type]  # which removes it
 
 
 @contextlib.contextmanager
@@ -128,6 +79,18 @@ def reason(text: str) -> str:
     cause = re.search(r"most recent failure: [^\n]*?\): ([^\n]+)", text)
     cause = cause or re.search(r"^: ([^\n]+)", text, re.MULTILINE)
     return f"Spark failed with {cause[1] if cause else text.strip().splitlines()[0]}"
+
+
+def within(seconds: float, action: Callable[[], object]) -> None:
+    """Nothing; does this in a thread of its own, and gives up waiting for it after so many seconds."""
+
+    def attempt() -> None:
+        with contextlib.suppress(Exception):  # the JVM may be gone
+            action()
+
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(seconds)
 
 
 def settings(master: str | None, conf: Mapping[str, str], app_name: str, cores: int) -> dict[str, str]:
@@ -220,7 +183,7 @@ def _submitted(conf: Mapping[str, str], app_name: str) -> Iterator[SparkSession]
         try:
             yield spark
         finally:
-            _within(60, spark.stop)
+            within(60, spark.stop)
 
 
 @contextlib.contextmanager
@@ -237,7 +200,7 @@ def _launched(chosen: Mapping[str, str], log_file: Path) -> Iterator[SparkSessio
                 SparkContext(conf=conf, gateway=gateway)  # which the builder then finds
                 spark = SparkSession.builder.getOrCreate()
         # Each in a thread of its own: after Ctrl-C this thread's connection to the JVM may still wait for an answer.
-        stack.callback(_within, 60, spark.stop)
+        stack.callback(within, 60, spark.stop)
         yield spark
 
 
@@ -323,46 +286,6 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _within(seconds: float, action: Callable[[], object]) -> None:
-    """Nothing; does this in a thread of its own, and gives up waiting for it after so many seconds."""
-
-    def attempt() -> None:
-        with contextlib.suppress(Exception):  # the JVM may be gone
-            action()
-
-    thread = threading.Thread(target=attempt, daemon=True)
-    thread.start()
-    thread.join(seconds)
-
-
-def _join(poll: threading.Thread, over: threading.Event) -> None:
-    over.set()
-    if poll.is_alive():  # it is not where nobody wants to see progress
-        poll.join(10)
-
-
-def _poll(
-    spark: SparkSession,
-    group: str,
-    label: str,
-    on_progress: OnProgress,
-    total: int | None,
-    over: threading.Event,
-) -> None:
-    tracker = spark.sparkContext.statusTracker()
-    while not over.is_set():
-        try:
-            jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
-            numbers = {stage for job in jobs if job is not None for stage in job.stageIds}
-            stages = [stage for stage in map(tracker.getStageInfo, numbers) if stage is not None]
-        except Exception:
-            return  # Spark is ending; what matters is raised where the job was started
-        known = sum(stage.numTasks for stage in stages)
-        done = sum(stage.numCompletedTasks for stage in stages)
-        on_progress(label, min(done, total or known), total or known)
-        over.wait(_POLL)
 
 
 def _python_error(text: str) -> str | None:

@@ -1,21 +1,16 @@
 from __future__ import annotations
 
-import io
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobs.progress import Display, duration, line
-from jobs.spark import is_local, reason, run_tasks, session, settings, watch
-from mixer.errors import BadInput, JobFailed
+from jobs.spark import is_local, reason, session, settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -25,7 +20,8 @@ ROOT = Path(__file__).absolute().parents[2]
 SCRIPT = """
 import os, sys, time
 sys.path.insert(0, {root!r})
-from jobs.spark import run_tasks, session
+from jobs.spark import session
+from jobs.stages import run_tasks
 
 def task(item):
     print("a task's own print")
@@ -139,90 +135,10 @@ def test_a_session_that_cannot_start_says_why(conf: dict[str, str], said: str, t
     assert last.endswith(f"; see {tmp_path / 'log'}")
 
 
-def test_tasks_keep_the_order_of_their_items(spark: SparkSession) -> None:
-    seen: list[tuple[str, int, int]] = []
-    found = run_tasks(spark, lambda item: item * item, list(range(7)), "squares", lambda *it: seen.append(it))
-    assert found == [0, 1, 4, 9, 16, 25, 36]
-    assert seen[-1] == ("squares", 7, 7)
-    assert run_tasks(spark, lambda item: item, [], "nothing") == []
-
-
-def test_a_killed_worker_is_tried_again(spark: SparkSession, tmp_path: Path) -> None:
-    marker = str(tmp_path / "marker")
-
-    def dies_once(item: int) -> int:
-        if item == 1 and not os.path.exists(marker):
-            open(marker, "w").close()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return item
-
-    assert run_tasks(spark, dies_once, [0, 1, 2], "dies once") == [0, 1, 2]
-    assert os.path.exists(marker)
-
-
-def test_a_worker_that_is_always_killed_is_an_error_that_says_so(spark: SparkSession) -> None:
-    with pytest.raises(JobFailed, match="a Python worker was killed each time"):
-        run_tasks(spark, lambda item: os.kill(os.getpid(), signal.SIGKILL), [1], "dies")
-
-
-def test_an_error_of_ours_is_carried_over(spark: SparkSession) -> None:
-    def fails(item: int) -> None:
-        raise BadInput("cannot be read:\n\n  so it is", file="web/0.jsonl", place="3", remedy="mend it")
-
-    with pytest.raises(JobFailed) as caught:
-        run_tasks(spark, fails, [1], "fails")
-    text = str(caught.value)
-    assert text.startswith("web/0.jsonl:3: cannot be read:\n\n  so it is; mend it; see ")
-    assert text.endswith("spark.log")
-
-
-def test_another_error_comes_with_its_kind_and_no_java_stack(spark: SparkSession) -> None:
-    def fails(item: int) -> None:
-        try:
-            raise ValueError("the first")
-        except ValueError as error:
-            raise RuntimeError("the second") from error
-
-    with pytest.raises(JobFailed, match=r"^a task failed with RuntimeError: the second; see .*spark.log$"):
-        run_tasks(spark, fails, [1], "fails")
-
-
-def test_an_error_in_a_dataframe_is_readable_too(spark: SparkSession) -> None:
-    def fails(batches: Iterator[Any]) -> Iterator[Any]:
-        for _ in batches:
-            raise BadInput("no good")
-        yield
-
-    with pytest.raises(JobFailed, match=r"^no good; see "), watch(spark, "fails"):
-        spark.range(3).mapInArrow(fails, "id long").collect()
-    with pytest.raises(JobFailed, match=r"^Spark failed with .*a bang.*; see [^\n]*$"), watch(spark, "fails"):
-        spark.sql("select raise_error('a bang')").collect()
-
-
-def test_progress_of_a_dataframe_is_seen(spark: SparkSession) -> None:
-    seen: list[tuple[str, int, int]] = []
-
-    def slow(batches: Iterator[Any]) -> Iterator[Any]:
-        time.sleep(0.5)
-        yield from batches
-
-    with watch(spark, "slow", lambda *it: seen.append(it)):
-        spark.range(0, 8, 1, 4).mapInArrow(slow, "id long").collect()
-    assert {label for label, _, _ in seen} == {"slow"}
-    assert any(total == 4 for _, _, total in seen)
-
-
 def test_a_session_inside_another_is_the_same_and_goes_on(spark: SparkSession, tmp_path: Path) -> None:
     with session("local[7]", {}, tmp_path / "log", "another") as inner:
         assert inner.sparkContext is spark.sparkContext
     assert spark.range(3).count() == 3
-
-
-def test_nothing_of_a_finished_job_stays_behind(spark: SparkSession) -> None:
-    threads = threading.active_count()
-    run_tasks(spark, lambda item: item, [1], "a label", lambda *it: None)
-    assert spark.sparkContext.getLocalProperty("spark.jobGroup.id") is None
-    assert threading.active_count() <= threads + 1
 
 
 def test_what_the_user_gave_wins() -> None:
@@ -260,41 +176,3 @@ def test_a_cluster_keeps_its_own_settings() -> None:
 def test_reasons(said: str, told: str) -> None:
     assert told in reason(said)
     assert "\tat " not in reason(said)
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_a_terminal_has_one_line_that_is_redrawn_and_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    now = [0.0]
-    stream = Terminal()
-    with Display(stream=stream, clock=lambda: now[0]) as show:
-        for done in range(3):
-            show("tag", done, 4)
-            now[0] += 10
-    text = stream.getvalue()
-    assert "\n" not in text
-    assert "\rtag: 2 of 4 tasks, 20 s, about 20 s left\x1b[K" in text
-    assert text.endswith("\r\x1b[K")
-
-
-def test_elsewhere_there_is_a_line_a_minute_and_none_when_quiet() -> None:
-    now = [0.0]
-    stream, silent = io.StringIO(), io.StringIO()
-    shows = [Display(stream=stream, clock=lambda: now[0]), Display(True, silent, lambda: now[0])]
-    for second in range(200):
-        now[0] = second
-        for show in shows:
-            show("tag", second, 200)
-    assert [text.split(",")[1] for text in stream.getvalue().splitlines()] == [" 1:00 min", " 2:00 min", " 3:00 min"]
-    assert silent.getvalue() == ""
-
-
-def test_what_progress_says() -> None:
-    assert line("tag", 0, 9, 3) == "tag: 0 of 9 tasks, 3 s"
-    assert line("tag", 3, 9, 60) == "tag: 3 of 9 tasks, 1:00 min, about 2:00 min left"
-    assert line("tag", 9, 9, 7500) == "tag: 9 of 9 tasks, 2:05 h"
-    assert duration(59.7) == "1:00 min"

@@ -115,6 +115,22 @@ def parser() -> argparse.ArgumentParser:
     made = command("audit", _audit, "Recompute all that a mixture's folder allows.")
     made.add_argument("mixture", metavar="DIR", help="the folder of a mixture")
     made.add_argument("--digest", metavar="SHA256", help="the digest that was published for it")
+    made = command("export", _export, "Write what was measured as attribute files of the dolma toolkit.")
+    recipe(made)
+    made.add_argument("--to", required=True, metavar="DIR", help="the folder in which `attributes` is to lie")
+    made.add_argument("--experiment", required=True, metavar="NAME", help="the folder below `attributes`")
+    made.add_argument("--columns", type=lambda text: text.split(","), metavar="A,B",
+                      help="columns, separated by commas (default: all that the recipe measures)")
+    made.add_argument("--plan", action="store_true", help="also who lost to another copy, and the copies of the plan")
+    for add in (work, spark):
+        add(made)
+    made = command("import", _import, "Read attribute files of the dolma toolkit, for a recipe's rules.")
+    recipe(made)
+    made.add_argument("--from", dest="origin", required=True, metavar="DIR",
+                      help="the folder in which `attributes` lies")
+    made.add_argument("--experiment", required=True, metavar="NAME", help="the folder below `attributes`")
+    for add in (work, spark):
+        add(made)
     made = command("explain", _explain, "Say why a document is in or out.")
     recipe(made)
     made.add_argument("source", metavar="SOURCE", help="the document's own source")
@@ -220,6 +236,26 @@ def _audit(options: Any) -> int:
     checks = audit(options.mixture, options.digest)
     _print(options, report.audit_json(options.mixture, checks), lambda: report.audit_text(options.mixture, checks))
     return 0 if all(check.ok for check in checks) else 1
+
+
+def _export(options: Any) -> int:
+    from jobs.dolma import export_attributes
+
+    recipe, corpus = _opened(options)
+    with _engine(options, corpus) as engine:
+        found = export_attributes(recipe, corpus, engine, options.to, options.experiment, options.columns, options.plan)
+    _print(options, found.__dict__, lambda: found.text)
+    return 0
+
+
+def _import(options: Any) -> int:
+    from jobs.dolma import import_attributes
+
+    recipe, corpus = _opened(options)
+    with _engine(options, corpus) as engine:
+        found = import_attributes(recipe, corpus, engine, options.origin, options.experiment)
+    _print(options, found.__dict__, lambda: found.text)
+    return 0
 
 
 def _explain(options: Any) -> int:

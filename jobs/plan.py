@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jobs.engine import Engine
-from mixer import attributes, clusters, index, lock, packing, plan, rows, selection
+from mixer import attributes, clusters, dolma, index, lock, packing, plan, rows, selection
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.errors import NotDone
@@ -56,19 +56,39 @@ def existing_plan(recipe: Recipe, corpus: Corpus) -> tuple[Plan, Context]:
 
 def current_indexes(recipe: Recipe, corpus: Corpus) -> dict[str, dict[str, Entry]]:
     """Index entries by sidecar key; NotDone where a sidecar is missing, or a shard has changed since it was tagged."""
-    place = corpus.workspace
-    keys = [rows.KEY, *(attributes.key_of(use) for use in recipe.uses())]
-    indexes = {key: index.read(place.index(key)) for key in keys}
-    for key, entries in indexes.items():
-        present = index.present(place.sidecars(key))
-        stale = [shard.path for shard in corpus.shards
-                 if shard.path not in entries or not entries[shard.path].unchanged(shard.stat)
-                 or shard.path not in present
-                 or entries[shard.path].rows_digest != indexes[rows.KEY][shard.path].rows_digest]
-        if stale:
-            raise NotDone(f"{key} is missing or out of date for {len(stale):,} of {len(corpus.shards):,} shards, "
-                          f"{stale[0]} among them", command=f"solera tag {corpus.arguments}")
+    tag = f"solera tag {corpus.arguments}"
+    indexes = {rows.KEY: current_index(corpus, rows.KEY, None, tag)}
+    for use in recipe.uses():
+        key, command = attributes.key_of(use), tag
+        if use.tagger.is_imported:
+            command = dolma.import_command(corpus.arguments, key)
+        indexes[key] = current_index(corpus, key, indexes[rows.KEY], command)
+        if use.tagger.is_imported:
+            dolma.check_columns(use, [indexes[key][shard.path] for shard in corpus.shards])
     return indexes
+
+
+def current_index(
+    corpus: Corpus, key: str, rows_entries: Mapping[str, Entry] | None, command: str
+) -> dict[str, Entry]:
+    """The index entries of one sidecar key, None for `rows_entries` of rows; NotDone, with the command, as above."""
+    entries = index.read(corpus.workspace.index(key))
+    stale = stale_shards(corpus, key, entries, entries if rows_entries is None else rows_entries)
+    if stale:
+        raise NotDone(f"{key} is missing or out of date for {len(stale):,} of {len(corpus.shards):,} shards, "
+                      f"{stale[0]} among them", command=command)
+    return entries
+
+
+def stale_shards(
+    corpus: Corpus, key: str, entries: Mapping[str, Entry], rows_entries: Mapping[str, Entry]
+) -> list[str]:
+    """The shards, in order, whose sidecar is missing or was made of another shard or of other rows."""
+    present = index.present(corpus.workspace.sidecars(key))
+    return [shard.path for shard in corpus.shards
+            if shard.path not in entries or not entries[shard.path].unchanged(shard.stat)
+            or shard.path not in present
+            or entries[shard.path].rows_digest != rows_entries[shard.path].rows_digest]
 
 
 def current_sets(recipe: Recipe, corpus: Corpus, indexes: Mapping[str, Mapping[str, Entry]]) -> list[ClusterSet]:

@@ -14,6 +14,8 @@ from mixer.audit import Check
 from mixer.corpus import Corpus
 from mixer.plan import Plan
 
+SPANS_SHOWN = 3  # of an imported attribute, when a document is explained
+
 
 def tag_text(found: TagSummary, corpus: Corpus) -> str:
     if not found.redone:
@@ -156,4 +158,7 @@ def explain_text(found: dict[str, Any], text: str) -> str:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, list):  # spans
+        shown = [f"{span['start']}-{span['end']} {_value(span['score'])}" for span in value[:SPANS_SHOWN]]
+        return ", ".join([*shown, *([f"… {len(value):,} in all"] if len(value) > SPANS_SHOWN else [])]) or "none"
     return "missing" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

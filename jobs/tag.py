@@ -48,7 +48,7 @@ def tag(
     """Brings every sidecar that the recipe needs up to date. What is current, by its index, is not touched."""
     began = time.monotonic()
     place = corpus.workspace
-    uses = {attributes.key_of(use): use for use in recipe.uses()}
+    uses = {attributes.key_of(use): use for use in recipe.uses() if not use.tagger.is_imported}
     keys = [rows.KEY, *uses]
     known = {key: index.read(place.index(key)) for key in keys}
     orders = _orders(corpus, known, verify)

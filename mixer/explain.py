@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from mixer import clusters, draw, rows, rules, sidecars
+from mixer import attributes, clusters, draw, rows, rules, sidecars
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.documents import ShardReader
@@ -33,7 +33,7 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
     chosen = selection.slice(row, 1).to_pylist()[0]
     verdicts = []
     for rule in context.recipe.rules_for(shard.source):
-        part, _ = sidecars.read(place.sidecar(context.columns[rule.column], shard.path), [rule.column])
+        part, _ = attributes.read(place.sidecar(context.columns[rule.column], shard.path), [rule.column])
         column = part.column(rule.column).slice(row, 1).combine_chunks()
         good, _ = rules.passes(rule, column)
         verdicts.append({"rule": rule.text, "passes": bool(good[0]),

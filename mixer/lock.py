@@ -32,10 +32,13 @@ def make(
             "rows": entry.rows, "bad": entry.info["bad"], "broken": entry.info["broken"],
             "sidecars": {rows.KEY: entry.digest, **attributes},
         })
-    taggers = {}
+    taggers: dict[str, Any] = {}
     for key, found in indexes.items():
         if key != rows.KEY:
             info = found[corpus.shards[0].path].info
+            if "attributes" in info:  # imported: what its sidecars say is all that is known of how it was made
+                taggers[key] = {"imported": "dolma"}
+                continue
             versions = sorted({str(found[shard.path].info["unicode"]) for shard in corpus.shards})
             taggers[key] = {"parameters": info["parameters"], "model_sha256": info["model_sha256"],
                             "unicode": versions}

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from typing import Any, Literal, cast
 
@@ -106,16 +106,25 @@ class Recipe:
         return self.keep + next(each.keep for each in self.sources if each.name == source)
 
     def uses(self) -> tuple[Use, ...]:
-        """The taggers that rules and dedup need, each once with its parameters, sorted by key; () if none."""
+        """The taggers that rules and dedup need, each once with its parameters, sorted by key; () if none.
+
+        An imported one has the columns that rules name, sorted.
+        """
         wanted: dict[str, tuple[Tagger, set[str]]] = {}  # by name: the tagger, and the family's values asked for
+        imported: dict[str, tuple[Tagger, dict[str, Column]]] = {}  # by name: the tagger, and the columns asked for
         for rule in (*self.keep, *(rule for source in self.sources for rule in source.keep)):
             found = registry.find_column(rule.column)
             assert found is not None, rule.column  # parse() lets no other rule through
-            tagger, _, needed = found
+            tagger, column, needed = found
+            if tagger.is_imported:
+                imported.setdefault(tagger.name, (tagger, {}))[1][column.name] = column
+                continue
             asked = wanted.setdefault(tagger.name, (tagger, set()))[1]
             if tagger.family is not None:
                 asked.update(needed.get(tagger.family.parameter, ()))
         uses = [Use(tagger, self._parameters(tagger, asked)) for tagger, asked in wanted.values()]
+        uses += [Use(replace(tagger, columns=tuple(column for _, column in sorted(columns.items()))), {})
+                 for tagger, columns in imported.values()]
         for method in self.dedup:
             name = next(each.tagger for each in METHODS if each.use == method.use)
             if name is not None:
@@ -383,7 +392,10 @@ def _keep(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Rule, ...] | 
         where = _join(path, name)
         found = registry.find_column(name)
         if found is None:
-            remedy = _did_you_mean(name, registry.column_names(), "`solera taggers` lists the columns")
+            otherwise = "`solera taggers` lists the columns"
+            if name.startswith("dolma."):
+                otherwise = "write dolma.EXPERIMENT.ATTRIBUTE.score, or .count"
+            remedy = _did_you_mean(name, registry.column_names(), otherwise)
             notes.add(node.lines[name], where, "", "unknown column", remedy)
         elif found[1].type not in _FITTING:
             remedy = "`solera taggers` lists the columns"

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mixer import clusters, draw, rows, rules, sidecars, storage
+from mixer import attributes, clusters, draw, rows, rules, sidecars, storage
 from mixer.clusters import ClusterSet
 from mixer.corpus import Shard
 from mixer.errors import StorageError
@@ -341,7 +341,7 @@ def _load(context: Context, number: int, columns: Sequence[str]) -> pa.Table:
     for column in dict.fromkeys(columns):
         by_sidecar.setdefault(context.columns[column], []).append(column)
     for key, names in by_sidecar.items():
-        part, about = sidecars.read(place.sidecar(key, shard), names)
+        part, about = attributes.read(place.sidecar(key, shard), names)
         _check(context, key, number, about)
         if about["rows_digest"] != meta["digest"] or part.num_rows != table.num_rows:
             raise StorageError(f"{place.sidecar(key, shard)}: not aligned with the rows of its shard; "

@@ -17,6 +17,10 @@ ARROW_TYPES: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
     "string": pa.string(),
     "key128": pa.binary(16),
+    # Start and end count code points of the text, bytes the UTF-8 between them.
+    "spans": pa.list_(pa.struct(
+        [("start", pa.int64()), ("end", pa.int64()), ("bytes", pa.int64()), ("score", pa.float64())]
+    )),
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-COLUMN_TYPES = ("int64", "float64", "float32", "bool", "string", "key128")
+COLUMN_TYPES = ("int64", "float64", "float32", "bool", "string", "key128", "spans")
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Column:
     """One measured value for each document. `doc` says what it is, its unit, when it is null, and its source."""
 
     name: str  # "words.count": the tagger's name, a dot, the measure
-    type: str  # one of COLUMN_TYPES; key128 is 16 raw bytes
+    type: str  # one of COLUMN_TYPES; key128 is 16 raw bytes, spans a list of (start, end, bytes, score)
     doc: str
 
 
@@ -34,12 +34,15 @@ class Family:
 
 @dataclass(frozen=True)
 class Tagger:
-    """A declaration. `run` is "module:function" with signature (TextBatch, parameters) -> {column: pyarrow array}."""
+    """A declaration. `run` is "module:function" with signature (TextBatch, parameters) -> {column: pyarrow array}.
+
+    Without `run` nothing is computed: the columns are imported, and here are those of them that a recipe asks for.
+    """
 
     name: str
     version: int
     doc: str
-    run: str
+    run: str | None
     columns: tuple[Column, ...]
     parameters: Mapping[str, Any]  # every parameter with its default
     family: Family | None = None
@@ -48,6 +51,10 @@ class Tagger:
     @property
     def key(self) -> str:
         return f"{self.name}@{self.version}"
+
+    @property
+    def is_imported(self) -> bool:
+        return self.run is None
 
     def all_columns(self, parameters: Mapping[str, Any]) -> tuple[Column, ...]:
         """The columns that a run with these parameters writes, in order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from taggers.declare import Column, Family, Tagger
@@ -16,8 +17,13 @@ def find_tagger(name: str) -> Tagger | None:
 def find_column(column_name: str) -> tuple[Tagger, Column, dict[str, Any]] | None:
     """The tagger and column of that name with the parameters that the column needs, or None if there is none.
 
-    "words.count" needs none; "language.en" needs {"languages": ["en"]}.
+    "words.count" needs none; "language.en" needs {"languages": ["en"]}. The tagger of "dolma.pii.email.count" is the
+    imported experiment, with this one column.
     """
+    if found := DOLMA_COLUMN.fullmatch(column_name):
+        experiment, _, measure = found.groups()
+        column = Column(column_name, *DOLMA_MEASURES[measure])
+        return dolma_tagger(experiment, (column,)), column, {}
     for tagger in TAGGERS:
         for column in tagger.columns:
             if column.name == column_name:
@@ -31,10 +37,26 @@ def find_column(column_name: str) -> tuple[Tagger, Column, dict[str, Any]] | Non
 
 
 def column_names() -> tuple[str, ...]:
-    """The names of all columns that can be asked for, those of families included, for "did you mean"."""
+    """The names of all columns that can be computed, those of families included, for "did you mean"."""
     names = [column.name for tagger in TAGGERS for column in tagger.columns]
     families = [tagger.family for tagger in TAGGERS if tagger.family is not None]
     return tuple(names + [family.prefix + value for family in families for value in family.values])
+
+
+# What is imported from attribute files of the dolma toolkit: measure -> (type, doc).
+DOLMA_MEASURES = {
+    "score": ("float64", "Score of the attribute's first span, [0][2] in dolma's filters. Null without a span."),
+    "count": ("int64", "Spans of the attribute. 0 if there are none, never null."),
+    "spans": ("spans", "The attribute's spans, in the order of the file. Never null."),
+}
+DOLMA_EXPERIMENT = re.compile("[A-Za-z0-9_-]+")
+DOLMA_COLUMN = re.compile(rf"dolma\.({DOLMA_EXPERIMENT.pattern})\.(\S+)\.({'|'.join(DOLMA_MEASURES)})")
+
+
+def dolma_tagger(experiment: str, columns: tuple[Column, ...] = ()) -> Tagger:
+    """An imported experiment as a tagger, with those of its columns that are asked for; it has what was imported."""
+    doc = f"The attributes of dolma's experiment {experiment}, as `solera import` found them."
+    return Tagger(name=f"dolma.{experiment}", version=1, doc=doc, run=None, columns=columns, parameters={})
 
 
 SIZES = Tagger(

@@ -21,6 +21,8 @@ def run(uses: Iterable[Use], batch: TextBatch) -> dict[str, dict[str, pa.Array]]
 
 
 def _run_one(use: Use, batch: TextBatch) -> dict[str, pa.Array]:
+    if use.tagger.run is None:
+        raise ContractError(f"tagger {use.key} is imported, and cannot be run")
     given = load(use.tagger.run)(batch, use.parameters)
     mistakes = list(_mistakes(use, given, len(batch)))
     if mistakes:

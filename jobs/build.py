@@ -23,7 +23,7 @@ from jobs.engine import Engine
 from mixer import draw, manifest, mixture, packing, rows, sidecars, storage, tree
 from mixer.corpus import Corpus
 from mixer.documents import ShardReader, canonical_json
-from mixer.errors import BadInput, JobFailed, StorageError
+from mixer.errors import BadInput, JobFailed, StorageError, StoreUnavailable
 from mixer.mixture import Record
 from mixer.plan import Plan
 from mixer.workspace import Workspace
@@ -305,6 +305,8 @@ def emitted(job: Job, number: int) -> Iterator[tuple[Any, int, Record]]:
     anew = f"remove {job.plan_folder} and build again, which plans anew"
     try:
         selected, about = sidecars.read(uri)
+    except StoreUnavailable:
+        raise
     except StorageError:
         raise BadInput(f"{uri}: this selection cannot be read; {anew}") from None
     if sidecars.digest(selected) != job.selections[number]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from mixer import attributes, rows, sidecars, storage
 from mixer.documents import READ_BYTES, Batch, ShardReader
-from mixer.errors import StorageError
+from mixer.errors import StorageError, StoreUnavailable
 from mixer.index import Entry
 from mixer.workspace import Workspace
 from taggers.columns import ARROW_TYPES
@@ -62,6 +62,8 @@ def tag_shard(settings: Settings, order: Order) -> Outcome:
         return Outcome(order.shard, broken="missing: the file has gone since it was listed")
     try:
         storage.open_read(uri).close()
+    except StoreUnavailable:
+        raise
     except StorageError as error:
         return Outcome(order.shard, broken=f"unreadable: {str(error).removeprefix(f'{uri}: ')}")
     wanted = sorted(order.keys | {rows.KEY})

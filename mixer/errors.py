@@ -6,6 +6,7 @@ SoleraError            exit code 2; names file, place, value and remedy
 ├── NotDone            a stage that must run first; says the command
 ├── JobFailed          a job that started and could not finish
 └── StorageError       a file that could not be listed, read or put
+    └── StoreUnavailable   because the store did not answer, however often it was asked
 
 An audit that ran and found something is no error: it is an answer, with exit code 1.
 """
@@ -79,6 +80,10 @@ class JobFailed(SoleraError):
 
 class StorageError(SoleraError):
     """A file that could not be listed, read or put."""
+
+
+class StoreUnavailable(StorageError):
+    """A store that did not answer, however often it was asked. It says nothing about the file, which may be well."""
 
 
 def _place(line: int, path: str) -> str:

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from mixer import storage
 from mixer.documents import canonical_json
-from mixer.errors import StorageError
+from mixer.errors import StorageError, StoreUnavailable
 
 METADATA_KEY = b"solera"
 # Parquet has no checksum of its footer.
@@ -115,6 +115,8 @@ def metadata(uri: str) -> dict[str, Any] | None:
     try:
         with storage.open_read(uri) as stream:
             return _checked(pq.read_metadata(stream).metadata)
+    except StoreUnavailable:
+        raise  # it may be well
     except (pa.ArrowException, OSError, ValueError, StorageError):
         return None  # what cannot be read is as good as absent: it is made again
 

@@ -1,8 +1,8 @@
 """The one way to files: list, stat, read, and publish whole files under any URI.
 
-A plain path or file:// goes to the local file system; any other scheme goes to fsspec, whose package for that scheme
-(s3fs, gcsfs, adlfs) must be installed. A file appears whole or not at all: locally by a temporary name and a rename,
-in an object store by a single put.
+A plain path or file:// goes to the local file system; any other scheme goes to mixer.remote, over fsspec, whose
+package for that scheme (s3fs, gcsfs, adlfs) must be installed. A file appears whole or not at all: locally by a
+temporary name and a rename, in an object store by a single put or by the end of an upload in parts.
 """
 
 from __future__ import annotations
@@ -16,21 +16,15 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import IO, Any
+from typing import IO, cast
 
+from mixer import remote
 from mixer.errors import StorageError
+from mixer.remote import Stat as Stat
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-@dataclass(frozen=True)
-class Stat:
-    """A file's size in bytes, and a token (ETag, version or mtime) that changes when the file is written again."""
-
-    bytes: int
-    token: str
+# What is written to a store is held in memory up to this size, as most sidecars are, and above it in a temporary file.
+_SPOOLED = 8 << 20
 
 
 def is_local(uri: str) -> bool:
@@ -38,7 +32,11 @@ def is_local(uri: str) -> bool:
 
 
 def absolute(uri: str) -> str:
-    """The URI as other processes and other current folders can use it, without a trailing slash."""
+    """The URI as other processes and other current folders can use it, without a trailing slash.
+
+    StorageError for one that carries credentials, before it gets into anything that is written.
+    """
+    remote.refuse_credentials(uri)
     return os.path.abspath(_local(uri)) if is_local(uri) else uri if uri.endswith("://") else uri.rstrip("/")
 
 
@@ -58,11 +56,8 @@ def stat(uri: str) -> Stat | None:
             raise StorageError(f"{uri}: cannot be looked at ({error.strerror}); correct the path, or ask its owner"
                                ) from None
         return Stat(found.st_size, str(found.st_mtime_ns))
-    files, path = _remote(uri)
-    try:
-        return _remote_stat(files.info(path))
-    except FileNotFoundError:
-        return None
+    store, path = remote.find(uri)
+    return store.stat(uri, path)
 
 
 def exists(uri: str) -> bool:
@@ -143,9 +138,12 @@ def open_read(uri: str) -> IO[bytes]:
     try:
         if is_local(uri):
             return open(_local(uri), "rb")
-        files, path = _remote(uri)
-        stream: IO[bytes] = files.open(path, "rb")
-        return stream
+        store, path = remote.find(uri)
+        found = store.stat(uri, path)
+        if found is not None:
+            return cast(IO[bytes], remote.Stream(store, uri, path, found))
+        store.check_bucket(uri)
+        raise FileNotFoundError
     except FileNotFoundError:
         raise StorageError(f"{uri}: there is no such file; check the path") from None
     except PermissionError:
@@ -185,15 +183,8 @@ def put_if_absent(uri: str, data: bytes) -> bool:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(temporary)
         return True
-    files, path = _remote(uri)
-    with _clear_remote_errors(uri):
-        try:
-            if files.exists(path):  # a store that cannot create only, overwrites: at least it is seldom
-                return False
-            files.pipe_file(path, data, mode="create")
-        except FileExistsError:
-            return False
-    return True
+    store, path = remote.find(uri)
+    return store.create(uri, path, data)
 
 
 @contextlib.contextmanager
@@ -225,12 +216,17 @@ def writer(uri: str, durable: bool = False) -> Iterator[IO[bytes]]:
         return
     # Spooled, so that an object store sees one put of a file that is known to be whole. A stream that is open for
     # writing there is no such thing: where a write to it fails, closing it publishes what it has so far.
-    with tempfile.NamedTemporaryFile() as spool:
-        yield spool
-        spool.flush()
-        files, path = _remote(uri)
-        with _clear_remote_errors(uri):
-            files.put_file(spool.name, path)
+    store, path = remote.find(uri)
+    with tempfile.SpooledTemporaryFile(_SPOOLED) as spool:
+        try:
+            yield cast(IO[bytes], spool)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise StorageError(f"{uri}: cannot write ({error.strerror}); it is collected first in the folder for "
+                               f"temporary files, {tempfile.gettempdir()}: make room there, or name another by TMPDIR"
+                               ) from None
+        store.put(uri, path, cast(IO[bytes], spool), spool.seek(0, os.SEEK_END))
 
 
 def remove(uri: str) -> None:
@@ -239,9 +235,8 @@ def remove(uri: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(_local(uri))
         return
-    files, path = _remote(uri)
-    with contextlib.suppress(FileNotFoundError):
-        files.rm_file(path)
+    store, path = remote.find(uri)
+    store.remove(uri, [path])
 
 
 def remove_below(folder: str) -> None:
@@ -249,8 +244,8 @@ def remove_below(folder: str) -> None:
     if is_local(folder):
         shutil.rmtree(_local(folder), ignore_errors=True)
         return
-    for path in listing(folder, hidden=True):
-        remove(join(folder, path))
+    store, path = remote.find(folder)
+    store.remove(folder, [found for found, _ in store.listing(folder, path)])
 
 
 def _local(uri: str) -> str:
@@ -280,16 +275,6 @@ def _clear_errors(uri: str) -> Iterator[None]:
             raise
         raise StorageError(f"{uri}: cannot write ({error.strerror}); nothing half-written was left: make room, or "
                            "choose another folder") from None
-
-
-@contextlib.contextmanager
-def _clear_remote_errors(uri: str) -> Iterator[None]:
-    """Each fsspec package raises errors of its own; around one call to it, all of them mean that nothing was put."""
-    try:
-        yield
-    except Exception as error:
-        raise StorageError(f"{uri}: cannot be put ({type(error).__name__}: {error}); nothing half-written was left: "
-                           "try again, or choose another folder") from error
 
 
 def _local_listing(base: str, under: str, hidden: bool) -> Iterator[tuple[str, Stat]]:
@@ -322,35 +307,11 @@ def _leads_back(link: str) -> bool:
     return inside == target or inside.startswith(target.rstrip("/") + "/")
 
 
-def _remote(uri: str) -> tuple[Any, str]:
-    import fsspec
-
-    try:
-        files, path = fsspec.core.url_to_fs(uri)
-    except (ImportError, ValueError) as error:
-        raise StorageError(f"{uri}: no file system for this scheme ({error}); install its fsspec package") from None
-    return files, path
-
-
-def _remote_stat(info: dict[str, Any]) -> Stat:
-    token = next((info[key] for key in ("ETag", "etag", "generation", "mtime", "LastModified", "created")
-                  if info.get(key) is not None), "")
-    if isinstance(token, datetime):  # fsspec's memory gives times as numbers to info and as dates to find
-        token = token.timestamp()
-    return Stat(int(info["size"]), str(token))
-
-
 def _remote_listing(base: str, under: str, hidden: bool) -> Iterator[tuple[str, Stat]]:
-    files, root = _remote(base)
-    root = root.rstrip("/")
-    try:
-        found = files.find(join(root, under) if under else root, detail=True)
-    except FileNotFoundError:
-        return
-    skip = len(under.strip("/")) + 1 if under.strip("/") else 0
-    for path, info in found.items():
-        if not path.startswith(root + "/"):  # what only starts like the folder's name is not in it
-            continue
+    store, root = remote.find(base)
+    under = under.strip("/")
+    skip = len(under) + 1 if under else 0
+    for path, found in store.listing(base, join(root, under) if under else root):
         relative = path[len(root) + 1 :]
         if hidden or not any(part.startswith(".") for part in relative[skip:].split("/")):
-            yield relative, _remote_stat(info)
+            yield relative, found

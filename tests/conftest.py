@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
+from faults import Bucket, Proxy
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -76,3 +78,45 @@ def _line(record: Record, number: int, source: str) -> bytes:
     if isinstance(record, str):
         record = {"text": record}
     return json.dumps({"id": str(number), "source": source, **record}, ensure_ascii=False).encode()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The URL of moto's S3 server, on loopback and any free port."""
+    from moto.server import ThreadedMotoServer
+
+    # Its threads live as long as the process; only the fixture `s3` writes to it, each test to a bucket of its own.
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    """A new bucket of a real S3 server, behind a proxy that can fail, with credentials in the environment alone."""
+    import boto3
+
+    from mixer import remote
+
+    proxy = Proxy(s3_server)
+    bucket = Bucket(f"bucket-{secrets.token_hex(4)}", proxy, None, f"sekret/{secrets.token_hex(16)}")
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "FSSPEC_")):
+            monkeypatch.delenv(name)
+    bucket.environ = {
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": bucket.secret,
+        "AWS_ENDPOINT_URL": proxy.url, "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(tmp_path / "no-config"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "no-credentials"),
+    }
+    for name, value in bucket.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(remote, "FIRST_PAUSE", 0.01)
+    bucket.client = boto3.client("s3", endpoint_url=s3_server)
+    bucket.client.create_bucket(Bucket=bucket.name)
+    remote.forget()
+    yield bucket
+    remote.forget()
+    bucket.client.close()
+    proxy.stop()

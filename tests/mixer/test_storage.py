@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mixer import storage
-from mixer.errors import StorageError
+from mixer.errors import StorageError, StoreUnavailable
 
 PATHS = ["a.jsonl", "b.txt", "web/a.jsonl", "web/ab.jsonl", "web/-.jsonl", "web/].jsonl", "web/deep/a.jsonl",
          "web/deep/er/a.jsonl", "web/.hidden.jsonl", ".dot/a.jsonl", "web/.dot/a.jsonl", "wiki/a.jsonl", "web2/a.jsonl"]
@@ -172,10 +172,14 @@ class Upload(AbstractBufferedFile):
 
 
 @pytest.mark.parametrize("write", [storage.put, storage.put_if_absent])
-def test_a_put_that_breaks_off_leaves_nothing_and_is_told(write: Callable[[str, bytes], object]) -> None:
+def test_a_put_that_breaks_off_leaves_nothing_and_is_told(
+    write: Callable[[str, bytes], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOLERA_STORE_TRIES", "2")
     fsspec.register_implementation("breaking", Store, clobber=True)
     Store.objects.clear()
-    with pytest.raises(StorageError, match=r"breaking://x/y: cannot be put .ConnectionError: reset by peer"):
+    with pytest.raises(StoreUnavailable, match=r"^breaking://x/y: cannot put it: ConnectionError: reset by peer; "
+                                               r"tried 2 times in [\d.]+ s; "):
         write("breaking://x/y", b"1" * (9 << 20))
     assert Store.objects == {}
 

@@ -37,7 +37,19 @@ def absolute(uri: str) -> str:
     StorageError for one that carries credentials, before it gets into anything that is written.
     """
     remote.refuse_credentials(uri)
-    return os.path.abspath(_local(uri)) if is_local(uri) else uri if uri.endswith("://") else uri.rstrip("/")
+    if is_local(uri):
+        return os.path.abspath(_local(uri))
+    if uri.endswith("://"):
+        return uri
+    scheme, _, path = uri.partition("://")
+    bucket, *parts = path.rstrip("/").split("/")
+    plain: list[str] = []  # a store has no folder to go up from: s3://bucket/recipes/../corpus is s3://bucket/corpus
+    for part in parts:
+        if part == "..":
+            plain = plain[:-1]
+        elif part != ".":
+            plain.append(part)
+    return f"{scheme}://{'/'.join([bucket, *plain])}"
 
 
 def join(base: str, *parts: str) -> str:

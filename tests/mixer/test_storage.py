@@ -199,6 +199,7 @@ def test_absolute_paths_do_not_depend_on_the_current_folder(tmp_path: Path, monk
     assert storage.absolute("a/../b/") == f"{tmp_path}/b"
     assert storage.absolute("file:///a/b") == "/a/b"
     assert storage.absolute("s3://bucket/a/") == "s3://bucket/a"
+    assert storage.absolute("s3://bucket/recipes/.././../corpus//a/") == "s3://bucket/corpus//a"
     assert storage.absolute("memory://") == "memory://"
 
 

@@ -298,9 +298,10 @@ def _taggers(options: Any) -> int:
 
 def _opened(options: Any) -> tuple[Recipe, Corpus]:
     from mixer.corpus import find
+    from mixer.models import resolve
     from mixer.recipe import parse
 
-    recipe = parse(_read(options.recipe), options.recipe)
+    recipe = resolve(parse(_read(options.recipe), options.recipe), options.recipe)
     return recipe, find(recipe, options.recipe, options.work)
 
 

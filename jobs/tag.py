@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from jobs.engine import Engine
 from jobs.tagging import Order, Outcome, Settings, tag_shard
-from mixer import attributes, index, packing, rows, storage
+from mixer import attributes, index, models, packing, rows, storage
 from mixer.corpus import Corpus
 from mixer.errors import JobFailed
 from mixer.recipe import Recipe
@@ -54,6 +54,8 @@ def tag(
     orders = _orders(corpus, known, verify)
     warnings = []
     if orders:
+        for use in uses.values():
+            models.local(use)  # one that cannot be used is told before Spark starts
         engine.spark  # noqa: B018 - the number of slots is known once Spark is there
     slow = packing.straggler([order.bytes for order in orders], engine.slots)
     if slow is not None:

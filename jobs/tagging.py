@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mixer import attributes, rows, sidecars, storage
+from mixer import attributes, models, rows, sidecars, storage
 from mixer.documents import READ_BYTES, Batch, ShardReader
 from mixer.errors import StorageError, StoreUnavailable
 from mixer.index import Entry
@@ -147,7 +147,7 @@ def _make(
     uri = place.shard(shard)
     stat = storage.stat(uri)
     assert stat is not None
-    uses = {key: settings.uses[key] for key in keys if key != rows.KEY}
+    uses = {key: models.local(settings.uses[key]) for key in keys if key != rows.KEY}
     reader = ShardReader(uri)
     made: dict[str, dict[str, Any]] = {}
     count, bad, text_bytes, chars = 0, 0, 0, 0
@@ -188,7 +188,7 @@ def _make(
                 quarantine.finish()
             assert row_meta is not None
             for key, use in uses.items():
-                about = {"parameters": dict(use.parameters), "model_sha256": attributes.model_sha256(use),
+                about = {"parameters": use.identity, "model_sha256": attributes.model_sha256(use),
                          "unicode": unicodedata.unidata_version}
                 made[key] = outs[key].finish({**common, "key": key, "rows_digest": row_meta["digest"], "info": about})
     except _Stop as stop:

@@ -14,7 +14,7 @@ from mixer import sidecars
 from mixer.documents import canonical_json
 from mixer.errors import StorageError
 from taggers import registry
-from taggers.declare import Use, load
+from taggers.declare import MODEL, MODEL_SHA256, Use, load
 
 # Start and end count code points of the text, bytes the UTF-8 between them.
 SPANS = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64()), ("bytes", pa.int64()),
@@ -54,6 +54,10 @@ def _absent(uri: str, name: str, size: int) -> pa.Array:
 
 def model_sha256(use: Use) -> str | None:
     """Hex sha256 of the tagger's model file; None for a tagger without a model."""
+    if use.parameters.get(MODEL) is not None:
+        given: str | None = use.parameters[MODEL_SHA256]
+        assert given is not None, "mixer.models.resolve finds it"
+        return given
     return _model_sha256(use.tagger.model) if use.tagger.model else None
 
 

@@ -41,10 +41,7 @@ def find(recipe: Recipe, recipe_uri: str, work: str) -> Corpus:
 
     A relative corpus is relative to the recipe file.
     """
-    base = recipe.corpus
-    if storage.is_local(base) and not base.startswith(("/", "file://")):
-        base = storage.join(storage.absolute(recipe_uri).rpartition("/")[0] or "/", base)
-    workspace = open_workspace(work, base)
+    workspace = open_workspace(work, storage.beside(recipe_uri, recipe.corpus))
     owner: dict[str, str] = {}
     shards, wrong = [], []
     for source in recipe.sources:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from typing import Any, Literal, cast
 
-from mixer import yamls
+from mixer import storage, yamls
 from mixer.errors import Mistake, RecipeError
 from mixer.recipe_reference import (
     DEDUP,
@@ -29,7 +29,7 @@ from mixer.recipe_reference import (
 )
 from mixer.yamls import Items, Node, Scalar, Section
 from taggers import registry
-from taggers.declare import Column, Tagger, Use
+from taggers.declare import MODEL, MODEL_SHA256, Column, Tagger, Use
 
 RuleKind = Literal["min", "max", "is", "in", "not_in"]
 RuleValue = int | Decimal | str | bool | tuple[int | Decimal | str | bool, ...]
@@ -177,6 +177,9 @@ def warnings(recipe: Recipe, file: str = "") -> list[Mistake]:
         at = ("taggers", use.tagger.name)
         if use.tagger.name not in used:
             notes.add(_line(root, *at), at, "", "no rule uses this tagger", "remove it")
+        if use.parameters.get(MODEL) is not None and use.parameters[MODEL_SHA256] is None:
+            notes.add(_line(root, *at, MODEL), (*at, MODEL), "", "a model without its sha256",
+                      f"add `{MODEL_SHA256}: …`, or another file in its place makes another mixture")
     return sorted(notes.mistakes, key=lambda mistake: mistake.line)
 
 
@@ -583,9 +586,14 @@ def _parameters(
             otherwise = f"the parameters are {', '.join(known)}" if known else "remove it: there are no parameters"
             notes.add(node.lines[name], where, "", "unknown parameter", _did_you_mean(name, known, otherwise))
             continue
-        value = _parameter(notes, each, declared[name], where)
+        if name == MODEL_SHA256:
+            value: object = _sha256(notes, each, where)
+        else:
+            value = _parameter(notes, each, declared[name], where)
         if value is None:
             continue
+        if name == MODEL:
+            _check_uri(notes, each.line, where, value)
         for item in value if isinstance(value, list) and name in values else ():
             if item not in values[name]:
                 notes.add(each.line, where, item, "unknown value", _did_you_mean(item, values[name]))
@@ -618,6 +626,14 @@ def _parameter(notes: _Notes, node: Node, default: object, path: str) -> object:
     return value
 
 
+def _sha256(notes: _Notes, node: Node, path: str) -> str | None:
+    if isinstance(node, Scalar) and re.fullmatch("[0-9a-f]{64}", node.raw):
+        return node.raw
+    if not isinstance(node, yamls.Unusable):
+        notes.add(node.line, path, _found(node), "not a sha256", "write 64 digits of 0-9 and a-f, as sha256sum does")
+    return None
+
+
 def _registered(name: str) -> Tagger:
     tagger = registry.find_tagger(name)
     assert tagger is not None, name  # METHODS names no other
@@ -636,6 +652,7 @@ def _check_together(notes: _Notes, root: Section, fields: Mapping[str, Any]) -> 
     sources: tuple[Source, ...] = fields["sources"] or ()
     _check_policy(notes, root, fields, sources)
     _check_counter(notes, root, fields)
+    _check_uri(notes, _line(root, "corpus"), "corpus", fields["corpus"])
     _check_prefer(notes, root, fields["prefer"] or ())
     _check_globs(notes, root, sources)
     _check_rules(notes, root, fields["keep"] or (), sources)
@@ -667,6 +684,12 @@ def _check_policy(notes: _Notes, root: Section, fields: Mapping[str, Any], sourc
             change = f"raise them by {_shown(gap)}" if gap > 0 else f"lower them by {_shown(-gap)}"
             line = _line(root, "sources")
             notes.add(line, "sources", "", f"the weights sum to {_shown(total)}, not 1", f"{change} in all")
+
+
+def _check_uri(notes: _Notes, line: int, path: str, uri: object) -> None:
+    """Without the value: the recipe is copied into the mixture, and its mistakes go to a terminal and a log."""
+    if isinstance(uri, str) and storage.carries_credentials(uri):
+        notes.add(line, path, "", "a URI that carries credentials", "take them out: the usual chain finds them")
 
 
 def _check_counter(notes: _Notes, root: Section, fields: Mapping[str, Any]) -> None:

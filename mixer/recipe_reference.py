@@ -216,6 +216,7 @@ WARNINGS = (
     "A source whose `about` names no `license`.",
     "A source of weight 0: it takes part in dedup, and nothing of it is in the mixture.",
     "Parameters of a tagger that no rule uses.",
+    "A `model` without its `sha256`.",
 )
 
 
@@ -236,8 +237,9 @@ _INTRODUCTION = """\
 
 # Recipes
 
-A recipe is one YAML file. It is data: it makes no code run and opens no file but its shards, so one from a stranger is
-safe to read. `solera lint` checks it without any data and names all its mistakes at once, each with its line.
+A recipe is one YAML file. It is data: it makes no code run and opens no file but its shards and models, so one from a
+stranger is safe to read. `solera lint` checks it without any data and names all its mistakes at once, each with its
+line.
 
 The YAML is strict: a key stands once, and there are no anchors, aliases, tags or second documents. `no`, `on` and dates
 are text. Digits may be grouped (`6_000_000`), and numbers are exact: 0.1 is a tenth. Nothing is ignored: an unknown key

@@ -22,6 +22,8 @@ from mixer import remote
 from mixer.errors import StorageError
 from mixer.remote import Stat as Stat
 
+carries_credentials = remote.carries_credentials
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What is written to a store is held in memory up to this size, as most sidecars are, and above it in a temporary file.
 _SPOOLED = 8 << 20
@@ -50,6 +52,13 @@ def absolute(uri: str) -> str:
         elif part != ".":
             plain.append(part)
     return f"{scheme}://{'/'.join([bucket, *plain])}"
+
+
+def beside(file: str, uri: str) -> str:
+    """The URI, absolute; a relative path starts at the folder of `file`, wherever that is."""
+    if is_local(uri) and not uri.startswith(("/", "file://")):
+        uri = join(absolute(file).rpartition("/")[0] or "/", uri)
+    return absolute(uri)
 
 
 def join(base: str, *parts: str) -> str:

@@ -9,6 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# The parameters of a tagger whose model a recipe may name: where it lies, which says nothing about what is measured,
+# and its sha256, which does. Both null: the model that comes with the tagger.
+MODEL = "model"
+MODEL_SHA256 = "sha256"
+
 COLUMN_TYPES = ("int64", "float64", "float32", "bool", "string", "key128", "spans")
 
 
@@ -46,7 +51,8 @@ class Tagger:
     columns: tuple[Column, ...]
     parameters: Mapping[str, Any]  # every parameter with its default
     family: Family | None = None
-    model: str | None = None  # "module:function" that gives the hex sha256 of the model, if there is one: () -> str
+    model: str | None = None  # "module:function" that gives the hex sha256 of the model it comes with: () -> str
+    check: str | None = None  # "module:function" (parameters) -> None; ValueError if it cannot run with its model
 
     @property
     def key(self) -> str:
@@ -77,9 +83,15 @@ class Use:
         return self.tagger.all_columns(self.parameters)
 
     @property
+    def identity(self) -> dict[str, Any]:
+        """The parameters that decide what is measured: all but where the model lies, and its sha256 if it has one."""
+        return {name: value for name, value in self.parameters.items()
+                if name != MODEL and (name, value) != (MODEL_SHA256, None)}
+
+    @property
     def parameters_digest(self) -> str:
-        """Hex sha256 of the parameters as canonical JSON."""
-        text = json.dumps(dict(self.parameters), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        """Hex sha256 of the identity as canonical JSON."""
+        text = json.dumps(self.identity, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

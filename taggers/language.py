@@ -1,4 +1,4 @@
-"""The language of a text by fastText's lid.176.ftz."""
+"""The language of a text by fastText's lid.176.ftz, or by another model whose labels are language codes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from typing import Any
 
 import pyarrow as pa
 
+from taggers import fasttext_file
 from taggers.language_codes import LANGUAGE_CODES
 from taggers.text import TextBatch
+
+_ALL = -1  # of the labels, however many a model has
 
 
 def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
     """language.top, language.score and a language.<code> for each of `languages`; null for whitespace only.
 
-    `max_chars` is how many code points are read, None for all. The scores are the model's softmax as float32.
+    `max_chars` is how many code points are read, None for all. `model` is a local path, None for lid.176.ftz. The
+    scores are the model's softmax as float32.
     """
     asked: list[str] = parameters["languages"]
+    model: str | None = parameters.get("model")
     unknown = sorted(set(asked) - set(LANGUAGE_CODES))
     if unknown:
         raise ValueError(f"language: lid.176 knows no {', '.join(unknown)}; see taggers/language_codes.py")
@@ -28,7 +33,7 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
     scores: list[float | None] = []
     others: dict[str, list[float | None]] = {code: [] for code in asked}
     for document in range(len(batch)):
-        found = predict(_head(batch, document, parameters["max_chars"]), 176 if asked else 1)
+        found = predict(_head(batch, document, parameters["max_chars"]), _ALL if asked else 1, model)
         tops.append(next(iter(found), None))
         scores.append(next(iter(found.values()), None))
         for code, column in others.items():
@@ -37,7 +42,16 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
     return columns | {f"language.{code}": pa.array(column, pa.float32()) for code, column in others.items()}
 
 
-def predict(text: str, most: int) -> dict[str, float]:
+def check(parameters: Mapping[str, Any]) -> None:
+    """ValueError where the model is no whole fastText model, or has no label for a language that is asked for."""
+    known = fasttext_file.labels(parameters["model"])
+    missing = [code for code in parameters["languages"] if code not in known]
+    if missing:  # else it would have the probability 0 in every text
+        raise ValueError(f"this model knows no {', '.join(missing)}; its labels are "
+                         f"{', '.join(known[:20])}" + (f" and {len(known) - 20} more" if len(known) > 20 else ""))
+
+
+def predict(text: str, most: int, model: str | None = None) -> dict[str, float]:
     """Up to `most` language codes with their probabilities, best first; empty for whitespace only."""
     if not text or text.isspace():
         return {}
@@ -45,7 +59,7 @@ def predict(text: str, most: int) -> dict[str, float]:
     line = text.replace("\n", " ").replace("</s>", " ") + "\n"
     # The binding below fasttext's predict(), which would refuse newlines and then do this. 0.0 is the threshold.
     # Probabilities sum to a little over 1, as fastText adds 0.00001 to each.
-    found = _model().f.predict(line, most, 0.0, "strict")
+    found = _model(model).f.predict(line, most, 0.0, "strict")
     return {label.removeprefix("__label__"): min(score, 1.0) for score, label in found}
 
 
@@ -56,11 +70,11 @@ def model_digest() -> str:
 
 
 @functools.cache
-def _model() -> Any:
+def _model(path: str | None = None) -> Any:
     """The model, loaded once in a process, because it cannot be pickled."""
     import fasttext
 
-    return fasttext.load_model(str(_model_path()))
+    return fasttext.load_model(path or str(_model_path()))
 
 
 def _model_path() -> Path:

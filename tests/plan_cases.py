@@ -138,7 +138,7 @@ def write_sidecar(corpus: Corpus, shard: str, use: Use, values: Mapping[str, Seq
     entry = of_rows[shard]
     meta = {"key": key, "shard": shard, "shard_bytes": stat.bytes, "shard_token": stat.token,
             "shard_sha256": entry.sha256, "rows_digest": entry.digest,
-            "info": {"parameters": dict(use.parameters), "model_sha256": attributes.model_sha256(use),
+            "info": {"parameters": use.identity, "model_sha256": attributes.model_sha256(use),
                      "unicode": "15.0.0"}}
     return entry_of(shard, stat, sidecars.write(place.sidecar(key, shard), pa.table(dict(values), schema=schema), meta))
 

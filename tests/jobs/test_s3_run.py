@@ -117,7 +117,7 @@ def test_what_cannot_be_done_is_one_clear_line(s3: Bucket, tmp_path: Path) -> No
         (["lint", "s3://no-such-bucket/r.yaml"],
          "solera: s3://no-such-bucket/r.yaml: there is no bucket no-such-bucket; correct its name, or make it"),
         (["audit", f"s3://{secret}@bucket/out"], "solera: a s3:// URI carries credentials; take them out"),
-        (["audit", f"{s3.uri}/out"], f"solera: {s3.uri}/out/manifest.json"),
+        (["audit", f"{s3.uri}/out"], f"solera: {s3.uri}/out: no mixture is here"),
     ):
         found = solera(s3, tmp_path, *arguments)
         assert found.returncode == 2 and found.stdout == "" and "sekret" not in found.stderr

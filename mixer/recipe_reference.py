@@ -169,7 +169,8 @@ SOURCE = Vocabulary(
 RULE = Vocabulary(
     title="Keep",
     doc="Each bound is one rule, in the order of the file: `words.count: {min: 50, max: 100_000}` is two. A document "
-    "whose value is missing fails the rule. Whole-number columns take whole numbers. All are in `solera taggers`.",
+    "whose value is missing fails the rule. Whole-number columns take whole numbers. All are in `solera taggers`; what "
+    "`solera import` read is `dolma.EXPERIMENT.ATTRIBUTE.score`, the first span's, or `.count`, the number of spans.",
     keys=(
         Key("min", "bound", "The value is this or more. Numbers only.", None),
         Key("max", "bound", "The value is this or less. Numbers only.", None),

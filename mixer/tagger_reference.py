@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taggers.registry import TAGGERS
+from taggers.registry import DOLMA_MEASURES, TAGGERS
 
 
 def markdown() -> str:
@@ -26,7 +26,12 @@ def markdown() -> str:
             lines += [f"| `{family.prefix}CODE` | {family.type} | {_cell(family.doc)} |", "",
                       f"CODE is one of: {', '.join(family.values)}."]
         lines.append("")
-    return "\n".join(lines)
+    lines += ["## Imported", "",
+              "`dolma.EXPERIMENT.ATTRIBUTE.` and one of these, of what `solera import` read of the dolma toolkit's "
+              "[attribute files](formats.md#attribute-files-of-the-dolma-toolkit).", "",
+              "| column | type | what it is |", "|---|---|---|"]
+    lines += [f"| `….{measure}` | {kind} | {_cell(doc)} |" for measure, (kind, doc) in DOLMA_MEASURES.items()]
+    return "\n".join([*lines, ""])
 
 
 def _cell(text: str) -> str:

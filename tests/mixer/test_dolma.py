@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_cases import case, opened, recipe_text, write_sidecar
 from plan_oracle import Doc
@@ -146,7 +146,7 @@ def tagged_docs(draw: Any) -> list[tuple[str, dict[str, list[list[Any]]]]]:
     return docs
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(docs=tagged_docs())
 def test_what_is_imported_is_what_the_file_says_and_is_exported_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, docs: list[tuple[str, dict[str, list[list[Any]]]]]
@@ -266,7 +266,7 @@ def test_a_column_that_no_shard_has_is_an_error_which_says_what_there_is() -> No
 # ---- export
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(values=st.lists(st.tuples(st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1)),
                                  st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))), max_size=6))
 def test_numbers_come_back_as_they_were(

@@ -76,6 +76,8 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("--master", help="Spark master (default: local on all cores, each task tried four times)")
         made.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE",
                           help="a Spark setting; repeatable")
+        made.add_argument("--pack", action="store_true",
+                          help="send this installation along to a cluster whose executors have none")
 
     def tagging(made: argparse.ArgumentParser) -> None:
         made.add_argument("--max-bad-share", type=_share, default=0.01, metavar="SHARE",
@@ -136,6 +138,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("source", metavar="SOURCE", help="the document's own source")
     made.add_argument("id", metavar="ID", help="the document's own id")
     work(made)
+    made = command("pack", _pack, "Make the archive that brings Solera to executors which have none.")
+    made.add_argument("--out", metavar="FILE", help="the archive's file, ending in .tar.gz (default: in the cache)")
     command("taggers", _taggers, "List the taggers, and the columns that a recipe's rules may name.")
     return top
 
@@ -271,6 +275,15 @@ def _explain(options: Any) -> int:
     return 0
 
 
+def _pack(options: Any) -> int:
+    from jobs import report
+    from jobs.pack import pack
+
+    found = pack(options.out, _say(options))
+    _print(options, found.__dict__, lambda: report.pack_text(found))
+    return 0
+
+
 def _taggers(options: Any) -> int:
     from taggers.registry import TAGGERS
 
@@ -316,10 +329,27 @@ def _engine(options: Any, corpus: Corpus) -> Iterator[Engine]:
     from jobs.engine import engine
 
     conf = dict(_setting(each) for each in getattr(options, "conf", []))
+    if options.pack:
+        conf = _packed(options, conf)
     log = os.path.join(os.path.abspath(DEFAULT_WORK) if "://" in corpus.workspace.logs else corpus.workspace.logs,
                        "spark.log")
-    with engine(getattr(options, "master", None), conf, log, options.quiet or options.json) as made:
+    shared = [corpus.workspace.root]
+    with engine(getattr(options, "master", None), conf, log, options.quiet or options.json, shared) as made:
         yield made
+
+
+def _packed(options: Any, conf: dict[str, str]) -> dict[str, str]:
+    """The settings with the archive of this installation, made now unless it is in the cache."""
+    from jobs.cluster import with_archive
+    from jobs.pack import pack
+    from jobs.spark import is_local, is_submitted
+
+    if not is_submitted() and is_local(options.master or conf.get("spark.master") or "local"):
+        from mixer.errors import BadInput
+
+        raise BadInput("--pack is for the executors of a cluster, and Spark would run on this machine",
+                       remedy="leave it out, or name the cluster with --master")
+    return with_archive(conf, pack(say=_say(options)).path)
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -55,6 +56,7 @@ def find_set(related: Relation, name: str, corpus: Corpus, entries: dict[str, En
     place = corpus.workspace
     shards = [shard.path for shard in corpus.shards]
     with engine.watched(f"dedup {related.method.use}") as spark:
+        partitions(spark, sum(entries[shard].rows for shard in shards), engine.slots)
         # 1. (shard, row, key) of every row that has a key; keys travel, texts do not.
         sizes = [entries[shard].rows + 1000 for shard in shards]  # an empty file costs something too
         bins = packing.pack([(number, shard, entries[shard].digest) for number, shard in enumerate(shards)], sizes,
@@ -86,6 +88,12 @@ def find_set(related: Relation, name: str, corpus: Corpus, entries: dict[str, En
     )
     clusters.put_set(place, found)
     return found
+
+
+def partitions(spark: Any, rows: int, slots: int) -> None:
+    """Nothing; sets how many partitions the next shuffles of so many rows have, unless the user has."""
+    if not spark.sparkContext.getConf().contains("spark.sql.shuffle.partitions"):
+        spark.conf.set("spark.sql.shuffle.partitions", packing.shuffle_partitions(rows, slots))
 
 
 def _read_keys(place: Workspace, key: str, column: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

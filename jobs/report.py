@@ -8,7 +8,9 @@ from typing import Any
 
 from jobs import tables
 from jobs.build import BuildSummary
+from jobs.cluster import job_file
 from jobs.dedup import DedupSummary
+from jobs.pack import FOLDER, Packed
 from jobs.tag import TagSummary
 from mixer.audit import Check
 from mixer.corpus import Corpus
@@ -129,6 +131,19 @@ def audit_text(folder: str, checks: Sequence[Check]) -> str:
     lines.append(f"{folder}: {failed} of {len(checks)} checks failed; this is not the mixture that its manifest "
                  "describes" if failed else f"{folder}: all {len(checks)} checks hold")
     return "\n".join(lines)
+
+
+def pack_text(found: Packed) -> str:
+    about = found.about
+    return "\n".join([
+        f"{found.path}: {tables.megabytes(found.bytes)}, {found.files:,} files of {len(about['packages'])} packages "
+        f"{'written' if found.made else '(there already)'}",
+        f"for executors with {about['implementation']} {about['python']} on {about['platform']}; Spark's own files are "
+        "not in it",
+        f"next: spark-submit --master MASTER --archives {shlex.quote(found.path)}#{FOLDER} "
+        f"{shlex.quote(job_file('run'))} RECIPE --work URI --out URI",
+        "  or: solera run RECIPE --work URI --out URI --master MASTER --pack",
+    ])
 
 
 def explain_text(found: dict[str, Any], text: str) -> str:

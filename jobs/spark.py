@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jobs.cluster import archive_settings
 from jobs.java import java_home
 from mixer import errors
 
@@ -44,7 +45,10 @@ def session(
 
     if SparkContext._active_spark_context is not None:
         yield SparkSession.builder.getOrCreate()
-    elif "PYSPARK_GATEWAY_PORT" in os.environ:
+    elif is_submitted():
+        if master is not None:
+            raise errors.BadInput("--master after the job's file is not Spark's", value=master,
+                                  remedy="spark-submit decides about the master: give it before the file")
         with _submitted(conf, app_name) as spark:
             yield spark
     else:
@@ -62,11 +66,19 @@ def failures(spark: SparkSession) -> Iterator[None]:
 def reason(text: str) -> str:
     """Why a job failed, from Spark's long account of it. The message of a SoleraError comes back as it was raised."""
     raised = _python_error(text)
-    if raised is not None:
+    if raised is not None and "PYTHON_VERSION_MISMATCH" not in raised:
         kind, _, message = raised.partition(": ")
         module, _, name = kind.rpartition(".")
         ours = module == errors.__name__ and isinstance(getattr(errors, name, None), type)
         return message if ours and message else f"a task failed with {raised}"
+    version = re.search(r"PYTHON_VERSION_MISMATCH[^\n]* different version[^\d]*([\d.]+)[^\d]*([\d.]*\d)", text)
+    if version is not None:
+        return (f"the executors run Python {version[1]} and the driver {version[2]}; name one of the same minor "
+                "version with --conf spark.pyspark.python=PATH")
+    program = re.search(r'Cannot run program "([^"]+)"', text)
+    if program is not None:
+        return (f"the executors have no {program[1]} to run Python tasks with; name theirs with "
+                "--conf spark.pyspark.python=PATH")
     crash = re.search(r"Fatal Python error: [^\n]+", text)  # written by the fault handler
     if crash is not None:
         return f"a Python worker crashed each time it was tried ({crash[0]})"
@@ -98,8 +110,7 @@ def settings(master: str | None, conf: Mapping[str, str], app_name: str, cores: 
     # local[N] alone fails the whole job when a single Python worker is killed; the 4 is how often a task is tried.
     master = conf.get("spark.master") or master or f"local[{cores},4]"
     chosen = {"spark.master": master, "spark.app.name": app_name, **_everywhere()}
-    if is_local(master):
-        chosen |= _on_this_machine(cores)
+    chosen |= _on_this_machine(cores) if is_local(master) else _on_a_cluster() | archive_settings(conf)
     # Options for Java add up instead: with ours gone, Spark would write to the terminal again.
     java = "spark.driver.extraJavaOptions"
     log4j2 = Path(__file__).with_name("log4j2.properties").absolute().as_uri()  # a URI has no blanks to quote
@@ -133,12 +144,24 @@ def _on_this_machine(cores: int) -> dict[str, str]:
         "spark.driver.bindAddress": "127.0.0.1",
         # The one JVM is driver and executor. Texts stay in Python, so that it holds no more than shuffles of keys.
         "spark.driver.memory": "2g",
-        # The default of 200 is for clusters: on a few cores it is mostly the cost of starting tasks. Sorts that
-        # don't fit in memory spill, and Spark merges what turns out small.
-        "spark.sql.shuffle.partitions": str(max(8, 4 * cores)),
         # Shuffles and spills go where the system's temporary files go: TMPDIR moves them.
         "spark.local.dir": tempfile.gettempdir(),
     }
+
+
+def _on_a_cluster() -> dict[str, str]:
+    return {
+        # A machine whose disk is full fails task after task in no time; without this it alone would fail the job.
+        "spark.excludeOnFailure.enabled": "true",
+        # Several executors of one machine: one of them that fails does not speak for the rest.
+        "spark.excludeOnFailure.task.maxTaskAttemptsPerNode": "3",
+        "spark.excludeOnFailure.stage.maxFailedExecutorsPerNode": "4",
+    }
+
+
+def is_submitted() -> bool:
+    """Whether spark-submit has started this process, and with it the JVM."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
 
 
 def is_local(master: str) -> bool:
@@ -174,16 +197,33 @@ def _submitted(conf: Mapping[str, str], app_name: str) -> Iterator[SparkSession]
 
     SparkContext._ensure_initialized()  # so that SparkConf sees what spark-submit was given
     given = SparkConf()
-    for name, value in {"spark.app.name": app_name, **_everywhere()}.items():
-        given.setIfMissing(name, value)
     for name, value in conf.items():
         given.set(name, value)
+    whole = dict(given.getAll())
+    ours = {"spark.app.name": app_name, **_everywhere()}
+    if not is_local(whole["spark.master"]):
+        given.setAll(list(archive_settings(whole).items()))
+        ours |= _on_a_cluster()
+    for name, value in ours.items():
+        given.setIfMissing(name, value)
+    if "spark.log.level" not in whole:
+        _quiet()
     with _own_interrupt():
-        spark = SparkSession.builder.config(conf=given).getOrCreate()
+        with _readable("what stands above"):
+            spark = SparkSession.builder.config(conf=given).getOrCreate()
         try:
             yield spark
         finally:
             within(60, spark.stop)
+
+
+def _quiet() -> None:
+    """Nothing; has the JVM log errors only, before Spark says in a hundred lines that it starts."""
+    from pyspark import SparkContext
+
+    jvm: Any = SparkContext._jvm
+    level = jvm.org.apache.logging.log4j.Level.ERROR
+    jvm.org.apache.logging.log4j.core.config.Configurator.setRootLevel(level)
 
 
 @contextlib.contextmanager
@@ -193,7 +233,7 @@ def _launched(chosen: Mapping[str, str], log_file: Path) -> Iterator[SparkSessio
 
     conf = SparkConf(loadDefaults=False).setAll(list(chosen.items())).set(_LOG, str(log_file.absolute()))
     with _own_interrupt(), contextlib.ExitStack() as stack:
-        with _environment(_for_the_jvm(chosen["spark.master"], os.environ)):
+        with _environment(_for_the_jvm(chosen, os.environ)):
             gateway = _launch(conf, log_file)
             stack.callback(_end, gateway)
             with _readable(str(log_file)):
@@ -204,21 +244,26 @@ def _launched(chosen: Mapping[str, str], log_file: Path) -> Iterator[SparkSessio
         yield spark
 
 
-def _for_the_jvm(master: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment that the JVM starts with, and the Python workers after it, where it differs from ours."""
-    chosen = {
+def _for_the_jvm(chosen: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment that the JVM starts with, and the Python workers after it, where it differs from ours.
+
+    Executors run this same Python with its packages, not whatever `python3` is on their PATH; where an archive brings
+    the packages, any of the same minor version will do.
+    """
+    ours = sys.executable if not archive_settings(chosen) else f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    result = {
         "JAVA_HOME": java_home(environ).home,
-        # Workers run this same Python with its packages, not whatever `python3` is on their PATH.
-        "PYSPARK_PYTHON": environ.get("PYSPARK_PYTHON") or sys.executable,
+        "PYSPARK_PYTHON": chosen.get("spark.pyspark.python") or environ.get("PYSPARK_PYTHON") or ours,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
     }
-    if is_local(master):
+    if is_local(chosen["spark.master"]):
         # Workers find our packages also in a checkout that is not installed.
         root = str(Path(__file__).absolute().parent.parent)
-        chosen["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environ.get("PYTHONPATH")]))
+        result["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environ.get("PYTHONPATH")]))
         # Java asks for the address of the host's own name, and fails where nothing resolves it, unless told.
-        chosen["SPARK_LOCAL_IP"] = environ.get("SPARK_LOCAL_IP") or "127.0.0.1"
-        chosen["SPARK_LOCAL_HOSTNAME"] = environ.get("SPARK_LOCAL_HOSTNAME") or "localhost"
-    return chosen
+        result["SPARK_LOCAL_IP"] = environ.get("SPARK_LOCAL_IP") or "127.0.0.1"
+        result["SPARK_LOCAL_HOSTNAME"] = environ.get("SPARK_LOCAL_HOSTNAME") or "localhost"
+    return result
 
 
 def _launch(conf: SparkConf, log_file: Path) -> Any:

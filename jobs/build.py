@@ -103,6 +103,7 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
               frozenset(names) - set(finished), corpus.arguments)
     written = [*finished.values()]
     if job.todo and emitted_docs(plan):
+        engine.check_seen(storage.join(out, "building.json"))
         if recipe.order == "shuffled":
             written += _shuffled(job, plan, engine)
         else:

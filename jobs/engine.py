@@ -46,6 +46,16 @@ class Engine:
             self._spark = spark
         return self._spark
 
+    def check_seen(self, uri: str) -> None:
+        """Nothing; JobFailed where a cluster's executors do not see this file as it is here."""
+        from jobs import cluster
+        from jobs.spark import failures, is_local
+
+        spark = self.spark
+        if not is_local(str(spark.sparkContext.master)):
+            with failures(spark):
+                cluster.check_shared(spark, uri)
+
     def _say(self, line: str) -> None:
         if not self.quiet:
             print(line, file=sys.stderr, flush=True)

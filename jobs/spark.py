@@ -79,6 +79,9 @@ def reason(text: str) -> str:
     if program is not None:
         return (f"the executors have no {program[1]} to run Python tasks with; name theirs with "
                 "--conf spark.pyspark.python=PATH")
+    if raised is None and "No space left on device" in text:
+        return ("a disk is full where Spark keeps its shuffle files; make room there, or name another folder with "
+                "--conf spark.local.dir=PATH (SPARK_LOCAL_DIRS on the workers of a cluster)")
     crash = re.search(r"Fatal Python error: [^\n]+", text)  # written by the fault handler
     if crash is not None:
         return f"a Python worker crashed each time it was tried ({crash[0]})"
@@ -113,8 +116,8 @@ def settings(master: str | None, conf: Mapping[str, str], app_name: str, cores: 
     chosen |= _on_this_machine(cores) if is_local(master) else _on_a_cluster() | archive_settings(conf)
     # Options for Java add up instead: with ours gone, Spark would write to the terminal again.
     java = "spark.driver.extraJavaOptions"
-    log4j2 = Path(__file__).with_name("log4j2.properties").absolute().as_uri()  # a URI has no blanks to quote
-    return chosen | dict(conf) | {java: f"-Dlog4j2.configurationFile={log4j2} {conf.get(java, '')}".strip()}
+    ours = f"-Dlog4j2.configurationFile={_log4j2('log4j2')}"
+    return chosen | dict(conf) | {java: f"{ours} {conf.get(java, '')}".strip()}
 
 
 def _everywhere() -> dict[str, str]:
@@ -218,12 +221,17 @@ def _submitted(conf: Mapping[str, str], app_name: str) -> Iterator[SparkSession]
 
 
 def _quiet() -> None:
-    """Nothing; has the JVM log errors only, before Spark says in a hundred lines that it starts."""
+    """Nothing; has the JVM say errors only. spark-submit's own default is a hundred lines to say that it starts."""
     from pyspark import SparkContext
 
     jvm: Any = SparkContext._jvm
-    level = jvm.org.apache.logging.log4j.Level.ERROR
-    jvm.org.apache.logging.log4j.core.config.Configurator.setRootLevel(level)
+    # Spark would load its default over what is set before it first logs something.
+    jvm.org.apache.spark.SparkConf(False).initializeLogIfNecessary(False)
+    jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure(jvm.java.net.URI(_log4j2("log4j2-errors")))
+
+
+def _log4j2(name: str) -> str:
+    return Path(__file__).with_name(f"{name}.properties").absolute().as_uri()  # a URI has no blanks to quote
 
 
 @contextlib.contextmanager

@@ -260,3 +260,18 @@ def restore(made: Made, name: str) -> None:
     data = (made.out / name).read_bytes()
     whole["build"]["files"][name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     (made.out / "manifest.json").write_text(json.dumps(whole))
+
+
+def write_pages(folder: Path, shards: int, docs: int) -> None:
+    """Shards of pages, no two the same, in a folder: enough text for seconds of work, made in no time."""
+    folder.mkdir(parents=True)
+    # Sentences from a small stock.
+    stock = [" ".join(WORDS[hash_of(line, word) % len(WORDS)] for word in range(12)) + ".\n" for line in range(500)]
+    for shard in range(shards):
+        lines = []
+        for row in range(docs):
+            start = hash_of(shard, row)
+            text = f"{shard} {row} " + "".join(stock[(start + line * 7) % 500] for line in range(20 + start % 41))
+            lines.append(json.dumps({"id": f"{shard}-{row}", "source": "web", "text": text}).encode() + b"\n")
+        data = zstandard.ZstdCompressor(level=1).compress(b"".join(lines))
+        (folder / f"{shard:02d}.jsonl.zst").write_bytes(data)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import zstandard
-from mixtures import WORDS, Made, files, hash_of, write_recipe
+from mixtures import Made, files, write_pages, write_recipe
+from processes import command_of, descendants, is_zombie, open_files, processes
 
 from jobs.cli import main
 
@@ -43,17 +40,7 @@ shard_bytes: 1_500_000
 def reference(spark: object, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A corpus that takes seconds to tag and to build, and the mixture of it that nobody disturbed."""
     folder = tmp_path_factory.mktemp("crash")
-    (folder / "corpus/web").mkdir(parents=True)
-    # Pages of sentences from a small stock: quick to make up, and no two are the same.
-    stock = [" ".join(WORDS[hash_of(line, word) % len(WORDS)] for word in range(12)) + ".\n" for line in range(500)]
-    for shard in range(SHARDS):
-        lines = []
-        for row in range(DOCS):
-            start = hash_of(shard, row)
-            text = f"{shard} {row} " + "".join(stock[(start + line * 7) % 500] for line in range(20 + start % 41))
-            lines.append(json.dumps({"id": f"{shard}-{row}", "source": "web", "text": text}).encode() + b"\n")
-        data = zstandard.ZstdCompressor(level=1).compress(b"".join(lines))
-        (folder / f"corpus/web/{shard:02d}.jsonl.zst").write_bytes(data)
+    write_pages(folder / "corpus/web", SHARDS, DOCS)
     (folder / "recipe.yaml").write_text(RECIPE)
     made = Made(folder / "recipe.yaml", folder / "corpus", folder / "work", folder / "out")
     assert main(["run", str(made.recipe), "--work", str(made.work), "--out", str(made.out), "--quiet"]) == 0
@@ -106,15 +93,8 @@ class Running:
 
     def signal(self, number: int) -> None:
         """Signals the group. Python workers have a group of their own, and end when they notice; `ended` waits."""
-        self.below = self.descendants()
+        self.below = descendants(self.process.pid)
         os.killpg(self.process.pid, number)
-
-    def descendants(self) -> list[int]:
-        parents = dict(processes())
-        found = {self.process.pid}
-        while more := {pid for pid, parent in parents.items() if parent in found} - found:
-            found |= more
-        return sorted(found - {self.process.pid})
 
     def ended(self) -> tuple[int, str, str]:
         """(exit code, stdout, stderr), once it and everything below it has gone."""
@@ -125,37 +105,6 @@ class Running:
             assert time.monotonic() < end, "something below it lives on"
             time.sleep(0.05)
         return self.process.returncode, out, err
-
-
-def processes() -> Iterator[tuple[int, int]]:
-    """(process, its parent) of all."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError, IndexError):
-                yield int(entry.name), int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-
-
-def is_zombie(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return False
-
-
-def command_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def open_files(pid: int) -> list[str]:
-    found = []
-    with contextlib.suppress(OSError):
-        for entry in os.listdir(f"/proc/{pid}/fd"):
-            with contextlib.suppress(OSError):
-                found.append(os.readlink(f"/proc/{pid}/fd/{entry}"))
-    return found
 
 
 def test_nothing_is_lost_or_done_twice(reference: Made, tmp_path: Path) -> None:

@@ -349,4 +349,4 @@ def _python_error(text: str) -> str | None:
     after = re.split(r"\n\s*\n\tat |\n\s*JVM stacktrace:|\n\s*Driver stacktrace:|\n\tat ", after)[0]
     lines = after.splitlines()
     first = next((number for number, line in enumerate(lines) if line and not line[0].isspace()), None)
-    return None if first is None else "\n".join(lines[first:]).strip()
+    return None if first is None else re.sub(r"\s+SQLSTATE: \w+$", "", "\n".join(lines[first:]).strip())

@@ -19,7 +19,7 @@ from jobs.java import java_home
 
 Found = TypeVar("Found")
 
-PATIENCE = 180.0
+PATIENCE = 120.0
 ROOT = Path(__file__).absolute().parent.parent
 
 

@@ -248,6 +248,7 @@ def test_an_output_on_a_full_disk_is_not_published(
     cluster: Cluster, laptop: Made, tmp_path: Path, small_disk: Path
 ) -> None:
     made = Made(laptop.recipe, laptop.corpus, laptop.work, small_disk / "out")
+    (small_disk / "ballast").write_bytes(bytes(950_000))
     run = submit(cluster, "build", made, **WITH_PACKAGE)
     assert run.code() == 2
     assert "cannot write (No space left on device); nothing half-written was left" in run.out

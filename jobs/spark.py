@@ -67,6 +67,8 @@ def reason(text: str) -> str:
     """Why a job failed, from Spark's long account of it. The message of a SoleraError comes back as it was raised."""
     raised = _python_error(text)
     if raised is not None and "PYTHON_VERSION_MISMATCH" not in raised:
+        if re.search(r"No module named '(jobs|mixer|taggers)\b", raised):
+            return "an executor that joined later has no Solera; install it there, or send it along with --pack"
         kind, _, message = raised.partition(": ")
         module, _, name = kind.rpartition(".")
         ours = module == errors.__name__ and isinstance(getattr(errors, name, None), type)

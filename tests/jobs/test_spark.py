@@ -171,8 +171,31 @@ def test_a_cluster_keeps_its_own_settings() -> None:
             'Traceback (most recent call last):\n  File "a"\n    x\n    ^^\nKeyError: 1\n\n\tat a\nCaused by: b\n',
             "a task failed with KeyError: 1",
         ),
+        (
+            'Traceback (most recent call last):\n  File "a"\nOSError: [Errno 28] full\n SQLSTATE: 38000\n\tat a\n',
+            "a task failed with OSError: [Errno 28] full",
+        ),
+        (
+            "Traceback (most recent call last):\nModuleNotFoundError: No module named 'jobs.tag'\n\tat a\n",
+            "no Solera; install it there",
+        ),
+        (
+            'Traceback (most recent call last):\n  File "worker_util.py", line 93, in check_python_version\n'
+            "pyspark.errors.exceptions.base.PySparkRuntimeError: [PYTHON_VERSION_MISMATCH] Python in worker has "
+            "different version: 3.12 than that in driver: 3.11, PySpark cannot run with different minor versions.\n\tat a\n",
+            "the executors run Python 3.12 and the driver 3.11;",
+        ),
+        (
+            'most recent failure: Lost task 0.3 (TID 9) (h executor 3): java.io.IOException: Cannot run program '
+            '"/o/py": error=2, No such file or directory\n\tat a\n',
+            "the executors have no /o/py to run Python tasks with",
+        ),
+        (
+            "most recent failure: Lost task 0.3 (TID 9) (h executor 3): java.io.IOException: No space left on device\n",
+            "a disk is full where Spark keeps its shuffle files",
+        ),
     ],
 )
 def test_reasons(said: str, told: str) -> None:
     assert told in reason(said)
-    assert "\tat " not in reason(said)
+    assert "\tat " not in reason(said) and "SQLSTATE" not in reason(said)

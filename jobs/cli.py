@@ -155,8 +155,10 @@ def _demo(options: Any) -> int:
 
 def _run(options: Any) -> int:
     from jobs.run import run
+    from mixer import storage
 
     recipe, corpus = _opened(options)
+    storage.check_bucket(options.out)
     with _engine(options, corpus) as engine:
         found = run(recipe, corpus, options.out, engine, say=_say(options), where=options.where,
                     keep_broken=options.keep_broken, verify=options.verify, max_bad_share=options.max_bad_share)

@@ -28,6 +28,8 @@ def demo(options: Any, conf: dict[str, str], say: Any) -> int:
     A second demo in the same folder finds everything done, and one that was stopped goes on. A corpus that is whole is
     left as it is.
     """
+    if not storage.is_local(options.folder):
+        raise BadInput(f"{options.folder}: a demo is made on this machine; name a folder of it")
     folder = storage.absolute(options.folder)
     recipe_uri = storage.join(folder, "recipe.yaml")
     corpus_folder = storage.join(folder, "corpus")

@@ -6,6 +6,7 @@ SoleraError            exit code 2; names file, place, value and remedy
 ├── NotDone            a stage that must run first; says the command
 ├── JobFailed          a job that started and could not finish
 └── StorageError       a file that could not be listed, read or put
+    ├── FileMissing        because there is no such file in the store
     └── StoreUnavailable   because the store did not answer, however often it was asked
 
 An audit that ran and found something is no error: it is an answer, with exit code 1.
@@ -80,6 +81,10 @@ class JobFailed(SoleraError):
 
 class StorageError(SoleraError):
     """A file that could not be listed, read or put."""
+
+
+class FileMissing(StorageError):
+    """A file that is not in the store, where one was expected."""
 
 
 class StoreUnavailable(StorageError):

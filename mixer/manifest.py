@@ -262,6 +262,7 @@ def read(folder: str) -> dict[str, Any]:
     """The manifest of a mixture; an error where there is none, or it is not one."""
     uri = storage.join(folder, "manifest.json")
     if not storage.exists(uri):
+        storage.check_bucket(folder)
         raise BadInput(f"{folder}: no mixture is here (there is no manifest.json); a build puts it last, so one that "
                        "was cut off has none: run it again")
     try:

@@ -24,13 +24,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any, TypeVar
 
-from mixer.errors import BadInput, SoleraError, StorageError, StoreUnavailable
+from mixer.errors import BadInput, FileMissing, SoleraError, StorageError, StoreUnavailable
 
 Result = TypeVar("Result")
-
-
-class Missing(StorageError):
-    """There is no such file in the store."""
 
 
 class CutShort(Exception):
@@ -135,7 +131,7 @@ def scrub(text: str) -> str:
 def attempt(uri: str, doing: str, call: Callable[[], Result]) -> Result:
     """What `call` returns, tried again with growing pauses where the store is busy or the connection breaks.
 
-    Missing where there is no such file; StorageError at once where trying again is no use; StoreUnavailable
+    FileMissing where there is no such file; StorageError at once where trying again is no use; StoreUnavailable
     after `limits`. `doing` completes "cannot …".
     """
     began, tries, allowed = time.monotonic(), 0, limits()
@@ -227,7 +223,7 @@ def _final(uri: str, doing: str, error: Exception) -> Exception:
     if code == "NoSuchBucket" or "ContainerNotFound" in str(error):
         return StorageError(f"{uri}: there is no bucket {bucket_of(uri)}; correct its name, or make it")
     if status == 404 or isinstance(error, FileNotFoundError):
-        return Missing(f"{uri}: cannot {doing}: there is no such file; check the path")
+        return FileMissing(f"{uri}: cannot {doing}: there is no such file; check the path")
     if names & _NO_CREDENTIALS:
         return StorageError(f"{uri}: no credentials found: {_said(error)}; give them by the store's usual chain "
                             "(environment, ~/.aws or its like, the machine's role), to the driver and to every "
@@ -270,7 +266,7 @@ class Store:
     def stat(self, uri: str, path: str) -> Stat | None:
         try:
             info = attempt(uri, "look at it", lambda: self.files.info(path))
-        except Missing:
+        except FileMissing:
             return None
         return None if info.get("type") == "directory" else _stat_of(info)
 
@@ -278,7 +274,7 @@ class Store:
         """(path, stat) of each file whose path starts with `folder` and a slash."""
         try:
             found = attempt(uri, "list it", lambda: self.files.find(folder, detail=True))
-        except Missing:
+        except FileMissing:
             return
         for path, info in found.items():
             if path.startswith(folder + "/"):  # what only starts like the folder's name is not in it
@@ -313,18 +309,14 @@ class Store:
 
     def create(self, uri: str, path: str, data: bytes) -> bool:
         """Puts a file where there is none; says whether it did."""
-        lost = False
 
         def create() -> bool:
-            nonlocal lost
             try:
                 self.files.pipe_file(path, data, mode="create")
             except FileExistsError:
-                # Of a try whose answer was lost: it may be this one's own file.
-                return lost and bool(self.files.cat_file(path) == data)
-            except Exception:
-                lost = True
-                raise
+                # After a try whose answer was lost, by us or by the package below, it may be this one's own file. Of
+                # two that put the same bytes at once both may be told that they did.
+                return bool(self.files.cat_file(path) == data)
             return True
 
         # A store that cannot create only, overwrites: looked at before, it is at least seldom.
@@ -332,7 +324,7 @@ class Store:
 
     def remove(self, uri: str, paths: Iterable[str]) -> None:
         for path in paths:
-            with contextlib.suppress(Missing):
+            with contextlib.suppress(FileMissing):
                 attempt(uri, "remove it", lambda path=path: self.files.rm_file(path))  # type: ignore[misc]
 
 
@@ -342,7 +334,7 @@ class S3(Store):
     def stat(self, uri: str, path: str) -> Stat | None:
         try:
             head = self._ask(uri, "look at it", "head_object", path)
-        except Missing:
+        except FileMissing:
             return None
         return Stat(head["ContentLength"], head["ETag"].strip('"'))
 
@@ -413,7 +405,7 @@ class S3(Store):
             try:
                 self._ask(uri, "put it", "complete_multipart_upload", path, UploadId=upload,
                           MultipartUpload={"Parts": done})
-            except Missing:  # no such upload: an earlier try completed it, and its answer was lost
+            except FileMissing:  # no such upload: an earlier try completed it, and its answer was lost
                 if not self._is_mine(uri, path, mine):
                     raise StorageError(f"{uri}: cannot put it: the store has lost the upload; give the same command "
                                        "again") from None
@@ -451,7 +443,7 @@ class S3(Store):
     def _is_mine(self, uri: str, path: str, mine: str) -> bool:
         try:
             head = self._ask(uri, "look at it", "head_object", path)
-        except Missing:
+        except FileMissing:
             return False
         return bool(head["Metadata"].get(_MINE) == mine)
 
@@ -460,7 +452,7 @@ class S3(Store):
         for start in range(0, len(keys), REMOVED_AT_ONCE):
             bucket, some = keys[start][0], [{"Key": key} for _, key in keys[start : start + REMOVED_AT_ONCE]]
             if len(some) == 1:
-                with contextlib.suppress(Missing):
+                with contextlib.suppress(FileMissing):
                     self._ask(uri, "remove it", "delete_object", f"{bucket}/{some[0]['Key']}")
                 continue
             done = self._ask(uri, "remove it", "delete_objects", bucket, Delete={"Objects": some, "Quiet": True})

@@ -85,6 +85,12 @@ def exists(uri: str) -> bool:
     return stat(uri) is not None
 
 
+def check_bucket(uri: str) -> None:
+    """StorageError where there is no such bucket, or it may not be listed: known before hours are spent for it."""
+    if not is_local(uri):
+        remote.find(uri)[0].check_bucket(uri)
+
+
 def listing(base: str, under: str = "", hidden: bool = False) -> dict[str, Stat]:
     """Every file below base/under, as {path relative to base: Stat} in sorted order; empty where there is no folder.
 
@@ -163,7 +169,7 @@ def open_read(uri: str) -> IO[bytes]:
         found = store.stat(uri, path)
         if found is not None:
             return cast(IO[bytes], remote.Stream(store, uri, path, found))
-        store.check_bucket(uri)
+        check_bucket(uri)
         raise FileNotFoundError
     except FileNotFoundError:
         raise StorageError(f"{uri}: there is no such file; check the path") from None

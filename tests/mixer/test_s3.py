@@ -423,9 +423,10 @@ def asked(s3: Bucket, call: Callable[[], object], expected: str) -> None:
 def test_a_missing_bucket_is_named(s3: Bucket) -> None:
     uri = "s3://no-such-bucket-here/x"
     for call in (lambda: storage.read(uri), lambda: storage.put(uri, b""), lambda: storage.put_if_absent(uri, b""),
-                 lambda: storage.listing(uri)):
+                 lambda: storage.listing(uri), lambda: storage.check_bucket(uri)):
         asked(s3, call, "^s3://no-such-bucket-here/x: there is no bucket no-such-bucket-here; correct its name, or")
     asked(s3, lambda: storage.read(s3.uri + "/x"), f"^s3://{s3.name}/x: there is no such file; check the path")
+    storage.check_bucket(s3.uri + "/x")
 
 
 def test_no_credentials_is_told_with_where_they_are_looked_for(s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

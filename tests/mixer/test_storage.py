@@ -203,6 +203,14 @@ def test_absolute_paths_do_not_depend_on_the_current_folder(tmp_path: Path, monk
     assert storage.absolute("memory://") == "memory://"
 
 
+@pytest.mark.parametrize(("file", "uri", "absolute"), [
+    ("/a/r.yaml", "c", "/a/c"), ("/a/r.yaml", "../c/", "/c"), ("/a/r.yaml", "/c", "/c"), ("/a/r.yaml", "s3://b/c", "s3://b/c"),
+    ("s3://b/a/r.yaml", "c", "s3://b/a/c"), ("s3://b/a/r.yaml", "../c", "s3://b/c"), ("s3://b/r.yaml", ".", "s3://b"),
+    ("s3://b/r.yaml", "file:///c", "/c"), ("/r.yaml", "c", "/c")])
+def test_a_relative_path_starts_beside_the_file_that_says_it(file: str, uri: str, absolute: str) -> None:
+    assert storage.beside(file, uri) == absolute
+
+
 def test_an_unknown_scheme_says_what_to_install() -> None:
     with pytest.raises(StorageError, match=r"^nosuch://x: no file system for this scheme.*install"):
         storage.exists("nosuch://x")

@@ -38,7 +38,7 @@ class CutShort(Exception):
 BLOCK_BYTES = 8 << 20
 # A file up to this size is fetched whole: most sidecars are, and a Parquet reader asks three times.
 SMALL_BYTES = 1 << 20
-# Parquet's readers jump; where they do, no more is fetched than they ask for, but for a few requests in a row.
+# Where a reader jumps, as Parquet's do, it gets what it asks for and no block, but this much at least.
 JUMP_BYTES = 64 << 10
 # A file over two parts is uploaded in parts, PARTS_AT_ONCE of them in memory. S3 takes 10,000 parts, each of 5 MiB
 # or more.

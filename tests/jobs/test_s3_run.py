@@ -60,7 +60,7 @@ def solera(folder: Path, *arguments: str, **settings: str) -> subprocess.Complet
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache"), **settings}
     environ.pop("SOLERA_WORK", None)
     return subprocess.run([sys.executable, "-m", "jobs.cli", *arguments], cwd=folder, env=environ, capture_output=True,
-                          text=True, timeout=300)
+                          text=True, timeout=600)
 
 
 def mixture(s3: Bucket, prefix: str) -> dict[str, bytes]:

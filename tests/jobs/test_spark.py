@@ -182,7 +182,7 @@ def test_a_cluster_keeps_its_own_settings() -> None:
         (
             'Traceback (most recent call last):\n  File "worker_util.py", line 93, in check_python_version\n'
             "pyspark.errors.exceptions.base.PySparkRuntimeError: [PYTHON_VERSION_MISMATCH] Python in worker has "
-            "different version: 3.12 than that in driver: 3.11, PySpark cannot run with different minor versions.\n\tat a\n",
+            "different version: 3.12 than that in driver: 3.11, PySpark cannot run with both.\n\tat a\n",
             "the executors run Python 3.12 and the driver 3.11;",
         ),
         (

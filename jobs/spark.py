@@ -115,7 +115,7 @@ def settings(master: str | None, conf: Mapping[str, str], app_name: str, cores: 
     # local[N] alone fails the whole job when a single Python worker is killed; the 4 is how often a task is tried.
     master = conf.get("spark.master") or master or f"local[{cores},4]"
     chosen = {"spark.master": master, "spark.app.name": app_name, **_everywhere()}
-    chosen |= _on_this_machine(cores) if is_local(master) else _on_a_cluster() | archive_settings(conf)
+    chosen |= _on_this_machine(cores) if is_local(master) else _on_a_cluster(os.environ) | archive_settings(conf)
     # Options for Java add up instead: with ours gone, Spark would write to the terminal again.
     java = "spark.driver.extraJavaOptions"
     ours = f"-Dlog4j2.configurationFile={_log4j2('log4j2')}"
@@ -154,8 +154,10 @@ def _on_this_machine(cores: int) -> dict[str, str]:
     }
 
 
-def _on_a_cluster() -> dict[str, str]:
-    return {
+def _on_a_cluster(environ: Mapping[str, str]) -> dict[str, str]:
+    # How long a store is waited for is the same everywhere. Credentials are found on each machine, never sent.
+    stores = {f"spark.executorEnv.{name}": value for name, value in environ.items() if name.startswith("SOLERA_STORE_")}
+    return stores | {
         # A machine whose disk is full fails task after task in no time; without this it alone would fail the job.
         "spark.excludeOnFailure.enabled": "true",
         # Several executors of one machine: one of them that fails does not speak for the rest.
@@ -208,7 +210,7 @@ def _submitted(conf: Mapping[str, str], app_name: str) -> Iterator[SparkSession]
     ours = {"spark.app.name": app_name, **_everywhere()}
     if not is_local(whole["spark.master"]):
         given.setAll(list(archive_settings(whole).items()))
-        ours |= _on_a_cluster()
+        ours |= _on_a_cluster(os.environ)
     for name, value in ours.items():
         given.setIfMissing(name, value)
     if "spark.log.level" not in whole:

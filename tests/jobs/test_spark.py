@@ -152,8 +152,12 @@ def test_what_the_user_gave_wins() -> None:
     assert settings("local[2]", {"spark.master": "local[5]"}, "name", 3)["spark.master"] == "local[5]"
 
 
-def test_a_cluster_keeps_its_own_settings() -> None:
+def test_a_cluster_keeps_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOLERA_STORE_TRIES", "20")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "never sent")
     found = settings("spark://host:7077", {}, "name", cores=3)
+    assert found["spark.executorEnv.SOLERA_STORE_TRIES"] == "20"
+    assert "never sent" not in found.values()
     for name in ("spark.driver.host", "spark.driver.memory", "spark.sql.shuffle.partitions", "spark.local.dir"):
         assert name not in found
     assert is_local("local") and is_local("local[2,4]") and not is_local("local-cluster[2,1,1024]")

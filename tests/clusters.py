@@ -19,7 +19,7 @@ from jobs.java import java_home
 
 Found = TypeVar("Found")
 
-PATIENCE = 120.0
+PATIENCE = 300.0  # what takes 20 seconds on an idle machine takes minutes on a busy one
 ROOT = Path(__file__).absolute().parent.parent
 
 

@@ -19,7 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jobs import progress
 from jobs.engine import Engine
+from jobs.progress import Counts
 from mixer import draw, manifest, mixture, packing, rows, sidecars, storage, tree
 from mixer.corpus import Corpus
 from mixer.documents import ShardReader, canonical_json
@@ -73,7 +75,8 @@ class BuildSummary:
     made: int  # data shards written by this run
     kept: int  # by an earlier one
     seconds: float
-    moved_bytes: int  # of text, by this run
+    moved_documents: int  # by this run
+    moved_bytes: int  # of their text
 
 
 def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
@@ -82,7 +85,7 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
     out = storage.absolute(out)
     done = _existing(plan, out)
     if done is not None:
-        return BuildSummary(out, done, True, 0, done["mixture"]["totals"]["shards"], time.monotonic() - began, 0)
+        return BuildSummary(out, done, True, 0, done["mixture"]["totals"]["shards"], time.monotonic() - began, 0, 0)
     recipe = plan.recipe
     lock = json.loads(plan.lock)
     inputs = tuple((shard["path"], shard["source"], shard["sha256"]) for shard in lock["shards"])
@@ -93,7 +96,7 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
     claim = _claim(out, key)
     done = _existing(plan, out, claim)  # put by another while this one was looking
     if done is not None:
-        return BuildSummary(out, done, True, 0, done["mixture"]["totals"]["shards"], time.monotonic() - began, 0)
+        return BuildSummary(out, done, True, 0, done["mixture"]["totals"]["shards"], time.monotonic() - began, 0, 0)
     pieces = pieces_of(plan)
     names = [f"{number:05d}" for number in range(count)] if recipe.order == "shuffled" else \
         [piece.name for piece in pieces]
@@ -108,7 +111,8 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
             written += _shuffled(job, plan, engine)
         else:
             parts = [piece for piece in pieces if piece.name in job.todo]
-            found = engine.on_spark(functools.partial(write_piece, job), parts, f"build {len(parts)} shards")
+            found = engine.on_spark(functools.partial(write_piece, job), parts, f"build {len(parts):,} shards",
+                                    counts=counts, totals=_left(plan, finished))
             written += [row for row in found if row is not None]
     table = mixture.shards_table(written)
     files = write_tree(out, table, engine)
@@ -133,8 +137,22 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
                             "it, and build each to an --out of its own")
         made = there
     storage.remove(storage.join(out, "building.json"))
-    moved = sum(row["text_bytes"] for row in written[len(finished):])
-    return BuildSummary(out, made, False, len(written) - len(finished), len(finished), seconds, moved)
+    moved = progress.total(map(counts, written[len(finished):]))
+    return BuildSummary(out, made, False, len(written) - len(finished), len(finished), seconds, moved.documents,
+                        moved.bytes)
+
+
+def _left(plan: Plan, finished: Mapping[str, Mapping[str, Any]]) -> Counts:
+    """What is to be emitted still."""
+    there = progress.total(map(counts, finished.values()))
+    emitted = [count["emitted"] for count in plan.body["counts"]]
+    return Counts(documents=sum(each["docs"] for each in emitted) - there.documents,
+                  bytes=sum(each["bytes"] for each in emitted) - there.bytes)
+
+
+def counts(row: Mapping[str, Any] | None) -> Counts:
+    """What a data shard holds, by its row of shards.parquet; None where it came out empty."""
+    return Counts(documents=row["docs"], bytes=row["text_bytes"]) if row else Counts()
 
 
 def emitted_docs(plan: Plan) -> int:
@@ -149,10 +167,11 @@ def _shuffled(job: Job, plan: Plan, engine: Engine) -> list[dict[str, Any]]:
     numbers = [number for number, about in enumerate(plan.body["selections"]) if about["docs"]]
     sizes = [plan.body["selections"][number]["bytes"] for number in numbers]
     bins = packing.pack(numbers, sizes, packing.bin_count(sizes, engine.slots))
-    with engine.watched(f"build {len(job.todo)} shards"):
+    with engine.watched(f"build {len(job.todo):,} shards") as watched:
         blocks = context.parallelize(bins, len(bins)).flatMap(functools.partial(blocks_of, job))
         placed = blocks.partitionBy(job.count, _same)
-        rows: list[dict[str, Any]] = placed.mapPartitionsWithIndex(functools.partial(write_blocks, job)).collect()
+        rows: list[dict[str, Any]] = placed.mapPartitionsWithIndex(
+            watched.counting(functools.partial(write_blocks, job), counts)).collect()
     return rows
 
 
@@ -266,7 +285,7 @@ def write_tree(out: str, shards: pa.Table, engine: Engine) -> list[dict[str, Any
         leaves = [leaves for path in paths for _, leaves in tree_leaves(out, 0, path)]
         return [tree.write_file(out, 0, _leaves(leaves))]
     context = engine.spark.sparkContext
-    with engine.watched(f"build {1 << bits} files of the document tree"):
+    with engine.watched(f"build {1 << bits:,} files of the document tree"):
         parts = context.parallelize(paths, len(paths)).flatMap(functools.partial(tree_leaves, out, bits))
         placed = parts.partitionBy(1 << bits, _same)
         files: list[dict[str, Any]] = placed.mapPartitionsWithIndex(functools.partial(write_tree_file, out)).collect()

@@ -6,31 +6,36 @@ import argparse
 import json
 import logging
 import os
+import shlex
+import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from jobs.stopping import Stopped, catching, command_line, stop_of
 from mixer import DEFAULT_WORK
 from mixer.errors import SoleraError, StorageError
 
 if TYPE_CHECKING:
     from jobs.engine import Engine
+    from jobs.progress import Stage
     from mixer.corpus import Corpus
     from mixer.recipe import Recipe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0 done, 1 an audit that failed, 2 a mistake, 130 stopped by Ctrl-C."""
+    """Runs one command; returns its exit code: 0 done, 1 an audit that failed, 2 a mistake, 130 or 143 stopped."""
     options = parser().parse_args(arguments)
+    options.command_line = command_line(arguments)
     if not logging.root.handlers:
         # What goes wrong is said below, once. Without a handler py4j would print its stack traces at every Ctrl-C.
         logging.root.addHandler(logging.NullHandler())
     try:
-        code: int = options.command(options)
-        sys.stdout.flush()
-        return code
+        with catching():
+            code: int = options.command(options)
+            sys.stdout.flush()
+            return code
     except SoleraError as error:
         return _say_error(options, error)
     except BrokenPipeError:
@@ -41,9 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _say_error(options, StorageError(f"{error.filename}: {(error.strerror or 'cannot be used').lower()}; "
                                                 "check the path and its permissions"))
-    except KeyboardInterrupt:
-        print("solera: stopped; what is done stays done, the same command goes on from there", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        stopped = stop_of(error) or Stopped(signal.SIGINT)
+        resume = f"; what is done stays done, and this goes on from there:\n  {_resume(options)}"
+        print(f"solera: stopped by {stopped.by}{resume if hasattr(options, 'events') else ''}", file=sys.stderr)
+        return stopped.exit_code
 
 
 def _say_error(options: Any, error: SoleraError) -> int:
@@ -72,12 +79,18 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("--work", default=os.environ.get("SOLERA_WORK") or DEFAULT_WORK, metavar="DIR",
                           help="where sidecars, clusters and plans lie (default: $SOLERA_WORK, or .solera)")
 
+    def events(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--events", metavar="FILE", type=_local_file,
+                          help="append what happens to this file, as JSON (default: logs/events.jsonl in the work "
+                               "folder, or in .solera where that is remote)")
+
     def spark(made: argparse.ArgumentParser) -> None:
         made.add_argument("--master", help="Spark master (default: local on all cores, each task tried four times)")
         made.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE",
                           help="a Spark setting; repeatable")
         made.add_argument("--pack", action="store_true",
                           help="send this installation along to a cluster whose executors have none")
+        events(made)
 
     def tagging(made: argparse.ArgumentParser) -> None:
         made.add_argument("--max-bad-share", type=_share, default=0.01, metavar="SHARE",
@@ -150,7 +163,7 @@ def parser() -> argparse.ArgumentParser:
 def _demo(options: Any) -> int:
     from jobs.demo import demo
 
-    return demo(options, dict(_setting(each) for each in options.conf), _say(options))
+    return demo(options)
 
 
 def _run(options: Any) -> int:
@@ -159,8 +172,8 @@ def _run(options: Any) -> int:
 
     recipe, corpus = _opened(options)
     storage.check_bucket(options.out)
-    with _engine(options, corpus) as engine:
-        found = run(recipe, corpus, options.out, engine, say=_say(options), where=options.where,
+    with opened_engine(options, corpus) as engine:
+        found = run(recipe, corpus, options.out, engine, where=options.where,
                     keep_broken=options.keep_broken, verify=options.verify, max_bad_share=options.max_bad_share)
     _print(options, found.as_json(), found.text)
     return 0
@@ -168,25 +181,25 @@ def _run(options: Any) -> int:
 
 def _tag(options: Any) -> int:
     from jobs import report
-    from jobs.tag import tag
+    from jobs.run import run_tag
 
     recipe, corpus = _opened(options)
-    with _engine(options, corpus) as engine:
-        found = tag(recipe, corpus, engine, keep_broken=options.keep_broken, verify=options.verify,
-                    max_bad_share=options.max_bad_share, say=_say(options))
-    _print(options, found.__dict__, lambda: report.tag_text(found, corpus))
+    with opened_engine(options, corpus) as engine:
+        found = run_tag(recipe, corpus, engine, keep_broken=options.keep_broken, verify=options.verify,
+                        max_bad_share=options.max_bad_share)
+    _print_stages(options, found.__dict__, lambda: report.tag_text(found, corpus), engine.progress.stages)
     return 0
 
 
 def _dedup(options: Any) -> int:
     from jobs import report
-    from jobs.dedup import dedup
-    from jobs.plan import current_indexes
+    from jobs.run import run_dedup
 
     recipe, corpus = _opened(options)
-    with _engine(options, corpus) as engine:
-        found = dedup(recipe, corpus, current_indexes(recipe, corpus), engine)
-    _print(options, report.dedup_json(found), lambda: report.dedup_text(found, corpus.arguments))
+    with opened_engine(options, corpus) as engine:
+        found = run_dedup(recipe, corpus, engine)
+    _print_stages(options, report.dedup_json(found), lambda: report.dedup_text(found, corpus.arguments),
+                  engine.progress.stages)
     return 0
 
 
@@ -212,26 +225,26 @@ def _lint(options: Any) -> int:
 
 def _plan(options: Any) -> int:
     from jobs import report
-    from jobs.plan import make_plan
+    from jobs.run import run_plan
 
     recipe, corpus = _opened(options)
-    began = time.monotonic()
-    with _engine(options, corpus) as engine:
-        found = make_plan(recipe, corpus, engine, options.where)
-    seconds = time.monotonic() - began
-    _print(options, report.plan_json(found), lambda: report.plan_text(found, corpus.arguments, seconds))
+    with opened_engine(options, corpus) as engine:
+        found = run_plan(recipe, corpus, engine, options.where)
+    (stage,) = engine.progress.stages
+    _print_stages(options, report.plan_json(found),
+                  lambda: report.plan_text(found, corpus.arguments, stage.seconds), [stage])
     return 0
 
 
 def _build(options: Any) -> int:
     from jobs import report
-    from jobs.build import build
-    from jobs.plan import make_plan
+    from jobs.run import run_build, run_plan
 
     recipe, corpus = _opened(options)
-    with _engine(options, corpus) as engine:
-        found = build(make_plan(recipe, corpus, engine, options.where), corpus, options.out, engine)
-    _print(options, report.build_json(found), lambda: report.build_text(found, options.out))
+    with opened_engine(options, corpus) as engine:
+        found = run_build(run_plan(recipe, corpus, engine, options.where), corpus, options.out, engine)
+    _print_stages(options, report.build_json(found), lambda: report.build_text(found, options.out),
+                  engine.progress.stages)
     return 0
 
 
@@ -246,21 +259,26 @@ def _audit(options: Any) -> int:
 
 def _export(options: Any) -> int:
     from jobs.dolma import export_attributes
+    from jobs.progress import Counts
 
     recipe, corpus = _opened(options)
-    with _engine(options, corpus) as engine:
-        found = export_attributes(recipe, corpus, engine, options.to, options.experiment, options.columns, options.plan)
-    _print(options, found.__dict__, lambda: found.text)
+    with opened_engine(options, corpus) as engine, engine.stage("export") as stage:
+        found = export_attributes(recipe, corpus, engine, options.to, options.experiment, options.columns,
+                                  options.plan)
+        stage.done(f"{found.shards:,} shards", Counts(documents=found.documents))
+    _print_stages(options, found.__dict__, lambda: found.text, engine.progress.stages)
     return 0
 
 
 def _import(options: Any) -> int:
     from jobs.dolma import import_attributes
+    from jobs.progress import Counts
 
     recipe, corpus = _opened(options)
-    with _engine(options, corpus) as engine:
+    with opened_engine(options, corpus) as engine, engine.stage("import") as stage:
         found = import_attributes(recipe, corpus, engine, options.origin, options.experiment)
-    _print(options, found.__dict__, lambda: found.text)
+        stage.done(f"{found.redone:,} of {found.shards:,} shards", Counts(documents=found.documents))
+    _print_stages(options, found.__dict__, lambda: found.text, engine.progress.stages)
     return 0
 
 
@@ -280,8 +298,9 @@ def _explain(options: Any) -> int:
 def _pack(options: Any) -> int:
     from jobs import report
     from jobs.pack import pack
+    from jobs.progress import Display
 
-    found = pack(options.out, _say(options))
+    found = pack(options.out, Display(silent=options.quiet).say)
     _print(options, found.__dict__, lambda: report.pack_text(found))
     return 0
 
@@ -327,23 +346,56 @@ def _read(uri: str) -> bytes:
 
 
 @contextmanager
-def _engine(options: Any, corpus: Corpus) -> Iterator[Engine]:
+def opened_engine(options: Any, corpus: Corpus) -> Iterator[Engine]:
+    """The engine of a command that does long work, whose course is in the event log from here to its end."""
     from jobs.engine import engine
+    from jobs.events import EventLog, beginning, without_credentials
+    from jobs.progress import Display, Progress
 
-    conf = dict(_setting(each) for each in getattr(options, "conf", []))
+    conf = dict(_setting(each) for each in options.conf)
     if options.pack:
         conf = _packed(options, conf)
-    log = os.path.join(os.path.abspath(DEFAULT_WORK) if "://" in corpus.workspace.logs else corpus.workspace.logs,
-                       "spark.log")
-    shared = [corpus.workspace.root]
-    with engine(getattr(options, "master", None), conf, log, options.quiet or options.json, shared) as made:
-        yield made
+    logs = corpus.workspace.logs
+    logs = os.path.join(os.path.abspath(DEFAULT_WORK), "logs") if "://" in logs else logs
+    quiet = options.quiet or options.json
+    events = EventLog(options.events or os.path.join(logs, "events.jsonl"), quiet)
+    progress = Progress(Display(quiet, silent=options.quiet), events)
+    began = progress.clock()
+
+    def end(event: str, **about: Any) -> None:
+        events.write(event, **about, seconds=round(progress.clock() - began, 3))
+
+    events.write("started", **beginning(options.command_line, options.master, corpus))
+    try:
+        shared = [corpus.workspace.root]
+        with engine(options.master, conf, os.path.join(logs, "spark.log"), quiet, shared, progress) as made:
+            yield made
+        end("finished", **progress.result)
+    except BaseException as error:
+        if stopped := stop_of(error):
+            end("interrupted", by=stopped.by, resume=_resume(options))
+            raise stopped from None
+        end("failed", error=type(error).__name__, message=without_credentials(str(error)))
+        raise
+    finally:
+        events.close()
+
+
+def _resume(options: Any) -> str:
+    """What to do for a command that was stopped to go on."""
+    from jobs.events import redacted
+    from jobs.spark import is_submitted
+
+    if is_submitted():
+        return "submit the same job again"
+    return shlex.join(redacted(options.command_line))
 
 
 def _packed(options: Any, conf: dict[str, str]) -> dict[str, str]:
     """The settings with the archive of this installation, made now unless it is in the cache."""
     from jobs.cluster import with_archive
     from jobs.pack import pack
+    from jobs.progress import Display
     from jobs.spark import is_local, is_submitted
 
     if not is_submitted() and is_local(options.master or conf.get("spark.master") or "local"):
@@ -351,7 +403,7 @@ def _packed(options: Any, conf: dict[str, str]) -> dict[str, str]:
 
         raise BadInput("--pack is for the executors of a cluster, and Spark would run on this machine",
                        remedy="leave it out, or name the cluster with --master")
-    return with_archive(conf, pack(say=_say(options)).path)
+    return with_archive(conf, pack(say=Display(silent=options.quiet).say).path)
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -361,6 +413,12 @@ def _setting(text: str) -> tuple[str, str]:
 
         raise BadInput(f"--conf {text}: not KEY=VALUE; write it like --conf spark.driver.memory=4g")
     return key, value
+
+
+def _local_file(text: str) -> str:
+    if "://" in text:
+        raise argparse.ArgumentTypeError(f"{text} is no local file; an object store has no way to append to one")
+    return text
 
 
 def _share(text: str) -> float:
@@ -373,16 +431,18 @@ def _share(text: str) -> float:
     return value
 
 
-def _say(options: Any) -> Callable[[str], None]:
-    def say(line: str) -> None:
-        if not options.quiet:
-            print(line, file=sys.stderr, flush=True)
-
-    return say
-
-
 def _print(options: Any, data: Any, text: Callable[[], str]) -> None:
     print(json.dumps(data, ensure_ascii=False, indent=1, default=str) if options.json else text())
+
+
+def _print_stages(
+    options: Any, data: Mapping[str, Any], text: Callable[[], str], stages: Sequence[Stage]
+) -> None:
+    """The answer of a command that does long work, with the table of its stages."""
+    from jobs import tables
+
+    _print(options, {**data, "stages": [stage.as_json() for stage in stages]},
+           lambda: "\n\n".join([tables.stages(stages), text()]))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.engine import Engine
+from jobs.progress import Counts
 from mixer import clusters, packing, sidecars
 from mixer.clusters import ClusterSet, Relation
 from mixer.corpus import Corpus
@@ -55,13 +56,17 @@ def find_set(related: Relation, name: str, corpus: Corpus, entries: dict[str, En
     """One cluster set: keys from sidecars, those that occur twice or more, their rows written beside each shard."""
     place = corpus.workspace
     shards = [shard.path for shard in corpus.shards]
-    with engine.watched(f"dedup {related.method.use}") as spark:
-        partitions(spark, sum(entries[shard].rows for shard in shards), engine.slots)
+    documents = sum(entries[shard].rows for shard in shards)
+    with engine.watched(f"dedup {related.method.use}", Counts(documents=documents)) as watched:
+        spark = watched.spark
+        partitions(spark, documents, engine.slots)
         # 1. (shard, row, key) of every row that has a key; keys travel, texts do not.
         sizes = [entries[shard].rows + 1000 for shard in shards]  # an empty file costs something too
         bins = packing.pack([(number, shard, entries[shard].digest) for number, shard in enumerate(shards)], sizes,
                             packing.bin_count(sizes, engine.slots, packing.BIN_ROWS))
-        read = functools.partial(_read_keys, place, related.sidecar, related.column)
+        watched.tasks = 2 * (len(bins) + int(spark.conf.get("spark.sql.shuffle.partitions")))  # the keys, twice
+        read = watched.counting(functools.partial(_read_keys, place, related.sidecar, related.column), sizes=[
+            Counts(documents=sum(entries[shard].rows for _, shard, _ in part)) for part in bins])
         paths = spark.sparkContext.parallelize(bins, len(bins)).map(lambda part: (part,)).toDF(
             "part array<struct<_1:int,_2:string,_3:string>>")
         paths.mapInArrow(read, KEYS_SCHEMA).createOrReplaceTempView("keys")

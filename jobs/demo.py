@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from importlib import resources
 from typing import Any
 
 from jobs import demo_corpus
-from jobs.engine import engine
+from jobs.cli import opened_engine
+from jobs.progress import Display
 from jobs.run import run
 from mixer import corpus, rows, sidecars, storage
 from mixer.corpus import Corpus
@@ -22,7 +22,7 @@ it. Two lines are broken on purpose.
 """
 
 
-def demo(options: Any, conf: dict[str, str], say: Any) -> int:
+def demo(options: Any) -> int:
     """Fills options.folder with corpus/, recipe.yaml, work/ and mixture/; returns the exit code.
 
     A second demo in the same folder finds everything done, and one that was stopped goes on. A corpus that is whole is
@@ -33,6 +33,7 @@ def demo(options: Any, conf: dict[str, str], say: Any) -> int:
     folder = storage.absolute(options.folder)
     recipe_uri = storage.join(folder, "recipe.yaml")
     corpus_folder = storage.join(folder, "corpus")
+    say = Display(silent=options.quiet).say
     found = storage.listing(folder)
     if found and "recipe.yaml" not in found:
         raise BadInput(f"{options.folder}: is not empty and holds no demo; choose another folder")
@@ -47,9 +48,8 @@ def demo(options: Any, conf: dict[str, str], say: Any) -> int:
     recipe = parse(storage.read(recipe_uri), recipe_uri)
     work = storage.join(folder, "work")
     shards = corpus.find(recipe, recipe_uri, work)
-    log = os.path.join(work, "logs", "spark.log")
-    with engine(options.master, conf, log, options.quiet or options.json) as made:
-        done = run(recipe, shards, storage.join(folder, "mixture"), made, say=say)
+    with opened_engine(options, shards) as made:
+        done = run(recipe, shards, storage.join(folder, "mixture"), made)
     if options.json:
         print(json.dumps(done.as_json(), ensure_ascii=False, indent=1, default=str))
     else:

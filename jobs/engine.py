@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
-import sys
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.progress import Display
+from jobs.progress import NOTHING, Counts, Display, Progress, Stage, State, Tasks, total
 from jobs.spark import usable_cores
 from mixer.errors import JobFailed
 
@@ -21,12 +21,12 @@ INLINE_ROWS = 200_000
 
 @dataclass
 class Engine:
-    """Starts Spark at first need, and only then. `quiet` keeps progress off the terminal."""
+    """Starts Spark at first need, and only then. `progress` is told what its stages do."""
 
     master: str | None
     conf: Mapping[str, str]
     log_file: str
-    quiet: bool = False
+    progress: Progress = field(default_factory=Progress)
     shared: Sequence[str] = ()  # folders that a cluster's executors have to see as this process does
     _stack: ExitStack = field(default_factory=ExitStack)
     _spark: Any = None
@@ -39,10 +39,14 @@ class Engine:
             from jobs import cluster
             from jobs.spark import failures, is_local, session
 
-            spark = self._stack.enter_context(session(self.master, self.conf, self.log_file, "solera"))
-            if not is_local(str(spark.sparkContext.master)):
+            with self.progress.step("starting Spark"):
+                spark = self._stack.enter_context(session(self.master, self.conf, self.log_file, "solera"))
+            context = spark.sparkContext
+            self.progress.events.write("spark started", application=context.applicationId, master=context.master,
+                                       web_ui=context.uiWebUrl, log=self.log_file)
+            if not is_local(str(context.master)):
                 with failures(spark):
-                    cluster.check(spark, self.shared, self._say)
+                    cluster.check(spark, self.shared, self.progress.say)
             self._spark = spark
         return self._spark
 
@@ -56,10 +60,6 @@ class Engine:
             with failures(spark):
                 cluster.check_shared(spark, uri)
 
-    def _say(self, line: str) -> None:
-        if not self.quiet:
-            print(line, file=sys.stderr, flush=True)
-
     @property
     def slots(self) -> int:
         """How many tasks run at a time, as far as is known without starting Spark."""
@@ -67,43 +67,91 @@ class Engine:
             return int(self._spark.sparkContext.defaultParallelism)
         return usable_cores()
 
-    def on_spark(self, function: Callable[[Any], Any], items: Sequence[Any], label: str) -> list[Any]:
-        """The function of each item, in order; one Spark task an item."""
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Stage]:
+        """One row of the closing table: tag, dedup, plan or build."""
+        with self.progress.stage(name) as stage:
+            yield stage
+
+    def on_spark(
+        self, function: Callable[..., Any], items: Sequence[Any], label: str, *,
+        counts: Callable[[Any], Counts] | None = None, sizes: Sequence[Counts] = (), totals: Counts = NOTHING,
+        reports: bool = False,
+    ) -> list[Any]:
+        """The function of each item, in order; one Spark task an item.
+
+        For those who watch: `counts` says of a result what was done, `sizes` of each item what is known beforehand,
+        and `totals` what is known of all items together where it is not known of each. A function that `reports` takes
+        a second argument, to call with what it has done since it last called it.
+        """
         from jobs.stages import run_tasks
 
         if not items:
             return []
-        with Display(self.quiet) as on_progress:
-            return run_tasks(self.spark, function, items, label, on_progress)
+        spark = self.spark
+        with self.progress.step(label, total([totals, *sizes])) as step:
+            return run_tasks(spark, function, items, label, step, counts, sizes, reports)
 
     @contextmanager
-    def watched(self, label: str) -> Iterator[Any]:
-        """The Spark session, for the jobs of a block whose progress and failures are shown."""
+    def watched(self, label: str, totals: Counts = NOTHING, tasks: int = 0) -> Iterator[Any]:
+        """A jobs.stages.Watch with the Spark session, for the jobs of a block whose progress and failures are shown.
+
+        `tasks` is how many there will be at least: Spark plans some jobs only when others have ended.
+        """
         from jobs.stages import watch
 
-        with Display(self.quiet) as on_progress, watch(self.spark, label, on_progress):
-            yield self.spark
+        spark = self.spark
+        with self.progress.step(label, totals) as step, watch(spark, label, step) as watched:
+            watched.tasks = tasks
+            yield watched
 
-    def in_pool(self, function: Callable[[Any], Any], items: Sequence[Any], label: str, rows: int = 0) -> list[Any]:
+    def in_pool(
+        self, function: Callable[[Any], Any], items: Sequence[Any], label: str, rows: int = 0, *,
+        sizes: Sequence[Counts] = (),
+    ) -> list[Any]:
         """The function of each item, in order, on this machine without a JVM."""
-        workers = min(len(items), usable_cores())
+        with self.progress.step(label, total(sizes)) as step:
+            sizes = sizes or [Counts()] * len(items)
+            workers = min(len(items), usable_cores())
+            results: list[Any] = [None] * len(items)
+            done = Counts()
+            for number, (place, result) in enumerate(self._results(function, items, label, workers, rows), 1):
+                results[place] = result
+                done += sizes[place]
+                step.update(State(done, step.state.totals, Tasks(number, len(items)), number / len(items)))
+            return results
+
+    def _results(
+        self, function: Callable[[Any], Any], items: Sequence[Any], label: str, workers: int, rows: int
+    ) -> Iterator[tuple[int, Any]]:
+        """(place, result) of the items, as they are done."""
         if workers < 2 or rows < INLINE_ROWS:
-            return [function(item) for item in items]
+            for place, item in enumerate(items):
+                yield place, function(item)
+            return
         if self._pool is None:  # kept, since each process imports all of numpy and arrow before it works
-            spawned = ProcessPoolExecutor(usable_cores(), multiprocessing.get_context("spawn"))
+            spawned = ProcessPoolExecutor(usable_cores(), multiprocessing.get_context("spawn"),
+                                          initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
             self._pool = self._stack.enter_context(spawned)
         try:
-            return list(self._pool.map(function, items))
+            places = {self._pool.submit(function, item): place for place, item in enumerate(items)}
+            for future in as_completed(places):
+                yield places[future], future.result()
         except BrokenProcessPool:
             raise JobFailed(f"{label}: a process was killed, most often since the machine has run out of memory",
                             remedy="run it with --where spark, which tries a task again") from None
+        except BaseException:
+            # What runs is let finish, which takes seconds and leaves whole files; the rest is not begun.
+            self._pool.shutdown(cancel_futures=True)
+            raise
 
 
 @contextmanager
 def engine(
-    master: str | None, conf: Mapping[str, str], log_file: str, quiet: bool, shared: Sequence[str] = ()
+    master: str | None, conf: Mapping[str, str], log_file: str, quiet: bool = False, shared: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> Iterator[Engine]:
     """An engine whose Spark session, if it was started, ends with the block."""
-    made = Engine(master, conf, log_file, quiet, shared)
+    made = Engine(master, conf, log_file, progress or Progress(Display(quiet, silent=quiet)), shared)
     with made._stack:
         yield made

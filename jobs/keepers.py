@@ -20,7 +20,8 @@ def resolve_on_spark(engine: Engine, context: Context, method: int, shards: Sequ
     """The same as selection.resolve_in_memory, as one shuffle of candidates by cluster and one of losers by shard."""
     if not shards:
         return {}
-    with engine.watched(f"plan: keepers {method + 1}") as spark:
+    with engine.watched(f"plan: keepers {method + 1}") as watched:
+        spark = watched.spark
         partitions(spark, context.sets[method].documents, engine.slots)
         bins = packing.pack(list(shards), [1] * len(shards), engine.slots * packing.BINS_PER_SLOT)
         parts = spark.sparkContext.parallelize(bins, len(bins)).map(lambda part: (part,)).toDF("part array<int>")

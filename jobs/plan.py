@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jobs.engine import Engine
+from jobs.progress import Counts
 from mixer import attributes, clusters, dolma, index, lock, packing, plan, rows, selection
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
@@ -31,8 +32,13 @@ def make_plan(recipe: Recipe, corpus: Corpus, engine: Engine, where: str = "auto
     slots = engine.slots
     bins = plan.bins_of(corpus, indexes[rows.KEY], max(1, min(len(corpus.shards), slots * packing.BINS_PER_SLOT)))
 
+    documents = [indexes[rows.KEY][shard.path].rows for shard in corpus.shards]
+    sizes = [Counts(documents=sum(documents[number] for number in part)) for part in bins]
+
     def run(phase: Callable[[Sequence[int]], Any], label: str) -> list[Any]:
-        return engine.on_spark(phase, bins, label) if on_spark else engine.in_pool(phase, bins, label, total)
+        if on_spark:
+            return engine.on_spark(phase, bins, label, sizes=sizes)
+        return engine.in_pool(phase, bins, label, total, sizes=sizes)
 
     def resolve(context: Context, method: int, shards: Sequence[int]) -> Tallies:
         if where == "spark" or sets[method].documents > plan.KEEPERS_CAP:

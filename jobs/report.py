@@ -11,6 +11,7 @@ from jobs.build import BuildSummary
 from jobs.cluster import job_file
 from jobs.dedup import DedupSummary
 from jobs.pack import FOLDER, Packed
+from jobs.progress import megabytes
 from jobs.tag import TagSummary
 from mixer.audit import Check
 from mixer.corpus import Corpus
@@ -24,13 +25,17 @@ def tag_text(found: TagSummary, corpus: Corpus) -> str:
         lines = [f"nothing to tag: all {found.shards:,} shards are up to date ({found.seconds:.1f} s)"]
     else:
         lines = [f"tagged {found.redone:,} of {found.shards:,} shards: {found.sidecars:,} sidecars from "
-                 f"{tables.megabytes(found.redone_text_bytes)} of text in {found.seconds:.1f} s "
+                 f"{megabytes(found.redone_text_bytes)} of text in {found.seconds:.1f} s "
                  f"({tables.rate(found.redone_text_bytes, found.seconds)})"]
-    lines.append(f"{found.documents:,} documents, {tables.megabytes(found.text_bytes)} of text" +
-                 (f"; {found.bad:,} bad records are in quarantine, with reasons, under "
-                  f"{corpus.workspace.folder}/quarantine" if found.bad else "; no bad records"))
+    lines.append(f"{found.documents:,} documents, {megabytes(found.text_bytes)} of text; " +
+                 (quarantine_text(found, corpus) if found.bad else "no bad records"))
     lines.append(f"next: solera dedup {corpus.arguments}")
     return "\n".join(lines)
+
+
+def quarantine_text(found: TagSummary, corpus: Corpus) -> str:
+    return (f"{found.bad:,} bad records are in quarantine, with reasons, under "
+            f"{corpus.workspace.folder}/quarantine")
 
 
 def dedup_json(found: DedupSummary) -> dict[str, Any]:
@@ -62,7 +67,7 @@ def plan_text(plan: Plan, arguments: str, seconds: float) -> str:
     lines += [tables.plan_table(counts, recipe.unit, recipe.budget), ""]
     lines += [f"warning: {warning}" for warning in findings(plan)]
     lines += [f"lock {plan.body['lock_sha256'][:16]}, planned in {seconds:.1f} s without reading text; a build moves "
-              f"{tables.megabytes(moved)} of text",
+              f"{megabytes(moved)} of text",
               f"next: solera build {arguments} --out DIR"]
     return "\n".join(lines)
 
@@ -109,7 +114,7 @@ def build_text(found: BuildSummary, out: str) -> str:
         first,
         f"{part['name']} {part['version']}: {totals['docs']:,} documents ({totals['unique_docs']:,} unique), " +
         (f"{totals['units']:,} {unit}, " if unit != "docs" else "") +
-        f"{tables.megabytes(totals['text_bytes'])} of text in {totals['shards']:,} shards, {part['order']} order",
+        f"{megabytes(totals['text_bytes'])} of text in {totals['shards']:,} shards, {part['order']} order",
         f"digest sha256:{found.manifest['digest']}",
         f"next: solera audit {shlex.quote(out)}",
     ])
@@ -136,7 +141,7 @@ def audit_text(folder: str, checks: Sequence[Check]) -> str:
 def pack_text(found: Packed) -> str:
     about = found.about
     return "\n".join([
-        f"{found.path}: {tables.megabytes(found.bytes)}, {found.files:,} files of {len(about['packages'])} packages "
+        f"{found.path}: {megabytes(found.bytes)}, {found.files:,} files of {len(about['packages'])} packages "
         f"{'written' if found.made else '(there already)'}",
         f"for executors with {about['implementation']} {about['python']} on {about['platform']}; Spark's own files are "
         "not in it",

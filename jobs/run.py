@@ -1,10 +1,8 @@
-"""Run: do what is not done yet of tag, dedup, plan and build, and say what each stage did."""
+"""Run: do what is not done yet of tag, dedup, plan and build; and each of these as a stage that is counted."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +11,7 @@ from jobs.build import BuildSummary, build
 from jobs.dedup import DedupSummary, dedup
 from jobs.engine import Engine
 from jobs.plan import current_indexes, make_plan
+from jobs.progress import Counts, Stage
 from jobs.tag import MAX_BAD_SHARE, TagSummary, tag
 from mixer.corpus import Corpus
 from mixer.plan import Plan
@@ -28,32 +27,17 @@ class RunSummary:
     dedup: DedupSummary
     plan: Plan
     build: BuildSummary
-    seconds: dict[str, float]
-
-    def stages(self) -> list[dict[str, Any]]:
-        tagged, found, counts = self.tag, self.dedup, self.plan.body["counts"]
-        pool = sum(count["pool"]["docs"] for count in counts)
-        kept = self.build.manifest["mixture"]["totals"]
-        return [
-            {"stage": "tag", "seconds": self.seconds["tag"], "bytes": tagged.redone_text_bytes,
-             "did": f"{tagged.redone:,} of {tagged.shards:,} shards, {tagged.documents:,} documents, "
-                    f"{tagged.bad:,} bad"},
-            {"stage": "dedup", "seconds": self.seconds["dedup"], "bytes": tagged.text_bytes if found.made else 0,
-             "did": f"{len(found.made)} of {len(found.sets)} cluster sets, {found.keys:,} keys"},
-            {"stage": "plan", "seconds": self.seconds["plan"], "bytes": tagged.text_bytes,
-             "did": f"{pool:,} documents left of {tagged.documents:,}"},
-            {"stage": "build", "seconds": self.seconds["build"],
-             "bytes": self.build.moved_bytes,
-             "did": f"{self.build.made:,} of {kept['shards']:,} data shards, {kept['docs']:,} documents"},
-        ]
+    stages: tuple[Stage, ...]
 
     def as_json(self) -> dict[str, Any]:
-        return {"stages": self.stages(), "plan": report.plan_json(self.plan), "build": report.build_json(self.build)}
+        return {"stages": [stage.as_json() for stage in self.stages], "plan": report.plan_json(self.plan),
+                "build": report.build_json(self.build)}
 
     def text(self) -> str:
+        (planned,) = [stage.seconds for stage in self.stages if stage.name == "plan"]
         return "\n\n".join([
-            report.plan_text(self.plan, self.arguments, self.seconds["plan"]).rpartition("\n")[0],
-            tables.stages(self.stages()),
+            report.plan_text(self.plan, self.arguments, planned).rpartition("\n")[0],
+            tables.stages(self.stages),
             report.build_text(self.build, self.build.out),
         ])
 
@@ -64,28 +48,52 @@ def run(
     out: str,
     engine: Engine,
     *,
-    say: Callable[[str], None],
     where: str = "auto",
     keep_broken: bool = False,
     verify: bool = False,
     max_bad_share: float = MAX_BAD_SHARE,
 ) -> RunSummary:
     """Tags, deduplicates, plans and builds; each stage does only what is not done."""
-    seconds = {}
+    tagged = run_tag(recipe, corpus, engine, keep_broken=keep_broken, verify=verify, max_bad_share=max_bad_share)
+    if tagged.bad:
+        engine.progress.say(report.quarantine_text(tagged, corpus))
+    found = run_dedup(recipe, corpus, engine)
+    plan = run_plan(recipe, corpus, engine, where)
+    built = run_build(plan, corpus, out, engine)
+    return RunSummary(corpus.arguments, tagged, found, plan, built, tuple(engine.progress.stages))
 
-    def timed(stage: str, work: Callable[[], Any]) -> Any:
-        began = time.monotonic()
-        done = work()
-        seconds[stage] = time.monotonic() - began
-        return done
 
-    tagged = timed("tag", lambda: tag(recipe, corpus, engine, keep_broken=keep_broken, verify=verify,
-                                      max_bad_share=max_bad_share, say=say))
-    say(report.tag_text(tagged, corpus).rpartition("\n")[0])
-    found = timed("dedup", lambda: dedup(recipe, corpus, current_indexes(recipe, corpus), engine))
-    plan = timed("plan", lambda: make_plan(recipe, corpus, engine, where))
-    built = timed("build", lambda: build(plan, corpus, out, engine))
-    return RunSummary(corpus.arguments, tagged, found, plan, built, seconds)
+def run_tag(recipe: Recipe, corpus: Corpus, engine: Engine, **options: Any) -> TagSummary:
+    with engine.stage("tag") as stage:
+        found = tag(recipe, corpus, engine, warn=engine.progress.warn, **options)
+        stage.done(f"{found.redone:,} of {found.shards:,} shards",
+                   Counts(found.redone_documents, found.redone_text_bytes, found.read_bytes, found.redone_bad))
+    return found
+
+
+def run_dedup(recipe: Recipe, corpus: Corpus, engine: Engine) -> DedupSummary:
+    with engine.stage("dedup") as stage:
+        found = dedup(recipe, corpus, current_indexes(recipe, corpus), engine)
+        stage.done(f"{len(found.made):,} of {len(found.sets):,} cluster sets",
+                   Counts(documents=found.keys // max(1, len(found.made))))
+    return found
+
+
+def run_plan(recipe: Recipe, corpus: Corpus, engine: Engine, where: str = "auto") -> Plan:
+    with engine.stage("plan") as stage:
+        plan = make_plan(recipe, corpus, engine, where)
+        read, pool = (sum(count[what]["docs"] for count in plan.body["counts"]) for what in ("read", "pool"))
+        stage.done(f"{pool:,} documents left", Counts(documents=read if stage.tasks else 0))
+    return plan
+
+
+def run_build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
+    with engine.stage("build") as stage:
+        found = build(plan, corpus, out, engine)
+        stage.done(f"{found.made:,} of {found.manifest['mixture']['totals']['shards']:,} data shards",
+                   Counts(documents=found.moved_documents, bytes=found.moved_bytes))
+    engine.progress.result |= {"out": found.out, "digest": found.manifest["digest"]}
+    return found
 
 
 if __name__ == "__main__":

@@ -215,13 +215,12 @@ def _submitted(conf: Mapping[str, str], app_name: str) -> Iterator[SparkSession]
         given.setIfMissing(name, value)
     if "spark.log.level" not in whole:
         _quiet()
-    with _own_interrupt():
-        with _readable("what stands above"):
-            spark = SparkSession.builder.config(conf=given).getOrCreate()
-        try:
-            yield spark
-        finally:
-            within(60, spark.stop)
+    with _own_interrupt(), _readable("what stands above"):
+        spark = SparkSession.builder.config(conf=given).getOrCreate()
+    try:
+        yield spark
+    finally:
+        within(60, spark.stop)
 
 
 def _quiet() -> None:
@@ -244,8 +243,8 @@ def _launched(chosen: Mapping[str, str], log_file: Path) -> Iterator[SparkSessio
     from pyspark.sql import SparkSession
 
     conf = SparkConf(loadDefaults=False).setAll(list(chosen.items())).set(_LOG, str(log_file.absolute()))
-    with _own_interrupt(), contextlib.ExitStack() as stack:
-        with _environment(_for_the_jvm(chosen, os.environ)):
+    with contextlib.ExitStack() as stack:
+        with _own_interrupt(), _environment(_for_the_jvm(chosen, os.environ)):
             gateway = _launch(conf, log_file)
             stack.callback(_end, gateway)
             with _readable(str(log_file)):
@@ -320,7 +319,7 @@ def _end(gateway: Any) -> None:
 
 @contextlib.contextmanager
 def _own_interrupt() -> Iterator[None]:
-    """Nothing; gives Ctrl-C back its own handler, which pyspark replaces for good."""
+    """Nothing; gives Ctrl-C back its own handler, which pyspark replaces for good when a session starts."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

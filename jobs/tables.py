@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs.progress import duration
+from jobs import progress
+from jobs.progress import Stage, brief, megabytes
 
 
 def table(head: Sequence[str], body: Sequence[Sequence[object]], indent: str = "  ") -> str:
@@ -35,21 +36,18 @@ def percent(part: float, whole: float) -> str:
     return f"{part / whole:.2%}" if whole else "-"
 
 
-def megabytes(size: float) -> str:
-    return f"{size / 1e6:,.1f} MB"
-
-
 def rate(size: float, seconds: float) -> str:
     return f"{size / 1e6 / seconds:,.1f} MB/s" if seconds > 0 else "-"
 
 
-def stages(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The closing table of a run: what each stage read, made, and how long it took."""
-    body = [[row["stage"], row["did"], megabytes(row["bytes"]) if row.get("bytes") else "-",
-             duration(row["seconds"]) if row["seconds"] >= 10 else f"{row['seconds']:.1f} s",
-             rate(row["bytes"], row["seconds"]) if row.get("bytes") else "-"] for row in rows]
-    width = max(len(str(row[1])) for row in body)
-    return table(["stage", "what".ljust(width), "text", "time", "rate"],
+def stages(done: Sequence[Stage]) -> str:
+    """The closing table of a command: what each stage did, counted, and how long it took."""
+    body = [[stage.name, stage.did, count(stage.counts.documents), megabytes(stage.counts.bytes)
+             if stage.counts.bytes else "-", count(stage.counts.quarantined),
+             f"{stage.tasks:,}" + (f" ({stage.retried:,} retried)" if stage.retried else ""), brief(stage.seconds),
+             progress.rate(stage.counts, stage.seconds) or "-"] for stage in done]
+    width = max([len("what"), *(len(str(row[1])) for row in body)])
+    return table(["stage", "what".ljust(width), "docs", "text", "quarantined", "tasks", "time", "rate"],
                  [[row[0], str(row[1]).ljust(width), *row[2:]] for row in body])
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jobs.engine import Engine
+from jobs.live import Report
+from jobs.progress import Counts
 from jobs.tagging import Order, Outcome, Settings, tag_shard
 from mixer import attributes, index, models, packing, rows, storage
 from mixer.corpus import Corpus
@@ -30,7 +32,9 @@ class TagSummary:
     bad: int
     text_bytes: int
     read_bytes: int  # stored bytes read by this run
+    redone_documents: int
     redone_text_bytes: int
+    redone_bad: int
     seconds: float
     warnings: tuple[str, ...]
 
@@ -43,7 +47,7 @@ def tag(
     keep_broken: bool = False,
     verify: bool = False,
     max_bad_share: float = MAX_BAD_SHARE,
-    say: Callable[[str], None] = lambda line: None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> TagSummary:
     """Brings every sidecar that the recipe needs up to date. What is current, by its index, is not touched."""
     began = time.monotonic()
@@ -62,40 +66,50 @@ def tag(
         warnings.append(f"{orders[slow].shard} alone holds {orders[slow].bytes / 1e6:,.0f} MB of the "
                         f"{sum(order.bytes for order in orders) / 1e6:,.0f} MB to read: one task reads it while others "
                         "wait; split it into smaller shards")
-        say(f"warning: {warnings[-1]}")
+        warn(warnings[-1])
     settings = Settings(place, uses, keep_broken, verify)
     outcomes: list[Outcome] = []
     if orders:
         sizes = [order.bytes for order in orders]
         bins = packing.pack(orders, sizes, packing.bin_count(sizes, engine.slots))
-        for part in engine.on_spark(functools.partial(tag_bin, settings), bins, f"tag {len(orders)} shards"):
+        stored = [Counts(stored=sum(order.bytes for order in part)) for part in bins]
+        for part in engine.on_spark(functools.partial(tag_bin, settings), bins, f"tag {len(orders):,} shards",
+                                    counts=counts, sizes=stored, reports=True):
             outcomes.extend(part)
     _record(corpus, known, keys, outcomes)
     broken = sorted((outcome for outcome in outcomes if outcome.broken is not None), key=lambda outcome: outcome.shard)
     if broken:
         raise JobFailed(_broken_text(broken, place.corpus))
     entries = [known[rows.KEY][shard.path] for shard in corpus.shards]
-    redone = {outcome.shard for outcome in outcomes if outcome.made}
+    made = counts(outcomes)
     documents, bad = sum(entry.rows for entry in entries), sum(entry.info["bad"] for entry in entries)
     cut = [entry.shard for entry in entries if entry.info["broken"]]
     if cut:  # by this run or an earlier one
         warnings.append(f"{len(cut):,} shard(s) are used only up to where their stream breaks, as --keep-broken said: "
                         f"{', '.join(cut[:3])}" + (" and others" if len(cut) > 3 else ""))
-        say(f"warning: {warnings[-1]}")
+        warn(warnings[-1])
     if bad > max_bad_share * (documents + bad):
         raise JobFailed(_bad_text(recipe, corpus, known[rows.KEY], documents, bad, max_bad_share))
     return TagSummary(
-        shards=len(entries), redone=len(redone), sidecars=sum(len(outcome.made) for outcome in outcomes),
+        shards=len(entries), redone=sum(bool(outcome.made) for outcome in outcomes),
+        sidecars=sum(len(outcome.made) for outcome in outcomes),
         documents=documents, bad=bad, text_bytes=sum(entry.info["text_bytes"] for entry in entries),
         read_bytes=sum(outcome.read_bytes for outcome in outcomes),
-        redone_text_bytes=sum(entry.info["text_bytes"] for entry in entries if entry.shard in redone),
+        redone_documents=made.documents, redone_text_bytes=made.bytes, redone_bad=made.quarantined,
         seconds=time.monotonic() - began, warnings=tuple(warnings),
     )
 
 
-def tag_bin(settings: Settings, orders: Sequence[Order]) -> list[Outcome]:
+def tag_bin(settings: Settings, orders: Sequence[Order], report: Report) -> list[Outcome]:
     """What one task does: its shards, one after another."""
-    return [tag_shard(settings, order) for order in orders]
+    return [tag_shard(settings, order, report) for order in orders]
+
+
+def counts(outcomes: Sequence[Outcome]) -> Counts:
+    """What was measured: the shards of which a sidecar was made."""
+    infos = [(outcome.entries[rows.KEY].rows, outcome.entries[rows.KEY].info) for outcome in outcomes if outcome.made]
+    return Counts(documents=sum(count for count, _ in infos), bytes=sum(info["text_bytes"] for _, info in infos),
+                  quarantined=sum(info["bad"] for _, info in infos))
 
 
 def _orders(corpus: Corpus, known: dict[str, dict[str, index.Entry]], verify: bool) -> list[Order]:

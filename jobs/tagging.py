@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from jobs.live import Report
+from jobs.progress import Counts
 from mixer import attributes, models, rows, sidecars, storage
 from mixer.documents import READ_BYTES, Batch, ShardReader
 from mixer.errors import StorageError, StoreUnavailable
@@ -50,7 +53,7 @@ class Outcome:
     read_bytes: int = 0
 
 
-def tag_shard(settings: Settings, order: Order) -> Outcome:
+def tag_shard(settings: Settings, order: Order, report: Report = lambda counts: None) -> Outcome:
     """Makes every sidecar of `order.keys` that is not current, in one reading of the shard.
 
     A sidecar left by a run that was killed before its index was written is found here, by its footer.
@@ -80,7 +83,7 @@ def tag_shard(settings: Settings, order: Order) -> Outcome:
     missing = [key for key in wanted if key not in current]
     read = 0
     if missing:
-        made, broken, read = _make(settings, order.shard, missing, row_meta)
+        made, broken, read = _make(settings, order.shard, missing, row_meta, report)
         if broken == _CHANGED:  # under us, or since its rows were written, with size and time as they were: all anew
             current, missing = {}, sorted({rows.KEY, *settings.uses})
             made, broken, again = _make(settings, order.shard, missing, None)
@@ -137,7 +140,8 @@ def _misaligned(settings: Settings, shard: str, keys: Set[str], rows_digest: str
 
 
 def _make(
-    settings: Settings, shard: str, keys: list[str], row_meta: Mapping[str, Any] | None
+    settings: Settings, shard: str, keys: list[str], row_meta: Mapping[str, Any] | None,
+    report: Report = lambda counts: None,
 ) -> tuple[dict[str, dict[str, Any]], str | None, int]:
     """(metadata by key, how the stream broke or None, bytes read). Publishes nothing of a shard that broke."""
     from taggers.run import run
@@ -150,7 +154,7 @@ def _make(
     uses = {key: models.local(settings.uses[key]) for key in keys if key != rows.KEY}
     reader = ShardReader(uri)
     made: dict[str, dict[str, Any]] = {}
-    count, bad, text_bytes, chars = 0, 0, 0, 0
+    count, bad, text_bytes, chars, stored = 0, 0, 0, 0, 0
     try:
         with ExitStack() as stack:
             outs = {key: stack.enter_context(sidecars.writer(place.sidecar(key, shard), _schema(use)))
@@ -173,6 +177,9 @@ def _make(
                         outs[key].write(pa.RecordBatch.from_pydict(measured[use.key], schema=_schema(use)))
                 count += len(texts)
                 bad += len(batch.bad)
+                report(Counts(len(texts), pc.sum(pc.binary_length(texts)).as_py() or 0, reader.bytes - stored,
+                              len(batch.bad)))
+                stored = reader.bytes
             if reader.broken is not None and not settings.keep_broken:
                 raise _Stop(reader.broken)
             if row_meta is not None and (row_meta["shard_sha256"] != reader.sha256 or row_meta["rows"] != count):
@@ -225,6 +232,4 @@ class _Quarantine:
 
 
 def _total(table: pa.RecordBatch, column: str) -> int:
-    import pyarrow.compute as pc
-
     return pc.sum(table.column(column)).as_py() or 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -172,7 +173,8 @@ def test_a_worker_is_killed_in_each_stage(cluster: Cluster, laptop: Made, tmp_pa
         cluster.worker()
 
     killed("writer", made.work)  # in the middle of a sidecar
-    until(lambda: run.process.poll() is not None or "tagged" in run.err, "the end of tag")
+    until(lambda: run.process.poll() is not None or f"{SHARDS} of {SHARDS} shards" in run.err,
+          "the end of tag")
     killed("shuffle", made.work)  # with keys on its disk that others wait for
     killed("writer", made.out / "data")  # in the middle of a data shard
     assert run.code() == 0, run.said
@@ -204,7 +206,7 @@ def test_the_driver_is_killed_and_the_job_submitted_again_with_speculation(
     if Path(f"/proc/{stopped}").exists():
         os.kill(stopped, signal.SIGCONT)
     assert code == 0, run.said
-    redone = int(run.said.partition("tagged ")[2].partition(" of")[0])
+    redone = int(re.findall(rf"(\d+) of {SHARDS} shards", run.said)[0])
     assert 0 < redone <= SHARDS
     until(lambda: not any(worker.python_workers() for worker in cluster.workers), "the end of the executors")
     same(made, laptop)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mixtures import Made, files, write_pages, write_recipe
@@ -107,6 +111,10 @@ class Running:
         return self.process.returncode, out, err
 
 
+def events(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "work/logs/events.jsonl").read_text().splitlines()]
+
+
 def test_nothing_is_lost_or_done_twice(reference: Made, tmp_path: Path) -> None:
     """One mixture, in spite of four runs that are stopped, killed, and lose workers, in each stage that writes."""
     # Ctrl-C while it tags, which a terminal sends to the whole group.
@@ -115,9 +123,12 @@ def test_nothing_is_lost_or_done_twice(reference: Made, tmp_path: Path) -> None:
     run.writer("work")
     run.signal(signal.SIGINT)
     code, out, err = run.ended()
-    assert code == 130 and out == ""
-    assert "solera: stopped; what is done stays done, the same command goes on from there" in err
+    assert (code, out) == (130, ""), err
+    assert "solera: stopped by Ctrl-C; what is done stays done, and this goes on from there:" in err
     assert "Traceback" not in err and "Exception" not in err
+    resume = shlex.split(err.splitlines()[-1])
+    assert resume == run.process.args
+    assert (events(tmp_path)[-1]["event"], events(tmp_path)[-1]["by"]) == ("interrupted", "Ctrl-C")
     # The driver and its JVM are killed while more is tagged.
     run = Running(reference.recipe, tmp_path)
     run.writer("work")
@@ -131,7 +142,8 @@ def test_nothing_is_lost_or_done_twice(reference: Made, tmp_path: Path) -> None:
     run.signal(signal.SIGKILL)
     code, out, err = run.ended()
     assert code == -signal.SIGKILL
-    redone = int(err.partition("tagged ")[2].partition(" of")[0])
+    (tagged,) = re.findall(rf"^tag: (\d+) of {SHARDS} shards, .*, 1 task retried$", err, re.MULTILINE)
+    redone = int(tagged)
     assert 0 < redone < SHARDS
     assert not (tmp_path / "out/manifest.json").exists()
     finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/index").glob("*.parquet")}
@@ -140,7 +152,12 @@ def test_nothing_is_lost_or_done_twice(reference: Made, tmp_path: Path) -> None:
     os.kill(run.writer("out/data"), signal.SIGKILL)
     code, out, err = run.ended()
     assert (code, "Traceback" in err) == (0, False), err
-    assert "nothing to tag" in err
+    assert f"tag: 0 of {SHARDS} shards" in err
+    assert events(tmp_path)[-1]["digest"] == reference.manifest["digest"]
+    told = {event["stage"]: event for event in events(tmp_path)[-8:] if event["event"] == "stage ended"}
+    assert told["build"]["retried"] == 1 and "(1 retried)" in out
+    assert told["build"]["documents"] < reference.manifest["mixture"]["totals"]["docs"]  # some were there
+    assert [event["event"] for event in events(tmp_path)].count("started") == 4
     assert f"({len(finished)} were there from an earlier, interrupted build)" in out
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert reference.manifest["digest"] in out
@@ -161,4 +178,24 @@ def test_a_ctrl_c_before_spark_is_there_is_as_quiet(reference: Made, tmp_path: P
     run.signal(signal.SIGINT)
     code, _, err = run.ended()
     assert code == 130, err
-    assert "the same command goes on" in err and "Traceback" not in err
+    assert "this goes on from there" in err and "Traceback" not in err
+
+
+def test_sigterm_ends_in_order_and_a_second_signal_at_once(reference: Made, tmp_path: Path) -> None:
+    run = Running(reference.recipe, tmp_path)
+    run.writer("work")
+    began = time.monotonic()
+    run.below = descendants(run.process.pid)
+    run.process.terminate()  # as a scheduler does: the process, and not what is below it
+    code, out, err = run.ended()
+    assert (code, out) == (143, "") and time.monotonic() - began < 30
+    assert "solera: stopped by SIGTERM; what is done stays done" in err and "Traceback" not in err
+    assert (events(tmp_path)[-1]["event"], events(tmp_path)[-1]["by"]) == ("interrupted", "SIGTERM")
+    run = Running(reference.recipe, tmp_path)
+    run.writer("work")
+    run.signal(signal.SIGINT)
+    time.sleep(0.1)
+    began = time.monotonic()
+    os.killpg(run.process.pid, signal.SIGINT)
+    assert run.process.wait(PATIENCE) == 130 and time.monotonic() - began < 3
+    assert "Traceback" not in run.ended()[2]

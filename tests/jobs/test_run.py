@@ -23,7 +23,7 @@ def test_a_second_run_does_nothing_and_says_so(made: Made, capsys: pytest.Captur
     before = files(made.out)
     assert main(["run", *options(made, "--out", str(made.out))]) == 0
     said = capsys.readouterr()
-    assert "nothing to tag: all 8 shards are up to date" in said.err
+    assert "tag: 0 of 8 shards" in said.err
     assert "nothing to build" in said.out
     table = said.out[said.out.index("\n  stage"):]
     assert [line.split()[:3] for line in table.splitlines()[2:6] if "plan" not in line] == \
@@ -63,6 +63,6 @@ def test_a_new_shard_is_all_that_is_tagged(
     capsys.readouterr()
     assert main(["run", str(recipe), "--work", str(tmp_path / "work"), "--out", str(tmp_path / "two"),
                  "--max-bad-share", "0.1"]) == 0
-    assert "tagged 1 of 9 shards" in capsys.readouterr().err
+    assert "tag: 1 of 9 shards" in capsys.readouterr().err
     assert run(recipe, tmp_path / "work", tmp_path / "one") == 2  # which holds the mixture of before
     assert "never changed" in capsys.readouterr().err

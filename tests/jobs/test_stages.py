@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jobs.live import Listener, Reporter
+from jobs.progress import Counts, Progress, State, Step
 from jobs.stages import run_tasks, watch
 from mixer.errors import BadInput, JobFailed
 
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
 
 
 def test_tasks_keep_the_order_of_their_items(spark: SparkSession) -> None:
-    seen: list[tuple[str, int, int]] = []
-    found = run_tasks(spark, lambda item: item * item, list(range(7)), "squares", lambda *it: seen.append(it))
+    with Progress().step("squares", Counts(stored=70)) as step:
+        found = run_tasks(spark, lambda item: item * item, list(range(7)), "squares", step,
+                          counts=lambda square: Counts(1, square), sizes=[Counts(stored=10)] * 7)
     assert found == [0, 1, 4, 9, 16, 25, 36]
-    assert seen[-1] == ("squares", 7, 7)
+    assert step.state.counts == Counts(7, 91, 70)
+    assert (step.state.tasks.done, step.state.tasks.total, step.state.share) == (7, 7, 1.0)
     assert run_tasks(spark, lambda item: item, [], "nothing") == []
 
 
@@ -34,8 +38,83 @@ def test_a_killed_worker_is_tried_again(spark: SparkSession, tmp_path: Path) -> 
             os.kill(os.getpid(), signal.SIGKILL)
         return item
 
-    assert run_tasks(spark, dies_once, [0, 1, 2], "dies once") == [0, 1, 2]
+    with Progress().step("dies once") as step:
+        assert run_tasks(spark, dies_once, [0, 1, 2], "dies once", step,
+                         counts=lambda item: Counts(1, item)) == [0, 1, 2]
     assert os.path.exists(marker)
+    assert step.state.counts == Counts(3, 3)
+    assert (step.state.tasks.done, step.state.tasks.total, step.state.tasks.failed) == (3, 3, 1)
+
+
+def test_a_partition_that_is_computed_twice_counts_once(spark: SparkSession) -> None:
+    with Progress().step("twice") as step, watch(spark, "twice", step) as watched:
+        each = watched.counting(lambda part: part, counts=lambda item: Counts(1, item))
+        data = spark.sparkContext.parallelize([1, 2, 3, 4], 2).mapPartitions(each)
+        assert (data.sum(), data.count()) == (10, 4)
+        counted = watched.counted()
+    assert counted == step.state.counts == Counts(4, 10)
+    assert step.state.tasks.done == 4
+
+
+def test_a_dataframe_counts_too(spark: SparkSession) -> None:
+    with Progress().step("arrow", Counts(documents=8)) as step, watch(spark, "arrow", step) as watched:
+        each = watched.counting(lambda batches: batches, counts=lambda batch: Counts(documents=batch.num_rows))
+        spark.range(0, 8, 1, 4).mapInArrow(each, "id long").repartition(3).collect()
+    assert step.state.counts == Counts(documents=8)
+
+
+def test_stages_that_spark_skips_are_not_waited_for(spark: SparkSession) -> None:
+    with Progress().step("skips") as step, watch(spark, "skips", step):
+        pairs = spark.sparkContext.parallelize([(each % 3, each) for each in range(30)], 5).groupByKey(3)
+        assert pairs.count() == pairs.count() == 3  # the second finds the shuffle of the first
+    assert step.state.tasks.done == step.state.tasks.total == 5 + 3 + 3
+
+
+def test_a_long_task_is_seen_before_it_ends(spark: SparkSession, tmp_path: Path) -> None:
+    marker = tmp_path / "seen"
+    states: list[State] = []
+
+    class Follower(Step):
+        def update(self, state: State) -> None:
+            states.append(state)
+            if state.counts.documents == 2:
+                marker.touch()
+
+    def task(item: int, report: Any) -> int:
+        report(Counts(documents=1))
+        end = time.monotonic() + 60
+        while not marker.exists():
+            assert time.monotonic() < end, "nobody listens"
+            time.sleep(0.1)
+        return item
+
+    progress = Progress()
+    with progress.step("long", Counts(documents=20)) as step:
+        follower = Follower(step.stage, "long", 0.0, progress, step.state)
+        run_tasks(spark, task, [0, 1], "long", follower, counts=lambda item: Counts(documents=10), reports=True)
+    assert states[-1].counts == Counts(documents=20) and states[-1].share == 1.0
+    assert all(state.counts.documents <= 20 for state in states)
+    seen = next(state for state in states if state.counts.documents == 2)
+    assert seen.tasks.done == 0 and seen.share == 0.1
+
+
+def test_what_is_heard_of_a_task() -> None:
+    listener = Listener()
+    try:
+        with listener.reporter().of(7) as report:
+            report(Counts(1, 2))
+            report(Counts(1, 2))  # too soon to be sent
+        with Reporter(listener.reporter().port, "a stranger's").of(8) as report:
+            report(Counts(1))
+        until = time.monotonic() + 10
+        while not listener.heard() and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        assert listener.heard() == {7: Counts(1, 2)}
+    finally:
+        listener.close()
+    with listener.reporter().of(1) as report:
+        report(Counts(1))  # to nobody
 
 
 def test_a_worker_that_is_always_killed_is_an_error_that_says_so(spark: SparkSession) -> None:
@@ -77,21 +156,34 @@ def test_an_error_in_a_dataframe_is_readable_too(spark: SparkSession) -> None:
         spark.sql("select raise_error('a bang')").collect()
 
 
-def test_progress_of_a_dataframe_is_seen(spark: SparkSession) -> None:
-    seen: list[tuple[str, int, int]] = []
+def test_progress_of_a_dataframe_is_seen(spark: SparkSession, tmp_path: Path) -> None:
+    marker = tmp_path / "seen"
+    states: list[State] = []
+
+    class Follower(Step):
+        def update(self, state: State) -> None:
+            states.append(state)
+            if state.tasks.done and state.tasks.running:
+                marker.touch()
 
     def slow(batches: Iterator[Any]) -> Iterator[Any]:
-        time.sleep(0.5)
-        yield from batches
+        for batch in batches:
+            end = time.monotonic() + 60
+            while batch.column("id")[0].as_py() and not marker.exists():
+                assert time.monotonic() < end, "nobody looks"
+                time.sleep(0.1)
+            yield batch
 
-    with watch(spark, "slow", lambda *it: seen.append(it)):
+    progress = Progress()
+    with progress.step("slow") as step, watch(spark, "slow", Follower(step.stage, "slow", 0.0, progress)):
         spark.range(0, 8, 1, 4).mapInArrow(slow, "id long").collect()
-    assert {label for label, _, _ in seen} == {"slow"}
-    assert any(total == 4 for _, _, total in seen)
+    assert any(0 < state.tasks.done < state.tasks.total == 4 and state.tasks.running for state in states)
+    assert (states[-1].tasks.done, states[-1].tasks.total) == (4, 4)
 
 
 def test_nothing_of_a_finished_job_stays_behind(spark: SparkSession) -> None:
     threads = threading.active_count()
-    run_tasks(spark, lambda item: item, [1], "a label", lambda *it: None)
+    with Progress().step("a label") as step:
+        run_tasks(spark, lambda item: item, [1], "a label", step)
     assert spark.sparkContext.getLocalProperty("spark.jobGroup.id") is None
     assert threading.active_count() <= threads + 1

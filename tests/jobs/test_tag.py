@@ -291,11 +291,11 @@ def test_the_command_tells_a_broken_shard_without_a_stack_trace(
 def test_a_shard_that_others_wait_for_is_told(stage: Stage, runner: Engine) -> None:
     stage.put("web/large.jsonl", line(1, "x" * 34_000_000))
     said: list[str] = []
-    found = stage.tag(runner, say=said.append)
-    assert said == ["warning: web/large.jsonl alone holds 34 MB of the 34 MB to read: one task reads it while others "
+    found = stage.tag(runner, warn=said.append)
+    assert said == ["web/large.jsonl alone holds 34 MB of the 34 MB to read: one task reads it while others "
                     "wait; split it into smaller shards"]
-    assert [f"warning: {warning}" for warning in found.warnings] == said
-    assert no_spark(stage, say=said.append).warnings == () and len(said) == 1
+    assert list(found.warnings) == said
+    assert no_spark(stage, warn=said.append).warnings == () and len(said) == 1
 
 
 def test_ten_thousand_tiny_shards_are_done_in_a_few_tasks(
@@ -311,7 +311,7 @@ def test_ten_thousand_tiny_shards_are_done_in_a_few_tasks(
     assert (found.redone, found.sidecars, found.documents) == (10_000, 20_000, 10_000)
     assert took < 90
     job = spark.sparkContext._jsc.sc().statusStore().jobsList(None).head()
-    assert (job.description().get(), job.numTasks()) == ("tag 10000 shards", 8)
+    assert (job.description().get(), job.numTasks()) == ("tag 10,000 shards", 8)
     began = time.monotonic()
     assert no_spark(stage).redone == 0
     assert time.monotonic() - began < 5

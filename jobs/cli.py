@@ -187,7 +187,7 @@ def _tag(options: Any) -> int:
     with opened_engine(options, corpus) as engine:
         found = run_tag(recipe, corpus, engine, keep_broken=options.keep_broken, verify=options.verify,
                         max_bad_share=options.max_bad_share)
-    _print_stages(options, found.__dict__, lambda: report.tag_text(found, corpus), engine.progress.stages)
+    _print_stages(options, found.as_json(), lambda: report.tag_text(found, corpus), engine.progress.stages)
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from mixer import clusters, packing, sidecars
 from mixer.clusters import ClusterSet, Relation
 from mixer.corpus import Corpus
 from mixer.errors import StorageError
-from mixer.index import Entry
+from mixer.index import Index
 from mixer.recipe import Recipe
 from mixer.workspace import Workspace
 
@@ -35,8 +35,8 @@ class DedupSummary:
     seconds: float
 
 
-def dedup(recipe: Recipe, corpus: Corpus, indexes: dict[str, dict[str, Entry]], engine: Engine) -> DedupSummary:
-    """Finds every cluster set of the recipe that there is not yet. `indexes` are the current entries by sidecar key."""
+def dedup(recipe: Recipe, corpus: Corpus, indexes: Mapping[str, Index], engine: Engine) -> DedupSummary:
+    """Finds every cluster set of the recipe that there is not yet. `indexes` are the current ones by sidecar key."""
     began = time.monotonic()
     place = corpus.workspace
     sets, made, keys = [], [], 0
@@ -47,22 +47,23 @@ def dedup(recipe: Recipe, corpus: Corpus, indexes: dict[str, dict[str, Entry]], 
         if found is None or clusters.missing(corpus, [found]):
             found = find_set(related, name, corpus, entries, engine)
             made.append(name)
-            keys += sum(entries[shard.path].rows for shard in corpus.shards)
+            keys += entries.at(corpus.paths).sum("rows")
         sets.append(found)
     return DedupSummary(tuple(sets), tuple(made), keys, time.monotonic() - began)
 
 
-def find_set(related: Relation, name: str, corpus: Corpus, entries: dict[str, Entry], engine: Engine) -> ClusterSet:
+def find_set(related: Relation, name: str, corpus: Corpus, entries: Index, engine: Engine) -> ClusterSet:
     """One cluster set: keys from sidecars, those that occur twice or more, their rows written beside each shard."""
     place = corpus.workspace
     shards = [shard.path for shard in corpus.shards]
-    documents = sum(entries[shard].rows for shard in shards)
+    entries = entries.at(corpus.paths)
+    documents = entries.sum("rows")
     with engine.watched(f"dedup {related.method.use}", Counts(documents=documents)) as watched:
         spark = watched.spark
         partitions(spark, documents, engine.slots)
         # 1. (shard, row, key) of every row that has a key; keys travel, texts do not.
-        sizes = [entries[shard].rows + 1000 for shard in shards]  # an empty file costs something too
-        bins = packing.pack([(number, shard, entries[shard].digest) for number, shard in enumerate(shards)], sizes,
+        sizes = [rows + packing.SHARD_ROWS for rows in entries.pylist("rows")]
+        bins = packing.pack(list(zip(range(len(shards)), shards, entries.pylist("digest"), strict=True)), sizes,
                             packing.bin_count(sizes, engine.slots, packing.BIN_ROWS))
         watched.tasks = 2 * (len(bins) + int(spark.conf.get("spark.sql.shuffle.partitions")))  # the keys, twice
         read = watched.counting(functools.partial(_read_keys, place, related.sidecar, related.column), sizes=[

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs.engine import Engine
-from jobs.plan import current_index, current_indexes, existing_plan, stale_shards
+from jobs.plan import current_index, current_indexes, existing_plan
 from jobs.tagging import entry_of, file_sha256
 from mixer import dolma, index, packing, rows, sidecars, storage
 from mixer.corpus import Corpus
 from mixer.dolma import Export, Misaligned
 from mixer.errors import BadInput, JobFailed
-from mixer.index import Entry
+from mixer.index import Entry, Index
 from mixer.recipe import Recipe
 from mixer.workspace import Workspace
 from taggers import registry
@@ -75,10 +75,11 @@ def export_attributes(
     for key in {each.key for each in found if each.key is not None} - indexes.keys():  # named in `columns` alone
         current_index(corpus, key, indexes[rows.KEY], dolma.import_command(corpus.arguments, key))
     context = existing_plan(recipe, corpus)[1] if with_plan else None
+    if context is not None:
+        context = context.part(list(context.paths), [])  # no sidecar is opened through it
     export = Export(corpus.workspace, storage.absolute(to), experiment, tuple(found), context)
-    entries = [indexes[rows.KEY][shard.path] for shard in corpus.shards]
-    # A shard costs something even when it is empty: about as much as a thousand rows.
-    sizes = [entry.rows + 1000 for entry in entries]
+    documents = indexes[rows.KEY].pylist("rows")
+    sizes = [rows + packing.SHARD_ROWS for rows in documents]
     engine.spark  # noqa: B018 - the number of slots is known once Spark is there
     bins = packing.pack(range(len(sizes)), sizes, packing.bin_count(sizes, engine.slots, packing.BIN_ROWS))
     paths = [shard.path for shard in corpus.shards]
@@ -86,7 +87,7 @@ def export_attributes(
             for size in part]
     return ExportSummary(
         folder=storage.join(export.to, "attributes", experiment), shards=len(done),
-        documents=sum(entry.rows for entry in entries), bytes=sum(done),
+        documents=sum(documents), bytes=sum(done),
         attributes=[(each.attribute, each.column) for each in found], left_out=left_out,
     )
 
@@ -120,27 +121,26 @@ def import_attributes(recipe: Recipe, corpus: Corpus, engine: Engine, origin: st
     row_entries = current_index(corpus, rows.KEY, None, f"solera tag {corpus.arguments}")
     key = registry.dolma_tagger(experiment).key
     entries = index.read(place.index(key))
-    stale = set(stale_shards(corpus, key, entries, row_entries))
-    orders = [_Order(shard.path, shard.stat,
-                     None if shard.path in stale else entries[shard.path].info["file_sha256"])
-              for shard in corpus.shards]
+    stale = index.stale(corpus, entries, row_entries, index.present(place.sidecars(key)))
+    orders = [_Order(shard.path, shard.stat, None if is_stale else entries[shard.path].info["file_sha256"])
+              for shard, is_stale in zip(corpus.shards, stale.tolist(), strict=True)]
     sizes = [shard.stat.bytes for shard in corpus.shards]
     engine.spark  # noqa: B018 - the number of slots is known once Spark is there
     bins = packing.pack(orders, sizes, packing.bin_count(sizes, engine.slots))
     work = functools.partial(_import_bin, place, storage.absolute(origin), experiment)
     outcomes = [outcome for part in engine.on_spark(work, bins, f"import {len(orders)} shards") for outcome in part]
-    news = {outcome.shard: outcome.entry for outcome in outcomes if outcome.entry is not None}
+    news = Index.of(outcome.entry for outcome in outcomes if outcome.entry is not None)
     if news:
-        entries |= news
-        index.write(place.index(key), entries.values())
+        entries = index.read(place.index(key)).updated(news)
+        index.write(place.index(key), entries)
     wrong = [outcome.wrong for outcome in sorted(outcomes, key=lambda outcome: outcome.shard) if outcome.wrong]
     if wrong:
         more = [f"… and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
         raise JobFailed("\n".join([*wrong[:SHOWN], *more, f"{len(wrong)} attribute file(s) could not be imported; the "
                                    "others are. Mend them, and give the same command again"]))
-    mine = [entries[shard.path] for shard in corpus.shards]
-    names = sorted({name for entry in mine for name in entry.info["attributes"]})
-    return ImportSummary(shards=len(mine), redone=len(news), documents=sum(entry.rows for entry in mine),
+    mine = entries.at(corpus.paths)
+    names = sorted({name for info in mine.infos() for name in info["attributes"]})
+    return ImportSummary(shards=len(mine), redone=len(news), documents=mine.sum("rows"),
                          columns=[f"dolma.{experiment}.{name}" for name in names])
 
 

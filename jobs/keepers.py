@@ -10,21 +10,21 @@ import pyarrow as pa
 
 from jobs.dedup import by_shard, partitions
 from jobs.engine import Engine
-from mixer import packing, selection, sidecars
+from mixer import selection, sidecars
 from mixer.selection import Context, Tallies
 
 CANDIDATES = "cluster binary, order binary, shard int, row bigint, units bigint, bytes bigint"
 
 
-def resolve_on_spark(engine: Engine, context: Context, method: int, shards: Sequence[int]) -> Tallies:
+def resolve_on_spark(engine: Engine, context: Context, method: int, bins: Sequence[int]) -> Tallies:
     """The same as selection.resolve_in_memory, as one shuffle of candidates by cluster and one of losers by shard."""
-    if not shards:
+    if not bins:
         return {}
     with engine.watched(f"plan: keepers {method + 1}") as watched:
         spark = watched.spark
         partitions(spark, context.sets[method].documents, engine.slots)
-        bins = packing.pack(list(shards), [1] * len(shards), engine.slots * packing.BINS_PER_SLOT)
-        parts = spark.sparkContext.parallelize(bins, len(bins)).map(lambda part: (part,)).toDF("part array<int>")
+        # A task for each file of candidates: a plan's bins are of even size.
+        parts = spark.sparkContext.parallelize(list(bins), len(bins)).map(lambda number: (number,)).toDF("bin int")
         parts.mapInArrow(functools.partial(_read_candidates, context, method), CANDIDATES) \
             .createOrReplaceTempView("candidates")
         # Binary values compare as unsigned bytes, so the least order key is the keeper's.
@@ -50,17 +50,16 @@ def resolve_on_spark(engine: Engine, context: Context, method: int, shards: Sequ
 
 def _read_candidates(context: Context, method: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        for part in batch.column("part").to_pylist():
-            for number in part:
-                table = sidecars.read(context.candidates_uri(method, number))[0]
-                plain = [column.cast(pa.binary()) if pa.types.is_fixed_size_binary(column.type) else column
-                         for column in table.columns]
-                yield from pa.table(plain, names=table.column_names).to_batches()
+        for number in batch.column("bin").to_pylist():
+            table = sidecars.read(context.candidates_uri(method, number))[0]
+            plain = [column.cast(pa.binary()) if pa.types.is_fixed_size_binary(column.type) else column
+                     for column in table.columns]
+            yield from pa.table(plain, names=table.column_names).to_batches()
 
 
 def _write_losers(context: Context, method: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     sources = {source.name: number for number, source in enumerate(context.recipe.sources)}
-    of_shard = np.array([sources[shard.source] for shard in context.shards])
+    of_shard = np.array([sources[context.sources[number]] for number in range(len(context.paths))])
     for number, table in by_shard(batches):
         row, keeper_shard, keeper_row, units, sizes = (
             np.asarray(table.column(name)) for name in ("row", "keeper_shard", "keeper_row", "units", "bytes"))

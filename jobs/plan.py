@@ -8,11 +8,11 @@ from typing import Any
 
 from jobs.engine import Engine
 from jobs.progress import Counts
-from mixer import attributes, clusters, dolma, index, lock, packing, plan, rows, selection
+from mixer import attributes, clusters, dolma, index, lock, plan, rows, selection
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.errors import NotDone
-from mixer.index import Entry
+from mixer.index import Index
 from mixer.plan import Plan
 from mixer.recipe import Recipe
 from mixer.selection import Context, Tallies
@@ -24,30 +24,35 @@ POOL_ROWS = 5_000_000
 def make_plan(recipe: Recipe, corpus: Corpus, engine: Engine, where: str = "auto") -> Plan:
     """Plans from sidecars and cluster sets that are there and current. `where` is auto, pool or spark."""
     indexes = current_indexes(recipe, corpus)
-    sets = current_sets(recipe, corpus, indexes)
-    total = sum(indexes[rows.KEY][shard.path].rows for shard in corpus.shards)
+    return plan_from(recipe, corpus, indexes, current_sets(recipe, corpus, indexes), engine, where)
+
+
+def plan_from(
+    recipe: Recipe, corpus: Corpus, indexes: Mapping[str, Index], sets: Sequence[ClusterSet], engine: Engine,
+    where: str = "auto",
+) -> Plan:
+    """The same from indexes and cluster sets that have been looked for already."""
+    total = indexes[rows.KEY].sum("rows")
     on_spark = where == "spark" or (where == "auto" and total > POOL_ROWS)
     if on_spark:
         engine.spark  # noqa: B018 - the number of slots is known once Spark is there
-    slots = engine.slots
-    bins = plan.bins_of(corpus, indexes[rows.KEY], max(1, min(len(corpus.shards), slots * packing.BINS_PER_SLOT)))
 
-    documents = [indexes[rows.KEY][shard.path].rows for shard in corpus.shards]
-    sizes = [Counts(documents=sum(documents[number] for number in part)) for part in bins]
+    documents = indexes[rows.KEY].pylist("rows")
 
-    def run(phase: Callable[[Sequence[int]], Any], label: str) -> list[Any]:
+    def run(phase: Callable[[Context], Any], parts: Sequence[Context], label: str) -> list[Any]:
+        sizes = [Counts(documents=sum(documents[number] for number in part.paths)) for part in parts]
         if on_spark:
-            return engine.on_spark(phase, bins, label, sizes=sizes)
-        return engine.in_pool(phase, bins, label, total, sizes=sizes)
+            return engine.on_spark(phase, parts, label, sizes=sizes)
+        return engine.in_pool(phase, parts, label, total, sizes=sizes)
 
-    def resolve(context: Context, method: int, shards: Sequence[int]) -> Tallies:
+    def resolve(context: Context, method: int, bins: Sequence[int]) -> Tallies:
         if where == "spark" or sets[method].documents > plan.KEEPERS_CAP:
             from jobs.keepers import resolve_on_spark
 
-            return resolve_on_spark(engine, context, method, shards)
-        return selection.resolve_in_memory(context, method, shards)
+            return resolve_on_spark(engine, context, method, bins)
+        return selection.resolve_in_memory(context, method, bins)
 
-    return plan.make(recipe, corpus, indexes, sets, run, resolve)
+    return plan.make(recipe, corpus, indexes, sets, plan.bins_of(corpus, indexes[rows.KEY], engine.slots), run, resolve)
 
 
 def existing_plan(recipe: Recipe, corpus: Corpus) -> tuple[Plan, Context]:
@@ -60,44 +65,41 @@ def existing_plan(recipe: Recipe, corpus: Corpus) -> tuple[Plan, Context]:
     return found, plan.context_of(recipe, corpus, found.folder, indexes, sets)
 
 
-def current_indexes(recipe: Recipe, corpus: Corpus) -> dict[str, dict[str, Entry]]:
-    """Index entries by sidecar key; NotDone where a sidecar is missing, or a shard has changed since it was tagged."""
-    tag = f"solera tag {corpus.arguments}"
-    indexes = {rows.KEY: current_index(corpus, rows.KEY, None, tag)}
-    for use in recipe.uses():
-        key, command = attributes.key_of(use), tag
-        if use.tagger.is_imported:
-            command = dolma.import_command(corpus.arguments, key)
-        indexes[key] = current_index(corpus, key, indexes[rows.KEY], command)
-        if use.tagger.is_imported:
-            dolma.check_columns(use, [indexes[key][shard.path] for shard in corpus.shards])
-    return indexes
+def current_indexes(
+    recipe: Recipe, corpus: Corpus, known: Mapping[str, Index] | None = None
+) -> dict[str, Index]:
+    """By sidecar key the entries of the corpus's shards, in their order; NotDone where a sidecar is missing, or a shard
+    has changed since it was tagged. `known` are those that are known to be current.
+    """
+    uses = {attributes.key_of(use): use for use in recipe.uses()}
+    found = dict(known or {})
+    asked = [key for key in (rows.KEY, *uses) if key not in found]
+    indexes, there = index.survey(corpus.workspace, asked)
+    for key, entries in indexes.items():
+        use = uses.get(key)
+        imported = use is not None and use.tagger.is_imported
+        command = dolma.import_command(corpus.arguments, key) if imported else f"solera tag {corpus.arguments}"
+        found[key] = _current(corpus, key, entries, found.get(rows.KEY, entries), there[key], command)
+        if use is not None and imported:
+            dolma.check_columns(use, found[key].infos())
+    return {key: found[key] for key in (rows.KEY, *uses)}
 
 
-def current_index(
-    corpus: Corpus, key: str, rows_entries: Mapping[str, Entry] | None, command: str
-) -> dict[str, Entry]:
-    """The index entries of one sidecar key, None for `rows_entries` of rows; NotDone, with the command, as above."""
-    entries = index.read(corpus.workspace.index(key))
-    stale = stale_shards(corpus, key, entries, entries if rows_entries is None else rows_entries)
-    if stale:
-        raise NotDone(f"{key} is missing or out of date for {len(stale):,} of {len(corpus.shards):,} shards, "
-                      f"{stale[0]} among them", command=command)
-    return entries
+def current_index(corpus: Corpus, key: str, of_rows: Index | None, command: str) -> Index:
+    """The same of one sidecar key, None for `of_rows` of rows; NotDone, with the command, as above."""
+    indexes, there = index.survey(corpus.workspace, [key])
+    return _current(corpus, key, indexes[key], indexes[key] if of_rows is None else of_rows, there[key], command)
 
 
-def stale_shards(
-    corpus: Corpus, key: str, entries: Mapping[str, Entry], rows_entries: Mapping[str, Entry]
-) -> list[str]:
-    """The shards, in order, whose sidecar is missing or was made of another shard or of other rows."""
-    present = index.present(corpus.workspace.sidecars(key))
-    return [shard.path for shard in corpus.shards
-            if shard.path not in entries or not entries[shard.path].unchanged(shard.stat)
-            or shard.path not in present
-            or entries[shard.path].rows_digest != rows_entries[shard.path].rows_digest]
+def _current(corpus: Corpus, key: str, entries: Index, of_rows: Index, there: set[str], command: str) -> Index:
+    stale = index.stale(corpus, entries, of_rows, there)
+    if stale.any():
+        raise NotDone(f"{key} is missing or out of date for {stale.sum():,} of {len(corpus.shards):,} shards, "
+                      f"{corpus.shards[int(stale.argmax())].path} among them", command=command)
+    return entries.at(corpus.paths)
 
 
-def current_sets(recipe: Recipe, corpus: Corpus, indexes: Mapping[str, Mapping[str, Entry]]) -> list[ClusterSet]:
+def current_sets(recipe: Recipe, corpus: Corpus, indexes: Mapping[str, Index]) -> list[ClusterSet]:
     """The recipe's cluster sets in order, repeated identities last unless listed; NotDone where one is missing."""
     sets = []
     for related in clusters.relations(recipe):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,12 @@ from jobs import report, tables
 from jobs.build import BuildSummary, build
 from jobs.dedup import DedupSummary, dedup
 from jobs.engine import Engine
-from jobs.plan import current_indexes, make_plan
+from jobs.plan import current_indexes, current_sets, plan_from
 from jobs.progress import Counts, Stage
 from jobs.tag import MAX_BAD_SHARE, TagSummary, tag
+from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
+from mixer.index import Index
 from mixer.plan import Plan
 from mixer.recipe import Recipe
 
@@ -57,8 +60,9 @@ def run(
     tagged = run_tag(recipe, corpus, engine, keep_broken=keep_broken, verify=verify, max_bad_share=max_bad_share)
     if tagged.bad:
         engine.progress.say(report.quarantine_text(tagged, corpus))
-    found = run_dedup(recipe, corpus, engine)
-    plan = run_plan(recipe, corpus, engine, where)
+    indexes = current_indexes(recipe, corpus, tagged.current)
+    found = run_dedup(recipe, corpus, engine, indexes)
+    plan = run_plan(recipe, corpus, engine, where, indexes, found.sets)
     built = run_build(plan, corpus, out, engine)
     return RunSummary(corpus.arguments, tagged, found, plan, built, tuple(engine.progress.stages))
 
@@ -71,17 +75,26 @@ def run_tag(recipe: Recipe, corpus: Corpus, engine: Engine, **options: Any) -> T
     return found
 
 
-def run_dedup(recipe: Recipe, corpus: Corpus, engine: Engine) -> DedupSummary:
+def run_dedup(
+    recipe: Recipe, corpus: Corpus, engine: Engine, indexes: Mapping[str, Index] | None = None
+) -> DedupSummary:
+    """`indexes` are the current ones, where they are known."""
     with engine.stage("dedup") as stage:
-        found = dedup(recipe, corpus, current_indexes(recipe, corpus), engine)
+        found = dedup(recipe, corpus, indexes or current_indexes(recipe, corpus), engine)
         stage.done(f"{len(found.made):,} of {len(found.sets):,} cluster sets",
                    Counts(documents=found.keys // max(1, len(found.made))))
     return found
 
 
-def run_plan(recipe: Recipe, corpus: Corpus, engine: Engine, where: str = "auto") -> Plan:
+def run_plan(
+    recipe: Recipe, corpus: Corpus, engine: Engine, where: str = "auto", indexes: Mapping[str, Index] | None = None,
+    sets: Sequence[ClusterSet] | None = None,
+) -> Plan:
+    """`indexes` and `sets` are the current ones, where they are known."""
     with engine.stage("plan") as stage:
-        plan = make_plan(recipe, corpus, engine, where)
+        indexes = indexes or current_indexes(recipe, corpus)
+        sets = current_sets(recipe, corpus, indexes) if sets is None else sets
+        plan = plan_from(recipe, corpus, indexes, sets, engine, where)
         read, pool = (sum(count[what]["docs"] for count in plan.body["counts"]) for what in ("read", "pool"))
         stage.done(f"{pool:,} documents left", Counts(documents=read if stage.tasks else 0))
     return plan

@@ -5,17 +5,20 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from jobs.engine import Engine
 from jobs.live import Report
-from jobs.progress import Counts
-from jobs.tagging import Order, Outcome, Settings, tag_shard
+from jobs.progress import Counts, total
+from jobs.tagging import Order, Settings, tag_shard
 from mixer import attributes, index, models, packing, rows, storage
 from mixer.corpus import Corpus
 from mixer.errors import JobFailed
+from mixer.index import Entry, Index
 from mixer.recipe import Recipe
 
 MAX_BAD_SHARE = 0.01
@@ -37,6 +40,10 @@ class TagSummary:
     redone_bad: int
     seconds: float
     warnings: tuple[str, ...]
+    current: Mapping[str, Index] | None = None  # the shards' entries by sidecar key, where nothing had to be done
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "current"}
 
 
 def tag(
@@ -54,8 +61,8 @@ def tag(
     place = corpus.workspace
     uses = {attributes.key_of(use): use for use in recipe.uses() if not use.tagger.is_imported}
     keys = [rows.KEY, *uses]
-    known = {key: index.read(place.index(key)) for key in keys}
-    orders = _orders(corpus, known, verify)
+    known, there = index.survey(place, keys)
+    orders = _orders(corpus, known, there, verify)
     warnings = []
     if orders:
         for use in uses.values():
@@ -68,92 +75,115 @@ def tag(
                         "wait; split it into smaller shards")
         warn(warnings[-1])
     settings = Settings(place, uses, keep_broken, verify)
-    outcomes: list[Outcome] = []
+    done: list[BinOutcome] = []
     if orders:
         sizes = [order.bytes for order in orders]
         bins = packing.pack(orders, sizes, packing.bin_count(sizes, engine.slots))
         stored = [Counts(stored=sum(order.bytes for order in part)) for part in bins]
-        for part in engine.on_spark(functools.partial(tag_bin, settings), bins, f"tag {len(orders):,} shards",
-                                    counts=counts, sizes=stored, reports=True):
-            outcomes.extend(part)
-    _record(corpus, known, keys, outcomes)
-    broken = sorted((outcome for outcome in outcomes if outcome.broken is not None), key=lambda outcome: outcome.shard)
+        done = engine.on_spark(functools.partial(tag_bin, settings), bins, f"tag {len(orders):,} shards",
+                               counts=lambda part: part.counts, sizes=stored, reports=True)
+    _record(corpus, known, done)
+    broken = sorted(each for part in done for each in part.broken)
     if broken:
         raise JobFailed(_broken_text(broken, place.corpus))
-    entries = [known[rows.KEY][shard.path] for shard in corpus.shards]
-    made = counts(outcomes)
-    documents, bad = sum(entry.rows for entry in entries), sum(entry.info["bad"] for entry in entries)
-    cut = [entry.shard for entry in entries if entry.info["broken"]]
+    entries = known[rows.KEY].at(corpus.paths)
+    made = total(part.counts for part in done)
+    documents, bad = entries.sum("rows"), sum(entries.info("bad"))
+    breaks = entries.info("broken")
+    cut = [shard.path for shard, broke in zip(corpus.shards, breaks, strict=True) if broke]
     if cut:  # by this run or an earlier one
         warnings.append(f"{len(cut):,} shard(s) are used only up to where their stream breaks, as --keep-broken said: "
                         f"{', '.join(cut[:3])}" + (" and others" if len(cut) > 3 else ""))
         warn(warnings[-1])
     if bad > max_bad_share * (documents + bad):
-        raise JobFailed(_bad_text(recipe, corpus, known[rows.KEY], documents, bad, max_bad_share))
+        raise JobFailed(_bad_text(corpus, entries, documents, bad, max_bad_share))
     return TagSummary(
-        shards=len(entries), redone=sum(bool(outcome.made) for outcome in outcomes),
-        sidecars=sum(len(outcome.made) for outcome in outcomes),
-        documents=documents, bad=bad, text_bytes=sum(entry.info["text_bytes"] for entry in entries),
-        read_bytes=sum(outcome.read_bytes for outcome in outcomes),
+        shards=len(entries), redone=sum(part.redone for part in done), sidecars=sum(part.sidecars for part in done),
+        documents=documents, bad=bad, text_bytes=sum(entries.info("text_bytes")),
+        read_bytes=sum(part.read_bytes for part in done),
         redone_documents=made.documents, redone_text_bytes=made.bytes, redone_bad=made.quarantined,
         seconds=time.monotonic() - began, warnings=tuple(warnings),
+        current=None if done else {key: found.at(corpus.paths) for key, found in known.items()},
     )
 
 
-def tag_bin(settings: Settings, orders: Sequence[Order], report: Report) -> list[Outcome]:
+@dataclass(frozen=True)
+class BinOutcome:
+    """What became of the shards of one task, small enough that the driver can hold those of all tasks."""
+
+    news: Mapping[str, bytes]  # sidecar key -> entries for its index, packed
+    redone: int  # shards with a sidecar that was written anew
+    sidecars: int
+    counts: Counts  # of the shards with such a sidecar
+    read_bytes: int
+    broken: tuple[tuple[str, str], ...]  # shard, and how its stream broke
+
+
+def tag_bin(settings: Settings, orders: Sequence[Order], report: Report) -> BinOutcome:
     """What one task does: its shards, one after another."""
-    return [tag_shard(settings, order, report) for order in orders]
+    news: dict[str, list[Entry]] = {}
+    broken = []
+    redone, sidecars, read_bytes, counts = 0, 0, 0, Counts()
+    for order in orders:
+        outcome = tag_shard(settings, order, report)
+        read_bytes += outcome.read_bytes
+        if outcome.broken is not None:
+            broken.append((outcome.shard, outcome.broken))
+        if outcome.made:
+            redone, sidecars = redone + 1, sidecars + len(outcome.made)
+            entry = outcome.entries[rows.KEY]
+            counts += Counts(documents=entry.rows, bytes=entry.info["text_bytes"], quarantined=entry.info["bad"])
+        for key, entry in outcome.entries.items():
+            news.setdefault(key, []).append(entry)
+    packed = {key: Index.of(entries).packed() for key, entries in news.items()}
+    return BinOutcome(packed, redone, sidecars, counts, read_bytes, tuple(broken))
 
 
-def counts(outcomes: Sequence[Outcome]) -> Counts:
-    """What was measured: the shards of which a sidecar was made."""
-    infos = [(outcome.entries[rows.KEY].rows, outcome.entries[rows.KEY].info) for outcome in outcomes if outcome.made]
-    return Counts(documents=sum(count for count, _ in infos), bytes=sum(info["text_bytes"] for _, info in infos),
-                  quarantined=sum(info["bad"] for _, info in infos))
-
-
-def _orders(corpus: Corpus, known: dict[str, dict[str, index.Entry]], verify: bool) -> list[Order]:
+def _orders(
+    corpus: Corpus, known: Mapping[str, Index], there: Mapping[str, set[str]], verify: bool
+) -> list[Order]:
     """Shards with a sidecar that is not known to be current: new, changed, deleted, or out of step with its rows."""
-    place = corpus.workspace
-    present = {key: index.present(place.sidecars(key)) for key in known}
-    stale: defaultdict[str, set[str]] = defaultdict(set)
-    for shard in corpus.shards:
-        row_entry = known[rows.KEY].get(shard.path)
-        for key, entries in known.items():
-            entry = entries.get(shard.path)
-            aligned = entry and row_entry and entry.rows_digest == row_entry.rows_digest
-            if verify or not (entry and aligned and shard.path in present[key] and entry.unchanged(shard.stat)):
-                stale[shard.path].add(key)
-    return [Order(shard.path, shard.stat.bytes, frozenset(stale[shard.path]))
-            for shard in corpus.shards if shard.path in stale]
+    keys = list(known)
+    stale = np.stack([index.stale(corpus, known[key], known[rows.KEY], there[key]) for key in keys], axis=1) | verify
+    wanted: dict[bytes, frozenset[str]] = {}  # of many shards the same
+    orders = []
+    for number in np.flatnonzero(stale.any(axis=1)).tolist():
+        row, shard = stale[number], corpus.shards[number]
+        if row.tobytes() not in wanted:
+            wanted[row.tobytes()] = frozenset(key for key, is_stale in zip(keys, row, strict=True) if is_stale)
+        orders.append(Order(shard.path, shard.stat.bytes, wanted[row.tobytes()]))
+    return orders
 
 
-def _record(
-    corpus: Corpus, known: dict[str, dict[str, index.Entry]], keys: Sequence[str], outcomes: Sequence[Outcome]
-) -> None:
-    """Writes the index of each key that has news; `known` is brought up to date with it."""
-    for key in keys:
-        news = {outcome.shard: outcome.entries[key] for outcome in outcomes if key in outcome.entries}
-        if any(known[key].get(shard) != entry for shard, entry in news.items()):
-            known[key].update(news)
-            index.write(corpus.workspace.index(key), known[key].values())
+def _record(corpus: Corpus, known: dict[str, Index], done: Sequence[BinOutcome]) -> None:
+    """Writes the index of each key that has news; `known` is brought up to date with it.
+
+    What another run has put there meanwhile stays, but for the shards that this one has looked at.
+    """
+    for key in known:
+        news = Index.unpacked([part.news[key] for part in done if key in part.news])
+        if len(news) and not known[key].updated(news).same(known[key]):
+            uri = corpus.workspace.index(key)
+            known[key] = index.read(uri).updated(news)
+            index.write(uri, known[key])
 
 
-def _broken_text(broken: Sequence[Outcome], corpus: str) -> str:
-    lines = [f"{storage.join(corpus, outcome.shard)}: {outcome.broken}" for outcome in broken[:20]]
+def _broken_text(broken: Sequence[tuple[str, str]], corpus: str) -> str:
+    lines = [f"{storage.join(corpus, shard)}: {how}" for shard, how in broken[:20]]
     more = [f"… and {len(broken) - 20} more"] if len(broken) > 20 else []
     return "\n".join([*lines, *more, f"{len(broken)} shard(s) could not be read to the end; the other shards are done. "
                       "Fetch them again, or keep what stands before each break with --keep-broken"])
 
 
-def _bad_text(
-    recipe: Recipe, corpus: Corpus, entries: dict[str, index.Entry], documents: int, bad: int, limit: float
-) -> str:
-    worst = sorted((entries[shard.path] for shard in corpus.shards), key=lambda entry: -entry.info["bad"])[:3]
-    places = ", ".join(f"{entry.shard} ({entry.info['bad']:,})" for entry in worst if entry.info["bad"])
+def _bad_text(corpus: Corpus, entries: Index, documents: int, bad: int, limit: float) -> str:
+    counts = entries.info("bad")
+    worst = sorted(range(len(counts)), key=lambda number: -counts[number])[:3]
+    paths = [corpus.shards[number].path for number in worst]
+    places = ", ".join(f"{path} ({counts[number]:,})" for path, number in zip(paths, worst, strict=True)
+                       if counts[number])
     return (f"{bad:,} of {documents + bad:,} records are bad ({bad / (documents + bad):.2%}), over the limit of "
             f"{limit:.2%}: most in {places}; their reasons and bytes are in "
-            f"{corpus.workspace.quarantine(worst[0].shard)}; mend the shards, or raise --max-bad-share")
+            f"{corpus.workspace.quarantine(paths[0])}; mend the shards, or raise --max-bad-share")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -17,7 +17,7 @@ from mixer import attributes, index, rows, sidecars, storage
 from mixer.corpus import Corpus
 from mixer.documents import canonical_json
 from mixer.errors import StorageError
-from mixer.index import Entry
+from mixer.index import Index
 from mixer.recipe import DedupMethod, Recipe
 from mixer.workspace import Workspace
 from taggers.declare import Use
@@ -57,6 +57,10 @@ class ClusterSet:
         parts = {shard: member["digest"] for shard, member in self.members.items()}
         return hashlib.sha256(canonical_json(parts)).hexdigest()
 
+    def among(self, shards: Set[str]) -> ClusterSet:
+        """With the members of these shards alone."""
+        return replace(self, members={shard: self.members[shard] for shard in sorted(shards & self.members.keys())})
+
 
 def relation(method: DedupMethod) -> Relation:
     """Where the keys of a dedup method are found."""
@@ -73,9 +77,10 @@ def relations(recipe: Recipe) -> tuple[Relation, ...]:
     return tuple(listed if any(each.method.use == "id@1" for each in listed) else [*listed, relation(IDENTITY)])
 
 
-def name_of(related: Relation, corpus: Corpus, entries: Mapping[str, Entry]) -> str:
+def name_of(related: Relation, corpus: Corpus, entries: Index) -> str:
     """`method-digest`, the digest of the method, its parameters, and each shard's path and sidecar content digest."""
-    inputs = sorted([shard.path, entries[shard.path].digest] for shard in corpus.shards)
+    digests = entries.at(corpus.paths).pylist("digest")
+    inputs = [[shard.path, digest] for shard, digest in zip(corpus.shards, digests, strict=True)]  # in order of path
     method = related.method
     digest = hashlib.sha256(canonical_json([method.use, dict(method.parameters), inputs])).hexdigest()
     return f"{method.use}-{digest[:16]}"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
 
 from mixer import DEFAULT_WORK, storage
 from mixer.documents import SUFFIXES
@@ -35,6 +38,17 @@ class Corpus:
     def bytes(self) -> int:
         return sum(shard.stat.bytes for shard in self.shards)
 
+    @cached_property
+    def columns(self) -> tuple[pa.Array, pa.Array, pa.Array]:
+        """Path, bytes and token of each shard."""
+        return (pa.array([shard.path for shard in self.shards], pa.string()),
+                pa.array([shard.stat.bytes for shard in self.shards], pa.int64()),
+                pa.array([shard.stat.token for shard in self.shards], pa.string()))
+
+    @property
+    def paths(self) -> pa.Array:
+        return self.columns[0]
+
 
 def find(recipe: Recipe, recipe_uri: str, work: str) -> Corpus:
     """Lists the corpus. All at once, errors: globs that match nothing, shards of two sources, no shard's name.
@@ -42,11 +56,13 @@ def find(recipe: Recipe, recipe_uri: str, work: str) -> Corpus:
     A relative corpus is relative to the recipe file.
     """
     workspace = open_workspace(work, storage.beside(recipe_uri, recipe.corpus))
+    patterns = [pattern for source in recipe.sources for pattern in source.shards]
+    matching = storage.globs(workspace.corpus, patterns)
     owner: dict[str, str] = {}
     shards, wrong = [], []
     for source in recipe.sources:
         for pattern in source.shards:
-            found = storage.glob(workspace.corpus, [pattern])
+            found = matching[pattern]
             if not found:
                 wrong.append(f"sources.{source.name}.shards: {pattern!r} matches no file below {workspace.corpus}; "
                              "correct the pattern or the corpus")

@@ -23,7 +23,6 @@ import zstandard
 from mixer import attributes, rows, selection, sidecars, storage
 from mixer.documents import Bad, Document, LineReader, ShardReader
 from mixer.errors import BadInput
-from mixer.index import Entry
 from mixer.recipe import Recipe
 from mixer.selection import Context
 from mixer.workspace import Workspace
@@ -375,9 +374,9 @@ def _utf8_length(text: str, start: int, end: int) -> int:
 # ---- what was imported
 
 
-def check_columns(use: Use, entries: Iterable[Entry]) -> None:
+def check_columns(use: Use, infos: Iterable[Mapping[str, Any]]) -> None:
     """That each column asked for is of an attribute that some shard has."""
-    there = sorted({name for entry in entries for name in entry.info["attributes"]})
+    there = sorted({name for info in infos for name in info["attributes"]})
     prefix = f"{use.tagger.name}."
     wrong = [column.name for column in use.columns
              if column.name.removeprefix(prefix).rpartition(".")[0] not in there]

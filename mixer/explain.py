@@ -21,19 +21,19 @@ from mixer.selection import Context, read_losers
 def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) -> dict[str, Any]:
     """What is known of the document with this own (source, id): place, values, verdicts, keeper, draw, copies."""
     number, row = _find(context, source, id)
-    shard = context.shards[number]
+    shard, mix_source = context.paths[number], context.sources[number]
     place = context.workspace
-    table, _ = sidecars.read(place.sidecar(rows.KEY, shard.path))
+    table, _ = sidecars.read(place.sidecar(rows.KEY, shard))
     about = table.slice(row, 1).to_pylist()[0]
     values: dict[str, Any] = {}
     for key in sorted(set(context.columns.values())):
-        part, _ = sidecars.read(place.sidecar(key, shard.path))
+        part, _ = sidecars.read(place.sidecar(key, shard))
         values |= part.slice(row, 1).to_pylist()[0]
     selection, _ = sidecars.read(context.selection_uri(number))
     chosen = selection.slice(row, 1).to_pylist()[0]
     verdicts = []
-    for rule in context.recipe.rules_for(shard.source):
-        part, _ = attributes.read(place.sidecar(context.columns[rule.column], shard.path), [rule.column])
+    for rule in context.recipe.rules_for(mix_source):
+        part, _ = attributes.read(place.sidecar(context.columns[rule.column], shard), [rule.column])
         column = part.column(rule.column).slice(row, 1).combine_chunks()
         good, _ = rules.passes(rule, column)
         verdicts.append({"rule": rule.text, "passes": bool(good[0]),
@@ -41,7 +41,7 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
     identity = np.frombuffer(about["identity"], np.uint8)[None]
     lock = json.loads(plan.lock)
     return {
-        "source": source, "id": id, "mix_source": shard.source, "shard": shard.path, "row": row,
+        "source": source, "id": id, "mix_source": mix_source, "shard": shard, "row": row,
         "line": about["line"], "offset": about["offset"], "bytes": about["bytes"], "chars": about["chars"],
         "text_sha256": about["text_sha256"].hex(), "shard_sha256": lock["shards"][number]["sha256"],
         "values": {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()},
@@ -65,23 +65,23 @@ def text_of(corpus: Corpus, shard: str, row: int) -> str:
 
 def _find(context: Context, source: str, id: str) -> tuple[int, int]:
     wanted = rows.identity(source, id)
-    for number, shard in enumerate(context.shards):
-        table, _ = sidecars.read(context.workspace.sidecar(rows.KEY, shard.path), ["identity"])
+    for number, shard in context.paths.items():
+        table, _ = sidecars.read(context.workspace.sidecar(rows.KEY, shard), ["identity"])
         found = pc.index(table.column("identity").combine_chunks(), wanted).as_py()
         if found >= 0:
             return number, found
-    raise BadInput(f"no document {id!r} of the source {source!r} is in the {len(context.shards):,} shards of this "
+    raise BadInput(f"no document {id!r} of the source {source!r} is in the {len(context.paths):,} shards of this "
                    "recipe; the source is the document's own, and both are case-sensitive")
 
 
 def _dedup(context: Context, method: int, found: ClusterSet, number: int, row: int) -> Mapping[str, Any]:
-    members = clusters.read_members(context.workspace, found, context.shards[number].path)
+    members = clusters.read_members(context.workspace, found, context.paths[number])
     mine = members.filter(pc.equal(members.column("row"), row)).to_pylist()
     losers = read_losers(context, method, number)
     lost = losers.filter(pc.equal(losers.column("row"), row)).to_pylist()
     said: dict[str, Any] = {"method": found.method, "cluster": mine[0]["cluster"].hex() if mine else None}
     if lost:
-        keeper = context.shards[lost[0]["keeper_shard"]].path
+        keeper = context.paths[lost[0]["keeper_shard"]]
         table, _ = sidecars.read(context.workspace.sidecar(rows.KEY, keeper), ["line", "source", "id"])
         about = table.slice(lost[0]["keeper_row"], 1).to_pylist()[0]
         said["lost_to"] = {"shard": keeper, "row": lost[0]["keeper_row"], **about}

@@ -11,7 +11,7 @@ from mixer import rows
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.errors import BadInput
-from mixer.index import Entry
+from mixer.index import Index
 from mixer.recipe import Recipe
 
 FORMAT = "solera-lock@1"
@@ -20,28 +20,28 @@ PLAN_FORMAT = "solera-plan@2"
 
 
 def make(
-    recipe: Recipe, corpus: Corpus, indexes: Mapping[str, Mapping[str, Entry]], sets: Sequence[ClusterSet]
+    recipe: Recipe, corpus: Corpus, indexes: Mapping[str, Index], sets: Sequence[ClusterSet]
 ) -> dict[str, Any]:
     """The lock as plain data: shards in order of path, paths relative to the corpus. No clock, no machine."""
-    shards = []
-    for shard in corpus.shards:
-        entry = indexes[rows.KEY][shard.path]
-        attributes = {key: found[shard.path].digest for key, found in indexes.items() if key != rows.KEY}
-        shards.append({
-            "path": shard.path, "source": shard.source, "bytes": entry.bytes, "sha256": entry.sha256,
-            "rows": entry.rows, "bad": entry.info["bad"], "broken": entry.info["broken"],
-            "sidecars": {rows.KEY: entry.digest, **attributes},
-        })
+    found = {key: entries.at(corpus.paths) for key, entries in indexes.items()}
+    entries = found[rows.KEY]
+    digests = zip(*(each.pylist("digest") for each in found.values()), strict=True)
+    shards = [
+        {"path": shard.path, "source": shard.source, "bytes": size, "sha256": sha256, "rows": count, "bad": bad,
+         "broken": broken, "sidecars": dict(zip(found, each, strict=True))}
+        for shard, size, sha256, count, bad, broken, each in zip(
+            corpus.shards, entries.pylist("bytes"), entries.pylist("sha256"), entries.pylist("rows"),
+            entries.info("bad"), entries.info("broken"), digests, strict=True)
+    ]
     taggers: dict[str, Any] = {}
-    for key, found in indexes.items():
+    for key, each in found.items():
         if key != rows.KEY:
-            info = found[corpus.shards[0].path].info
-            if "attributes" in info:  # imported: what its sidecars say is all that is known of how it was made
+            infos = each.infos()
+            if "attributes" in infos[0]:  # imported: what its sidecars say is all that is known of how it was made
                 taggers[key] = {"imported": "dolma"}
                 continue
-            versions = sorted({str(found[shard.path].info["unicode"]) for shard in corpus.shards})
-            taggers[key] = {"parameters": info["parameters"], "model_sha256": info["model_sha256"],
-                            "unicode": versions}
+            taggers[key] = {"parameters": infos[0]["parameters"], "model_sha256": infos[0]["model_sha256"],
+                            "unicode": sorted({str(info["unicode"]) for info in infos})}
     return {
         "format": FORMAT,
         "plan": PLAN_FORMAT,
@@ -59,7 +59,8 @@ def make(
 def encode(lock: Mapping[str, Any]) -> bytes:
     """JSON with one line a shard, so that two locks can be compared line by line."""
     head = {key: value for key, value in lock.items() if key != "shards"}
-    lines = [json.dumps(shard, ensure_ascii=False, separators=(",", ":"), sort_keys=True) for shard in lock["shards"]]
+    line = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+    lines = map(line, lock["shards"])
     body = json.dumps(head, ensure_ascii=False, indent=1, sort_keys=True).removesuffix("\n}")
     return (body + ',\n "shards": [\n' + ",\n".join(lines) + "\n]}\n").encode()
 

@@ -10,6 +10,7 @@ T = TypeVar("T")
 
 BIN_BYTES = 64 << 20
 BIN_ROWS = 4_000_000  # where what is moved is keys
+SHARD_ROWS = 1000  # what opening a shard's sidecars costs, even of an empty one, in rows of them
 BINS_PER_SLOT = 4
 # Below this a slow shard costs less than the warning is worth.
 STRAGGLER_BYTES = 32 << 20

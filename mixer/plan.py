@@ -8,18 +8,18 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
-from mixer import attributes, clusters, draw, lock, rows, selection, sidecars, storage, weights
+from mixer import attributes, clusters, draw, lock, packing, rows, selection, sidecars, storage, weights
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.documents import canonical_json
 from mixer.errors import BadInput, JobFailed
-from mixer.index import Entry
-from mixer.packing import pack
+from mixer.index import Index
 from mixer.recipe import Recipe, parse
 from mixer.selection import Context, Grant, Tallies
 
@@ -30,9 +30,9 @@ KEEPERS_CAP = 4_000_000
 
 SHOWN = 3  # places of a repeated identity that an error names
 
-# (function of a list of shard numbers, what it is called) -> its results, one for each bin of shards
-Runner = Callable[[Callable[[Sequence[int]], Any], str], list[Any]]
-# (context, method number, shards with candidates) -> tallies of who lost to whom; writes the losers
+# (phase, the context of each bin of shards, what the phase is called) -> its results, one for each bin
+Runner = Callable[[Callable[[Context], Any], Sequence[Context], str], list[Any]]
+# (context of all shards, method number, bins with candidates) -> tallies of who lost to whom; writes the losers
 Resolver = Callable[[Context, int, Sequence[int]], Tallies]
 
 
@@ -49,14 +49,16 @@ class Plan:
 def make(
     recipe: Recipe,
     corpus: Corpus,
-    indexes: Mapping[str, Mapping[str, Entry]],
+    indexes: Mapping[str, Index],
     sets: Sequence[ClusterSet],
+    bins: Sequence[Sequence[int]],
     run: Runner,
     resolve: Resolver,
 ) -> Plan:
     """Plans a recipe, or finds the plan that was already made from the same lock.
 
-    `indexes` and `sets` are current and complete; `run` and `resolve` say where the phases are computed.
+    `indexes` and `sets` are current and complete; `bins` are the numbers of all shards, cut into tasks; `run` and
+    `resolve` say where the phases are computed.
     """
     # The last set is of repeated identities, where the recipe does not list them.
     if len(sets) > len(recipe.dedup) and sets[-1].documents:
@@ -67,52 +69,81 @@ def make(
     if done is not None:
         return done
     folder = corpus.workspace.plan(lock.digest(lock_text))
-    context = replace(context_of(recipe, corpus, folder, indexes, sets), run=secrets.token_hex(8))
+    unread = _unread(locked["shards"])
+    del locked  # which is large where there are many shards
+    whole = replace(context_of(recipe, corpus, folder, indexes, sets), run=secrets.token_hex(8))
+    tasks = _Tasks(whole, bins, run)
     try:
-        return _make(context, locked, lock_text, sets, run, resolve)
+        return _make(tasks, unread, lock_text, sets, resolve)
     finally:
-        storage.remove_below(context.scratch)
+        storage.remove_below(whole.scratch)
+
+
+@dataclass(frozen=True)
+class _Tasks:
+    """The tasks of one making of a plan. Each is sent what it needs to know of its own shards, and of no others."""
+
+    whole: Context
+    bins: Sequence[Sequence[int]]
+    runner: Runner
+
+    def judge(self, label: str) -> list[selection.Part]:
+        """The phase that looks at attributes."""
+        return self.runner(selection.judge, [self.whole.part(part, list(self.whole.digests)) for part in self.bins],
+                           label)
+
+    def run(self, phase: Callable[[Context], Any], label: str) -> list[Any]:
+        """A phase that looks at rows alone."""
+        return self.runner(phase, self._parts, label)
+
+    @cached_property
+    def _parts(self) -> list[Context]:
+        return [self.whole.part(part, [rows.KEY]) for part in self.bins]
 
 
 def _make(
-    context: Context, locked: Mapping[str, Any], lock_text: bytes, sets: Sequence[ClusterSet], run: Runner,
+    tasks: _Tasks, unread: Mapping[str, Mapping[str, int]], lock_text: bytes, sets: Sequence[ClusterSet],
     resolve: Resolver,
 ) -> Plan:
     """Makes a plan. Two that are made of one lock at once do not see each other: they share the files of selection/
     and losers/ alone, which follow from the lock. The first to put plan.json has made it.
     """
     began = time.monotonic()
-    recipe, folder, methods = context.recipe, context.folder, len(context.recipe.dedup)
+    whole = tasks.whole
+    recipe, folder, methods = whole.recipe, whole.folder, len(whole.recipe.dedup)
     # Phase 1: keep rules.
-    parts = run(functools.partial(selection.judge, context), "plan: keep rules")
+    parts = tasks.judge("plan: keep rules")
     tallies = selection.merge_tallies([part.tallies for part in parts])
     # Phase 3: dedup methods in order, each among the rows still alive.
     losses: Tallies = {}
     links = []
+    related = whole.part(list(whole.paths), [])
     for method in range(methods):
-        candidates = {shard: size for part in parts for shard, size in part.candidates.items()}
-        found = resolve(context, method, sorted(candidates))
+        candidates = {number: size for part in parts for number, size in part.candidates.items()}
+        found = resolve(related, method, sorted(candidates))
         losses = selection.merge_tallies([losses, found])
         links.append({"method": selection.method_text(recipe.dedup[method]), "clusters": sets[method].clusters,
                       "documents": sets[method].documents, "alive": sum(candidates.values())})
-        parts = run(functools.partial(selection.drop_losers, context, method), f"plan: dedup {method + 1}")
+        parts = tasks.run(functools.partial(selection.drop_losers, method), f"plan: dedup {method + 1}")
         tallies = selection.merge_tallies([tallies, *(part.tallies for part in parts)])
     # Phases 5 and 6: the draw and the allocation.
-    weighed = run(functools.partial(selection.weigh, context), "plan: pools")
-    tallies = selection.merge_tallies([tallies, *(part[0] for part in weighed)])
     pools = {source.name: int(_tally(tallies, source.name, "pool")[1]) for source in recipe.sources}
     allocated = _allocate(recipe, pools)
-    grants = _grants(context, allocated, pools, selection.merge_histograms([part[1] for part in weighed]), run)
-    chosen = run(functools.partial(selection.select, context, grants), "plan: selection")
+    grants = _grants(tasks, allocated, pools, selection.merge_histograms([part.pools for part in parts]))
+    chosen = tasks.run(functools.partial(selection.select, grants), "plan: selection")
     tallies = selection.merge_tallies([tallies, *(part[0] for part in chosen)])
-    selections = {number: about for part in chosen for number, about in part[1].items()}
+    about = {number: each for part in chosen for number, each in part[1].items()}
+    selections = [{"shard": path, **about[number]} for number, path in whole.paths.items()]
+    most = dict.fromkeys(unread, 0)
+    for number, source in whole.sources.items():
+        most[source] = max(most[source], about[number]["max_copies"])
     body: dict[str, Any] = {
         "format": FORMAT,
         "lock_sha256": lock.digest(lock_text),
-        "counts": _counts(recipe, tallies, allocated, grants, locked["shards"], selections),
+        "counts": _counts(recipe, tallies, allocated, grants, unread, most),
         "losses": [{"source": key[0], "lost_to": key[2], **_three(value)} for key, value in sorted(losses.items())],
         "links": links,
-        "selections": [{"shard": shard.path, **selections[number]} for number, shard in enumerate(context.shards)],
+        "selections": selections,
         "seconds": round(time.monotonic() - began, 3),
     }
     _check_counts(body["counts"])
@@ -128,15 +159,15 @@ def _make(
 
 
 def context_of(
-    recipe: Recipe, corpus: Corpus, folder: str, indexes: Mapping[str, Mapping[str, Entry]],
-    sets: Sequence[ClusterSet],
+    recipe: Recipe, corpus: Corpus, folder: str, indexes: Mapping[str, Index], sets: Sequence[ClusterSet]
 ) -> Context:
     """What the phases of a plan in this folder need to know."""
     return Context(
-        workspace=corpus.workspace, folder=folder, recipe=recipe, shards=corpus.shards,
+        workspace=corpus.workspace, folder=folder, recipe=recipe,
+        paths={number: shard.path for number, shard in enumerate(corpus.shards)},
+        sources={number: shard.source for number, shard in enumerate(corpus.shards)},
         columns={column.name: attributes.key_of(use) for use in recipe.uses() for column in use.columns},
-        digests={key: tuple(entries[shard.path].digest for shard in corpus.shards)
-                 for key, entries in indexes.items()},
+        digests={key: dict(enumerate(entries.at(corpus.paths).pylist("digest"))) for key, entries in indexes.items()},
         sets=tuple(sets[: len(recipe.dedup)]), arguments=corpus.arguments,
     )
 
@@ -163,11 +194,10 @@ def read(folder: str, lock_sha256: str) -> Plan | None:
                 body)
 
 
-def bins_of(corpus: Corpus, entries: Mapping[str, Entry], count: int) -> list[list[int]]:
-    """Shard numbers in bins of about as many rows, for `count` tasks."""
-    # A shard costs something even when it is empty: about as much as a thousand rows.
-    sizes = [entries[shard.path].rows + 1000 for shard in corpus.shards]
-    return pack(range(len(sizes)), sizes, count)
+def bins_of(corpus: Corpus, entries: Index, slots: int) -> list[list[int]]:
+    """Shard numbers in bins of about as many rows, for so many tasks at a time."""
+    sizes = [rows + packing.SHARD_ROWS for rows in entries.at(corpus.paths).pylist("rows")]
+    return packing.pack(range(len(sizes)), sizes, packing.bin_count(sizes, slots, packing.BIN_ROWS))
 
 
 def allocations(recipe: Recipe, pools: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -205,8 +235,7 @@ def _repeated_text(corpus: Corpus, found: ClusterSet) -> str:
 
 
 def _grants(
-    context: Context, allocated: Sequence[weights.Share], pools: Mapping[str, int], histograms: Mapping[str, Any],
-    run: Runner,
+    tasks: _Tasks, allocated: Sequence[weights.Share], pools: Mapping[str, int], histograms: Mapping[str, Any]
 ) -> dict[str, Grant]:
     """Copies and cutoff of each source: T units over a pool of P give T div P copies, and one more to the longest
     prefix that fits T mod P. Where that is 0 nothing has one more, not even documents of no units.
@@ -223,7 +252,7 @@ def _grants(
             bucket = int(np.searchsorted(sums, rest[share.source], side="right"))
             buckets[share.source] = bucket
             before[share.source] = int(sums[bucket - 1]) if bucket else 0
-    ends = run(functools.partial(selection.boundary, context, buckets), "plan: draw") if buckets else []
+    ends = tasks.run(functools.partial(selection.boundary, buckets), "plan: draw") if buckets else []
     grants = {}
     for source in base:
         cutoff = selection.NO_EXTRA
@@ -245,14 +274,13 @@ def _cutoff(found: Any, room: int) -> tuple[int, ...]:
 
 def _counts(
     recipe: Recipe, tallies: Tallies, allocated: Sequence[weights.Share], grants: Mapping[str, Grant],
-    shards: Sequence[Mapping[str, Any]], selections: Mapping[int, Mapping[str, Any]],
+    unread: Mapping[str, Mapping[str, int]], most: Mapping[str, int],
 ) -> list[dict[str, Any]]:
-    """The counts of each source at each step; every step is the one before less what it names. `shards` as locked."""
+    """The counts of each source at each step; every step is the one before less what it names. `most` are copies."""
     counts = []
     by_source = {share.source: share for share in allocated}
     for source in recipe.sources:
         share = by_source[source.name]
-        mine = [number for number, shard in enumerate(shards) if shard["source"] == source.name]
         rule_counts = [
             {"rule": rule.text} | {what: _three(_tally(tallies, source.name, what, rule.text))
                                    for what in ("first", "own", "only", "missing")}
@@ -265,9 +293,7 @@ def _counts(
         ]
         counts.append({
             "source": source.name,
-            "shards": len(mine),
-            "broken": sum(shards[number]["broken"] is not None for number in mine),
-            "bad": sum(shards[number]["bad"] for number in mine),
+            **unread[source.name],
             "read": _three(_tally(tallies, source.name, "read")),
             "rules": rule_counts,
             "kept": _three(_tally(tallies, source.name, "kept")),
@@ -282,9 +308,20 @@ def _counts(
             "not_drawn": _three(_tally(tallies, source.name, selection.NOT_DRAWN)),
             "selected": _three(_tally(tallies, source.name, "selected")),
             "emitted": _three(_tally(tallies, source.name, "emitted")),
-            "max_copies": max((selections[number]["max_copies"] for number in mine), default=0),
+            "max_copies": most[source.name],
         })
     return counts
+
+
+def _unread(shards: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """By source its shards, the broken ones and the bad records, from the shards as locked."""
+    found: dict[str, dict[str, int]] = {}
+    for shard in shards:
+        held = found.setdefault(shard["source"], {"shards": 0, "broken": 0, "bad": 0})
+        held["shards"] += 1
+        held["broken"] += shard["broken"] is not None
+        held["bad"] += shard["bad"]
+    return found
 
 
 def _tally(tallies: Tallies, source: str, what: str, rule: str = "") -> Any:

@@ -1,8 +1,10 @@
 """The phases of a plan, each a pure function of a bin of shards. Sidecars in, partial sums out; no text is read.
 
-What a phase decides of a row is kept in its shard's draft, an int16 a row: 0 while the row is alive, else the number of
+What a phase decides of a row is kept in its bin's draft, an int16 a row: 0 while the row is alive, else the number of
 its reason. Each phase that decides writes a draft of its own, so that no file is ever written with two contents: a task
-that is run twice, or ends late, changes nothing. The last phase writes the selection: copies and reason of each row.
+that is run twice, or ends late, changes nothing. The scratch folder has a file a bin, not a file a shard: opening one
+costs as much as a thousand rows of it, and there may be a hundred thousand shards. So all phases have the same bins.
+The last phase writes the selection: copies and reason of each row.
 All sums are exact integers, so bins may be cut and merged in any way.
 """
 
@@ -10,7 +12,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +22,6 @@ import pyarrow as pa
 
 from mixer import attributes, clusters, draw, rows, rules, sidecars, storage
 from mixer.clusters import ClusterSet
-from mixer.corpus import Shard
 from mixer.errors import StorageError
 from mixer.recipe import DedupMethod, Recipe
 from mixer.sidecars import fixed_bytes
@@ -30,6 +33,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Tallies = dict[tuple[str, str, str], Array]
 
 BUCKET_BITS = 16  # of the draw value, in the histogram that finds where an allocation ends
+
+CANDIDATE_ROWS = 1 << 18  # that a task holds before it writes them
 
 NOT_DRAWN = "not drawn"
 
@@ -43,19 +48,34 @@ LOSER_SCHEMA = pa.schema([("row", pa.int64()), ("keeper_shard", pa.int32()), ("k
 
 @dataclass(frozen=True)
 class Context:
-    """What every phase needs to know. `sets` are the cluster sets of the recipe's dedup methods, in their order."""
+    """What a phase needs to know, of the whole corpus or of the shards of one task alone: a hundred thousand shards are
+    not sent to every task. Shards are named by their number in the lock.
+    """
 
     workspace: Workspace
     folder: str  # of the plan
     recipe: Recipe
-    shards: tuple[Shard, ...]
+    paths: Mapping[int, str]  # of the shards
+    sources: Mapping[int, str]  # of the recipe, that the shards belong to
     columns: Mapping[str, str]  # column of a rule -> sidecar key
-    digests: Mapping[str, tuple[str, ...]]  # sidecar key -> content digest for each shard, as the lock has it
-    sets: tuple[ClusterSet, ...]
+    digests: Mapping[str, Mapping[int, str]]  # sidecar key -> content digest for each shard, as the lock has it
+    sets: tuple[ClusterSet, ...]  # of the recipe's dedup methods, in their order, with the members of these shards
     arguments: str  # that name recipe and work folder, for the commands that messages suggest
     run: str = ""  # of all makings of this plan, which one: its scratch is its own
 
-    @property
+    def part(self, numbers: Sequence[int], keys: Sequence[str]) -> Context:
+        """What a task needs to know of these shards that opens sidecars of these keys; one that opens none needs no
+        members of clusters either.
+        """
+        paths = {number: self.paths[number] for number in numbers}
+        inside = set(paths.values()) if keys else set()
+        return replace(
+            self, paths=paths, sources={number: self.sources[number] for number in numbers},
+            digests={key: {number: self.digests[key][number] for number in numbers} for key in keys},
+            sets=tuple(each.among(inside) for each in self.sets),
+        )
+
+    @cached_property
     def reasons(self) -> tuple[str, ...]:
         """What a reason number means: 0 is kept; rules, then dedup methods, then the draw."""
         texts = dict.fromkeys(rule.text for source in self.recipe.sources
@@ -71,29 +91,30 @@ class Context:
         return names.index(source)
 
     def selection_uri(self, shard: int) -> str:
-        return storage.join(self.folder, "selection", f"{self.shards[shard].path}.parquet")
+        return storage.join(self.folder, "selection", f"{self.paths[shard]}.parquet")
 
     @property
     def scratch(self) -> str:
         return storage.join(self.folder, "scratch", self.run)
 
-    def draft_uri(self, methods: int, shard: int) -> str:
-        """The draft of a shard after the keep rules and so many dedup methods."""
-        return storage.join(self.scratch, f"draft-{methods}", f"{self.shards[shard].path}.npy")
+    @property
+    def bin(self) -> int:
+        """The name of these shards as a bin: the number of the first."""
+        return next(iter(self.paths))
 
-    def candidates_uri(self, method: int, shard: int) -> str:
-        return storage.join(self.scratch, f"candidates-{method}", f"{self.shards[shard].path}.parquet")
+    def draft_uri(self, methods: int) -> str:
+        """The draft of these shards after the keep rules and so many dedup methods."""
+        return storage.join(self.scratch, f"draft-{methods}", f"{self.bin}.npy")
+
+    def pool_uri(self) -> str:
+        """Where the rows of these shards that reach the draw come in it, roughly."""
+        return storage.join(self.scratch, "pool", f"{self.bin}.npz")
+
+    def candidates_uri(self, method: int, bin: int) -> str:
+        return storage.join(self.scratch, f"candidates-{method}", f"{bin}.parquet")
 
     def losers_uri(self, method: int, shard: int) -> str:
-        return storage.join(self.folder, "losers", str(method), f"{self.shards[shard].path}.parquet")
-
-
-@dataclass(frozen=True)
-class Part:
-    """What a phase says of a bin: tallies, and the numbers of its shards with candidates for the next dedup method."""
-
-    tallies: Tallies
-    candidates: Mapping[int, int]  # shard -> rows
+        return storage.join(self.folder, "losers", str(method), f"{self.paths[shard]}.parquet")
 
 
 @dataclass(frozen=True)
@@ -102,6 +123,15 @@ class Histogram:
 
     buckets: Array
     units: Array
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a phase says of a bin: tallies, its candidates for the next dedup method, and after the last the pools."""
+
+    tallies: Tallies
+    candidates: Mapping[int, int]  # bin -> rows; empty where it has none
+    pools: Mapping[str, Histogram]
 
 
 @dataclass(frozen=True)
@@ -126,69 +156,128 @@ def method_text(method: DedupMethod) -> str:
 # ---- phase 1: keep rules
 
 
-def judge(context: Context, shards: Sequence[int]) -> Part:
-    """Drafts of the shards after the keep rules, with each rule's losses: first reason, own, exclusive and missing."""
+def judge(context: Context) -> Part:
+    """Draft of the bin after the keep rules, with each rule's losses: first reason, own, exclusive and missing."""
     tallies: Tallies = {}
-    candidates: dict[int, int] = {}
-    for number in shards:
-        shard = context.shards[number]
-        source_rules = context.recipe.rules_for(shard.source)
-        table = _load(context, number, [rule.column for rule in source_rules])
-        units = units_of(context.recipe, table)
-        sizes = np.asarray(table.column("bytes"))
-        draft = np.zeros(len(units), np.int16)
-        fails = np.zeros(len(units), np.int32)
-        failed = []
-        for rule in source_rules:
-            good, missing = rules.passes(rule, table.column(rule.column).combine_chunks())
-            failed.append((rule.text, ~good, missing))
-            fails += ~good
+    with ExitStack() as stack:
+        following = _Following(stack, context, 0, tallies)
+        for number, source in context.sources.items():
+            source_rules = context.recipe.rules_for(source)
+            table = _load(context, number, [rule.column for rule in source_rules])
+            units = units_of(context.recipe, table)
+            sizes = np.asarray(table.column("bytes"))
+            draft = np.zeros(len(units), np.int16)
+            fails = np.zeros(len(units), np.int32)
+            failed = []
+            for rule in source_rules:
+                good, missing = rules.passes(rule, table.column(rule.column).combine_chunks())
+                failed.append((rule.text, ~good, missing))
+                fails += ~good
 
-        def add(what: str, rule: str, where: Array, source: str = shard.source, units: Array = units,
-                sizes: Array = sizes) -> None:
-            _add(tallies, (source, what, rule), where, units, sizes)
+            def add(what: str, rule: str, where: Array, source: str = source, units: Array = units,
+                    sizes: Array = sizes) -> None:
+                _add(tallies, (source, what, rule), where, units, sizes)
 
-        add("read", "", np.ones(len(units), bool))
-        for text, bad, missing in failed:
-            first = bad & (draft == 0)
-            draft[first] = context.reasons.index(text)
-            add("first", text, first)
-            add("own", text, bad)
-            add("only", text, bad & (fails == 1))
-            add("missing", text, missing)
-        add("kept", "", draft == 0)
-        candidates |= _next(context, number, 0, draft, table)
-        _put_draft(context, 0, number, draft)
-    return Part(tallies, candidates)
+            add("read", "", np.ones(len(units), bool))
+            for text, bad, missing in failed:
+                first = bad & (draft == 0)
+                draft[first] = context.reasons.index(text)
+                add("first", text, first)
+                add("own", text, bad)
+                add("only", text, bad & (fails == 1))
+                add("missing", text, missing)
+            add("kept", "", draft == 0)
+            following.take(number, draft, table)
+        return following.finish()
 
 
 # ---- phase 3: dedup; what relates rows is decided by the resolvers, between these two
 
 
-def drop_losers(context: Context, method: int, shards: Sequence[int]) -> Part:
-    """Drafts of the shards without the losers of a dedup method, and candidates for the next one."""
+def drop_losers(method: int, context: Context) -> Part:
+    """Draft of the bin without the losers of a dedup method."""
     tallies: Tallies = {}
-    candidates: dict[int, int] = {}
-    for number in shards:
-        draft = _draft(context, method, number)
-        table = _load(context, number, [])
-        lost = np.zeros(len(draft), bool)
-        losers = read_losers(context, method, number)
-        lost[np.asarray(losers.column("row"))] = True
-        draft[lost] = context.dedup_reason(method)
-        key = (context.shards[number].source, "dedup", context.reasons[context.dedup_reason(method)])
-        _add(tallies, key, lost, units_of(context.recipe, table), np.asarray(table.column("bytes")))
-        candidates |= _next(context, number, method + 1, draft, table)
-        _put_draft(context, method + 1, number, draft)
-    return Part(tallies, candidates)
+    with ExitStack() as stack:
+        following = _Following(stack, context, method + 1, tallies)
+        drafts = _Drafts(context, method)
+        for number, source in context.sources.items():
+            table = _load(context, number, [])
+            draft = drafts.next(len(table))
+            lost = np.zeros(len(draft), bool)
+            losers = read_losers(context, method, number)
+            lost[np.asarray(losers.column("row"))] = True
+            draft[lost] = context.dedup_reason(method)
+            key = (source, "dedup", context.reasons[context.dedup_reason(method)])
+            _add(tallies, key, lost, units_of(context.recipe, table), np.asarray(table.column("bytes")))
+            following.take(number, draft, table)
+        return following.finish()
 
 
-def resolve_in_memory(context: Context, method: int, shards: Sequence[int]) -> Tallies:
-    """Decides the keeper of each cluster from the candidates of these shards; writes every shard's losers.
-
-    Tallies are (loser's source, "lost to", keeper's source). Memory: 263 bytes a candidate, measured with a million.
+class _Following:
+    """What a phase leaves to those that follow it: the draft of its bin after so many dedup methods, and either the
+    candidates of the next method, or, after the last, the pools.
     """
-    tables = [sidecars.read(context.candidates_uri(method, number))[0] for number in shards]
+
+    def __init__(self, stack: ExitStack, context: Context, methods: int, tallies: Tallies) -> None:
+        self._stack, self._context, self._methods, self._tallies = stack, context, methods, tallies
+        self._drafts: list[Array] = []
+        self._held: list[pa.Table] = []
+        self._candidates = 0
+        self._out: sidecars.Writer | None = None
+        self._buckets: list[Array] = []
+        self._units: dict[str, Array] = {}
+
+    def take(self, number: int, draft: Array, table: pa.Table) -> None:
+        """One shard more: its rows, and what has been decided of them."""
+        self._drafts.append(draft)
+        if self._methods == len(self._context.sets):
+            self._pool(self._context.sources[number], draft == 0, table)
+            return
+        found = _candidates(self._context, number, self._methods, draft, table)
+        self._candidates += len(found)
+        self._held += [found] if len(found) else []
+        if sum(map(len, self._held)) >= CANDIDATE_ROWS:
+            self._flush()
+
+    def _pool(self, source: str, alive: Array, table: pa.Table) -> None:
+        units = units_of(self._context.recipe, table)
+        _add(self._tallies, (source, "pool", ""), alive, units, np.asarray(table.column("bytes")))
+        buckets = (_draws(self._context, table) >> np.uint64(64 - BUCKET_BITS)).astype(np.uint16)
+        self._buckets.append(buckets)
+        held = self._units.setdefault(source, np.zeros(1 << BUCKET_BITS, np.int64))
+        np.add.at(held, buckets[alive], units[alive])
+
+    def _flush(self) -> None:
+        if self._out is None:
+            uri = self._context.candidates_uri(self._methods, self._context.bin)
+            self._out = self._stack.enter_context(sidecars.writer(uri, CANDIDATE_SCHEMA))
+        self._out.write(pa.concat_tables(self._held))
+        self._held = []
+
+    def finish(self) -> Part:
+        context = self._context
+        with storage.writer(context.draft_uri(self._methods)) as out:
+            np.save(out, np.concatenate(self._drafts))
+        if self._held:
+            self._flush()
+        if self._out is not None:
+            self._out.finish({})
+        if self._buckets:
+            with storage.writer(context.pool_uri()) as out:
+                np.savez(out, rows=np.array([len(each) for each in self._buckets]),
+                         buckets=np.concatenate(self._buckets))
+        pools = {source: Histogram(np.flatnonzero(held), held[np.flatnonzero(held)])
+                 for source, held in self._units.items()}
+        return Part(self._tallies, {context.bin: self._candidates} if self._candidates else {}, pools)
+
+
+def resolve_in_memory(context: Context, method: int, bins: Sequence[int]) -> Tallies:
+    """Decides the keeper of each cluster from the candidates of these bins; writes every shard's losers.
+
+    `context` is of all shards. Tallies are (loser's source, "lost to", keeper's source). Memory: 263 bytes a
+    candidate, measured with a million.
+    """
+    tables = [sidecars.read(context.candidates_uri(method, number))[0] for number in bins]
     table = pa.concat_tables(tables) if tables else CANDIDATE_SCHEMA.empty_table()
     del tables
     order, cluster = draw.words(fixed_bytes(table.column("order"))), draw.words(fixed_bytes(table.column("cluster")))
@@ -203,7 +292,8 @@ def resolve_in_memory(context: Context, method: int, shards: Sequence[int]) -> T
     keeper = np.maximum.accumulate(np.where(first, np.arange(len(by)), 0))
     lost = np.flatnonzero(~first)
     names = [source.name for source in context.recipe.sources]
-    source = np.array([names.index(shard.source) for shard in context.shards], np.int64)[number]
+    places = {name: place for place, name in enumerate(names)}
+    source = np.array([places[context.sources[each]] for each in range(len(context.paths))], np.int64)[number]
     pairs, pair = np.unique(source[lost] * len(names) + source[keeper[lost]], return_inverse=True)
     sums = np.zeros((len(pairs), 3), np.int64)
     np.add.at(sums[:, 0], pair, 1)
@@ -220,7 +310,7 @@ def resolve_in_memory(context: Context, method: int, shards: Sequence[int]) -> T
 
 def write_losers(context: Context, method: int, shard: int, row: Array, keeper_shard: Array, keeper_row: Array) -> None:
     table = pa.table([row, keeper_shard, keeper_row], schema=LOSER_SCHEMA)
-    sidecars.write(context.losers_uri(method, shard), table, {"shard": context.shards[shard].path})
+    sidecars.write(context.losers_uri(method, shard), table, {"shard": context.paths[shard]})
 
 
 def read_losers(context: Context, method: int, shard: int) -> pa.Table:
@@ -232,49 +322,36 @@ def read_losers(context: Context, method: int, shard: int) -> pa.Table:
 # ---- phases 5 and 6: the draw, and what each row gets
 
 
-def weigh(context: Context, shards: Sequence[int]) -> tuple[Tallies, dict[str, Histogram]]:
-    """The pool of each source, and its histogram over draw values."""
-    tallies: Tallies = {}
-    dense: dict[str, Array] = {}
-    for number in shards:
-        source = context.shards[number].source
-        table = _load(context, number, [])
-        alive = _draft(context, len(context.sets), number) == 0
-        units = units_of(context.recipe, table)
-        _add(tallies, (source, "pool", ""), alive, units, np.asarray(table.column("bytes")))
-        values = _draws(context, table)[alive] >> np.uint64(64 - BUCKET_BITS)
-        held = dense.setdefault(source, np.zeros(1 << BUCKET_BITS, np.int64))
-        np.add.at(held, values.astype(np.int64), units[alive])
-    sparse = {source: Histogram(np.flatnonzero(held), held[np.flatnonzero(held)]) for source, held in dense.items()}
-    return tallies, sparse
+def boundary(buckets: Mapping[str, int], context: Context) -> dict[str, Array]:
+    """Alive rows in the bucket where their source's allocation ends: order keys and units, uint64 (rows, 7 + 1).
 
-
-def boundary(context: Context, buckets: Mapping[str, int], shards: Sequence[int]) -> dict[str, Array]:
-    """Alive rows in the bucket where their source's allocation ends: order keys and units, uint64 (rows, 7 + 1)."""
+    Few shards have one, and no other is opened.
+    """
     found: dict[str, list[Array]] = {}
-    for number in shards:
-        source = context.shards[number].source
-        if source not in buckets:
-            continue
-        table = _load(context, number, [])
-        values = _draws(context, table)
-        inside = values >> np.uint64(64 - BUCKET_BITS) == np.uint64(buckets[source])
-        inside &= _draft(context, len(context.sets), number) == 0
-        keys = _keys(table, values)
-        columns = [*keys, units_of(context.recipe, table).astype(np.uint64)]
-        found.setdefault(source, []).append(np.stack([column[inside] for column in columns], axis=1))
+    drafts = _Drafts(context, len(context.sets))
+    with np.load(io.BytesIO(storage.read(context.pool_uri()))) as pool:
+        sizes, places = pool["rows"].tolist(), pool["buckets"]
+    at = 0
+    for (number, source), size in zip(context.sources.items(), sizes, strict=True):
+        draft, mine = drafts.next(size), places[at : at + size]
+        at += size
+        inside = (mine == buckets[source]) & (draft == 0) if source in buckets else np.zeros(size, bool)
+        if inside.any():
+            table = _load(context, number, [])
+            columns = [*_keys(table, _draws(context, table)), units_of(context.recipe, table).astype(np.uint64)]
+            found.setdefault(source, []).append(np.stack([column[inside] for column in columns], axis=1))
     return {source: np.concatenate(parts) for source, parts in found.items()}
 
 
-def select(context: Context, grants: Mapping[str, Grant], shards: Sequence[int]) -> tuple[Tallies, dict[int, Any]]:
+def select(grants: Mapping[str, Grant], context: Context) -> tuple[Tallies, dict[int, Any]]:
     """Writes the selection of each shard; says what was emitted, and each selection's metadata."""
     tallies: Tallies = {}
     written = {}
-    for number in shards:
-        source = context.shards[number].source
+    drafts = _Drafts(context, len(context.sets))
+    for number, source in context.sources.items():
         grant = grants[source]
         table = _load(context, number, [])
-        draft = _draft(context, len(context.sets), number)
+        draft = drafts.next(len(table))
         alive = draft == 0
         extra = draw.below(_keys(table, _draws(context, table)), grant.cutoff)
         copies = np.where(alive, grant.copies + extra, 0).astype(np.int32)
@@ -285,7 +362,7 @@ def select(context: Context, grants: Mapping[str, Grant], shards: Sequence[int])
         _add(tallies, (source, NOT_DRAWN, ""), alive & ~chosen, units, sizes)
         emitted = np.array([copies.sum(dtype=np.int64), (units * copies).sum(), (sizes * copies).sum()])
         _plus(tallies, (source, "emitted", ""), emitted)
-        meta = {"shard": context.shards[number].path, "rows_digest": context.digests[rows.KEY][number]}
+        meta = {"shard": context.paths[number], "rows_digest": context.digests[rows.KEY][number]}
         table = pa.table([copies, draft], schema=SELECTION_SCHEMA)
         meta = sidecars.write(context.selection_uri(number), table, meta)
         written[number] = {
@@ -333,7 +410,7 @@ def units_of_bytes(unit: str, sizes: Array) -> Array:
 
 def _load(context: Context, number: int, columns: Sequence[str]) -> pa.Table:
     """Rows of a shard, zipped with columns of its attribute sidecars; sidecars that are not aligned are an error."""
-    place, shard = context.workspace, context.shards[number].path
+    place, shard = context.workspace, context.paths[number]
     wanted = ["bytes", "identity", "text_sha256"]
     table, meta = sidecars.read(place.sidecar(rows.KEY, shard), wanted)
     _check(context, rows.KEY, number, meta)
@@ -354,7 +431,7 @@ def _load(context: Context, number: int, columns: Sequence[str]) -> pa.Table:
 def _check(context: Context, key: str, number: int, meta: Mapping[str, Any]) -> None:
     """A plan decides by the sidecars that its lock names, or not at all."""
     if meta["digest"] != context.digests[key][number]:
-        uri = context.workspace.sidecar(key, context.shards[number].path)
+        uri = context.workspace.sidecar(key, context.paths[number])
         raise StorageError(f"{uri}: not the sidecar that the index names; {_tag_again(context)}")
 
 
@@ -363,17 +440,15 @@ def _tag_again(context: Context) -> str:
     return f"run `solera tag {context.arguments} --verify`"
 
 
-def _next(context: Context, number: int, method: int, draft: Array, table: pa.Table) -> dict[int, int]:
-    """Writes the candidates of a shard for a dedup method, if there is such a method and they are any."""
-    if method >= len(context.sets):
-        return {}
-    members = clusters.read_members(context.workspace, context.sets[method], context.shards[number].path)
+def _candidates(context: Context, number: int, method: int, draft: Array, table: pa.Table) -> pa.Table:
+    """The rows of a shard that a dedup method relates to others, among those still alive."""
+    members = clusters.read_members(context.workspace, context.sets[method], context.paths[number])
     members = members.filter(pa.array(draft[np.asarray(members.column("row"))] == 0)) if len(members) else members
     if not len(members):
-        return {}
+        return CANDIDATE_SCHEMA.empty_table()
     row = np.asarray(members.column("row"))
     chosen = table.take(row).combine_chunks()
-    keys = [np.full(len(row), context.rank(context.shards[number].source), np.uint64),
+    keys = [np.full(len(row), context.rank(context.sources[number]), np.uint64),
             *_keys(chosen, _draws(context, chosen, "keep"))]
     order = np.stack(keys, axis=1).astype(">u8")
     size = len(row)
@@ -382,8 +457,7 @@ def _next(context: Context, number: int, method: int, draft: Array, table: pa.Ta
         pa.FixedSizeBinaryArray.from_buffers(pa.binary(64), size, [None, pa.py_buffer(order.tobytes())]),
         pa.array(np.full(size, number, np.int32)), row, units_of(context.recipe, chosen), chosen.column("bytes"),
     ]
-    sidecars.write(context.candidates_uri(method, number), pa.table(columns, schema=CANDIDATE_SCHEMA), {})
-    return {number: size}
+    return pa.table(columns, schema=CANDIDATE_SCHEMA)
 
 
 def _draws(context: Context, table: pa.Table, purpose: str = "draw") -> Array:
@@ -397,14 +471,17 @@ def _keys(table: pa.Table, values: Array) -> list[Array]:
     return draw.order_keys(values, fixed_bytes(table.column("identity")), fixed_bytes(table.column("text_sha256")))
 
 
-def _draft(context: Context, methods: int, number: int) -> Array:
-    draft: Array = np.load(io.BytesIO(storage.read(context.draft_uri(methods, number))))
-    return draft
+class _Drafts:
+    """The draft of a bin after so many dedup methods, taken shard by shard."""
 
+    def __init__(self, context: Context, methods: int) -> None:
+        self._whole: Array = np.load(io.BytesIO(storage.read(context.draft_uri(methods))))
+        self._at = 0
 
-def _put_draft(context: Context, methods: int, number: int, draft: Array) -> None:
-    with storage.writer(context.draft_uri(methods, number)) as out:
-        np.save(out, draft)
+    def next(self, size: int) -> Array:
+        """Of the next shard, which has so many rows; may be written to."""
+        self._at += size
+        return self._whole[self._at - size : self._at]
 
 
 def _add(tallies: Tallies, key: tuple[str, str, str], where: Array, units: Array, sizes: Array) -> None:

@@ -28,6 +28,7 @@ from mixer.errors import StorageError, StoreUnavailable
 METADATA_KEY = b"solera"
 # Parquet has no checksum of its footer.
 SHA256_KEY = b"solera_sha256"
+SMALL_BYTES = 256 << 10
 
 
 class ColumnsDigest:
@@ -125,7 +126,9 @@ def read(uri: str, columns: list[str] | None = None) -> tuple[pa.Table, dict[str
     """A sidecar's columns (all unless named) and its metadata."""
     try:
         with storage.open_read(uri) as stream:
-            file = pq.ParquetFile(stream)
+            # What is small is read at once: Arrow asks a Python file for piece after piece, and a store for each again.
+            start = stream.read(SMALL_BYTES)
+            file = pq.ParquetFile(pa.BufferReader(start) if len(start) < SMALL_BYTES else stream)
             table = file.read(columns=columns, use_threads=False)
             stored = _checked(file.metadata.metadata)
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -19,7 +19,7 @@ from jobs.tagging import Order, Settings, entry_of, tag_shard
 from mixer import attributes, clusters, index, plan, rows, selection, sidecars, storage
 from mixer.clusters import ClusterSet, Relation
 from mixer.corpus import Corpus, find
-from mixer.index import Entry
+from mixer.index import Entry, Index
 from mixer.plan import Plan
 from mixer.recipe import Recipe, parse
 from mixer.selection import Context
@@ -36,7 +36,7 @@ class Case:
     recipe: Recipe
     corpus: Corpus
     docs: Shards
-    indexes: dict[str, dict[str, Entry]]
+    indexes: dict[str, Index]
     sets: list[ClusterSet]
 
     @property
@@ -47,8 +47,8 @@ class Case:
         """A plan made now, in this process, with these bins of shard numbers (else one), and what it says."""
         bins = [list(range(len(self.corpus.shards)))] if bins is None else bins
         storage.remove_below(storage.join(self.corpus.workspace.folder, "plans"))
-        made = plan.make(self.recipe, self.corpus, self.indexes, self.sets,
-                         lambda phase, label: [phase(part) for part in bins], selection.resolve_in_memory)
+        made = plan.make(self.recipe, self.corpus, self.indexes, self.sets, bins,
+                         lambda phase, parts, label: [phase(part) for part in parts], selection.resolve_in_memory)
         return made, self.outcome(made)
 
     def context(self, made: Plan) -> Context:
@@ -105,7 +105,7 @@ def opened(folder: Path, recipe: bytes) -> tuple[Recipe, Corpus]:
     return parsed, find(parsed, str(file), str(folder / "work"))
 
 
-def tagged(made: tuple[Recipe, Corpus], docs: Shards) -> dict[str, dict[str, Entry]]:
+def tagged(made: tuple[Recipe, Corpus], docs: Shards) -> dict[str, Index]:
     """Sidecars and indexes: rows, sizes and text keys as the tag stage makes them, other columns as the documents say.
 
     A plan sees sidecars alone, so that values may be whatever is worth a test, nulls above all.
@@ -114,17 +114,18 @@ def tagged(made: tuple[Recipe, Corpus], docs: Shards) -> dict[str, dict[str, Ent
     place = corpus.workspace
     uses = {attributes.key_of(use): use for use in recipe.uses()}
     real = {key: use for key, use in uses.items() if use.tagger.name in ("sizes", "text_hash")}
-    indexes: dict[str, dict[str, Entry]] = {key: {} for key in (rows.KEY, *uses)}
+    entries: dict[str, dict[str, Entry]] = {key: {} for key in (rows.KEY, *uses)}
     for shard in corpus.shards:
         done = tag_shard(Settings(place, real), Order(shard.path, shard.stat.bytes, frozenset(real)))
         assert done.broken is None
         for key, entry in done.entries.items():
-            indexes[key][shard.path] = entry
+            entries[key][shard.path] = entry
         for key in uses.keys() - real.keys():
             values = {name: [doc.values.get(name) for doc in docs[shard.path]] for name in _names(uses[key])}
-            indexes[key][shard.path] = write_sidecar(corpus, shard.path, uses[key], values, indexes[rows.KEY])
-    for key, entries in indexes.items():
-        index.write(place.index(key), entries.values())
+            entries[key][shard.path] = write_sidecar(corpus, shard.path, uses[key], values, entries[rows.KEY])
+    indexes = {key: Index.of(found.values()) for key, found in entries.items()}
+    for key, made_index in indexes.items():
+        index.write(place.index(key), made_index)
     return indexes
 
 
@@ -143,7 +144,7 @@ def write_sidecar(corpus: Corpus, shard: str, use: Use, values: Mapping[str, Seq
     return entry_of(shard, stat, sidecars.write(place.sidecar(key, shard), pa.table(dict(values), schema=schema), meta))
 
 
-def found_set(related: Relation, corpus: Corpus, entries: Mapping[str, Entry], docs: Shards) -> ClusterSet:
+def found_set(related: Relation, corpus: Corpus, entries: Index, docs: Shards) -> ClusterSet:
     """A cluster set from a dict over the documents, written as the dedup stage has to write it."""
     place = corpus.workspace
     members: defaultdict[Any, list[tuple[str, int]]] = defaultdict(list)

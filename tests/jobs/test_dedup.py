@@ -17,6 +17,7 @@ from jobs.dedup import by_shard, dedup
 from jobs.engine import engine
 from mixer import clusters, rows, sidecars, storage
 from mixer.errors import SoleraError
+from mixer.index import Index
 
 
 @pytest.fixture
@@ -85,8 +86,8 @@ def test_null_keys_relate_to_nothing(on_spark, tmp_path):
     use, = made.recipe.uses()
     one, other = b"k" * 16, b"K" * 16
     for shard, values in {"web/0.jsonl": [None, one, None, other], "web/1.jsonl": [one, None, None]}.items():
-        made.indexes[key][shard] = write_sidecar(made.corpus, shard, use, {"text_hash.key": values},
-                                                 made.indexes[rows.KEY])
+        entry = write_sidecar(made.corpus, shard, use, {"text_hash.key": values}, made.indexes[rows.KEY])
+        made.indexes[key] = made.indexes[key].updated(Index.of([entry]))
     found = find(made, on_spark).sets[0]
     members = [clusters.read_members(made.corpus.workspace, found, shard).to_pylist() for shard in docs]
     assert members == [[{"row": 1, "cluster": one}], [{"row": 0, "cluster": one}]]

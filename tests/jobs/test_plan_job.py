@@ -18,6 +18,7 @@ from jobs.engine import engine
 from jobs.plan import current_indexes, current_sets, existing_plan, make_plan
 from mixer import attributes, clusters, plan, storage
 from mixer.errors import JobFailed, NotDone
+from mixer.index import Index
 
 
 @pytest.fixture
@@ -89,7 +90,8 @@ def test_plan_says_what_could_not_be_read(made):
     for path, bad, broken in [("web/0.jsonl", 1200, "truncated: mid-frame"), ("web/2.jsonl", 1, None),
                               ("wiki/0.jsonl", 0, "corrupt: no such window")]:
         info = {**entries[path].info, "bad": bad, "broken": broken}
-        entries[path] = dataclasses.replace(entries[path], info=info)
+        entries = entries.updated(Index.of([dataclasses.replace(entries[path], info=info)]))
+    made.indexes["rows@1"] = entries
     found, _ = made.plan()
     assert [(count["source"], count["broken"], count["bad"]) for count in found.body["counts"]] == \
         [("web", 1, 1201), ("wiki", 1, 0), ("book", 0, 0)]
@@ -156,8 +158,8 @@ def test_values_of_other_rows_are_a_stage_to_run(tmp_path, made):
 
     uri = made.corpus.workspace.index("words@1")
     entries = index.read(uri)
-    entries["wiki/0.jsonl"] = replace(entries["wiki/0.jsonl"], rows_digest="0" * 64)
-    index.write(uri, entries.values())
+    other = replace(entries["wiki/0.jsonl"], rows_digest="0" * 64)
+    index.write(uri, entries.updated(Index.of([other])))
     check((made.recipe, made.corpus), r"words@1 is missing or out of date for 1 of 5 shards, wiki/0.jsonl", "tag")
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from jobs.cli import main
 from jobs.engine import Engine, engine
-from jobs.tag import TagSummary, tag
+from jobs.tag import BinOutcome, TagSummary, _record, tag
 from mixer import index, rows, sidecars
 from mixer.corpus import Corpus, find
 from mixer.errors import JobFailed
@@ -55,7 +56,7 @@ class Stage:
     def work(self) -> Path:
         return Path(self.opened()[1].workspace.folder)
 
-    def index(self, key: str = rows.KEY) -> dict[str, index.Entry]:
+    def index(self, key: str = rows.KEY) -> index.Index:
         return index.read(self.opened()[1].workspace.index(key))
 
     def files(self, under: str = "") -> dict[str, tuple[int, int]]:
@@ -109,6 +110,20 @@ def test_every_shard_is_tagged_and_recorded(stage: Stage, runner: Engine) -> Non
         for path, entry in entries.items():
             meta = sidecars.metadata(str(stage.work / "sidecars" / key / f"{path}.parquet"))
             assert meta is not None and meta["digest"] == entry.digest
+
+
+def test_what_another_run_records_meanwhile_stays(stage: Stage, runner: Engine) -> None:
+    """Both read the index before either has written it."""
+    _, corpus = stage.opened()
+    known = {key: index.read(corpus.workspace.index(key)) for key in (rows.KEY, "sizes@1")}
+    stage.tag(runner)
+    everything = {key: stage.index(key) for key in known}
+    late = {key: index.Index.of([replace(found["web/1.jsonl"], token="seen later")]).packed()
+            for key, found in everything.items()}
+    _record(corpus, known, [BinOutcome(late, 1, 2, 0, 0, ())])
+    for key, found in everything.items():
+        assert stage.index(key) == known[key] == {**found, "web/1.jsonl": replace(found["web/1.jsonl"],
+                                                                                  token="seen later")}
 
 
 def test_a_second_run_does_nothing_and_starts_no_spark(stage: Stage, runner: Engine) -> None:

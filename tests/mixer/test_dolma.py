@@ -21,7 +21,7 @@ from jobs.tagging import Order, Settings, entry_of, tag_shard
 from mixer import attributes, dolma, plan, rows, selection, sidecars, storage
 from mixer.dolma import Export, Misaligned
 from mixer.errors import BadInput
-from mixer.index import Entry
+from mixer.index import Entry, Index
 from mixer.recipe import parse
 from mixer.workspace import Workspace, open_workspace
 from taggers.columns import ARROW_TYPES
@@ -254,13 +254,13 @@ def test_a_shard_without_an_attribute_counts_none(tmp_path: Path) -> None:
 
 
 def test_a_column_that_no_shard_has_is_an_error_which_says_what_there_is() -> None:
-    def entry(*names: str) -> Entry:
-        return Entry("s", 1, "t", "0", 1, "0", "0", {"attributes": list(names)})
+    def info(*names: str) -> dict[str, list[str]]:
+        return {"attributes": list(names)}
 
     uses = parse(recipe_text({"web": {}}, keep={"dolma.pii.email.count": {"max": 5}}), "r").uses()
-    dolma.check_columns(uses[0], [entry(), entry("ip", "email")])
+    dolma.check_columns(uses[0], [info(), info("ip", "email")])
     with pytest.raises(BadInput, match=r"dolma.pii.email.count: no such attribute .* experiment pii; it has ip, phone"):
-        dolma.check_columns(uses[0], [entry("phone"), entry("ip")])
+        dolma.check_columns(uses[0], [info("phone"), info("ip")])
 
 
 # ---- export
@@ -388,16 +388,18 @@ def test_a_plan_judges_by_imported_columns(tmp_path: Path) -> None:
         place = corpus(tmp_path, docs, shard)
     recipe, found = opened(tmp_path, text)
     assert found.workspace == place
-    indexes: dict[str, dict[str, Entry]] = {rows.KEY: {}, KEY: {}}
+    entries: dict[str, list[Entry]] = {rows.KEY: [], KEY: []}
     files = {"web/0.jsonl": [line("1", x=[[0, 3, 0.5]]), line("2", x=[[0, 1, 0.75], [1, 2, 1]]), line("3", x=[])],
              "web/1.jsonl": [line("4")]}
     for shard in found.shards:
         meta = sidecars.metadata(place.sidecar(rows.KEY, shard.path))
         assert meta is not None
-        indexes[rows.KEY][shard.path] = entry_of(shard.path, shard.stat, meta)
+        entries[rows.KEY].append(entry_of(shard.path, shard.stat, meta))
         taken = take(place, put(tmp_path / "from" / shard.path, files[shard.path]), shard.path)
-        indexes[KEY][shard.path] = entry_of(shard.path, shard.stat, taken)
-    made = plan.make(recipe, found, indexes, [], lambda phase, label: [phase([0, 1])], selection.resolve_in_memory)
+        entries[KEY].append(entry_of(shard.path, shard.stat, taken))
+    indexes = {key: Index.of(each) for key, each in entries.items()}
+    made = plan.make(recipe, found, indexes, [], [[0, 1]],
+                     lambda phase, parts, label: [phase(part) for part in parts], selection.resolve_in_memory)
     count, = made.body["counts"]
     assert [(rule["rule"], rule["own"]["docs"], rule["missing"]["docs"]) for rule in count["rules"]] == [
         ("dolma.pii.x.count max 1", 1, 0), ("dolma.pii.x.score min 0.5", 2, 2)]

@@ -219,10 +219,10 @@ def test_finished_plan_is_found_and_not_made_again(tmp_path):
     made = case(tmp_path, recipe_text({"web": {}}, unit="docs", budget=5), web(10))
     first, _ = made.plan()
 
-    def never(phase, label):
+    def never(phase, parts, label):
         raise AssertionError(f"{label} ran again")
 
-    again = plan.make(made.recipe, made.corpus, made.indexes, made.sets, never, selection.resolve_in_memory)
+    again = remade(made, never)
     assert again == first
     assert again.folder.endswith(lock.digest(first.lock)[:16])
     assert storage.read(storage.join(first.folder, "recipe.yaml")) == made.recipe.text
@@ -240,7 +240,7 @@ def test_plan_of_another_format_or_lock_is_made_again(tmp_path, change):
     uri = storage.join(first.folder, "plan.json")
     storage.put(uri, b"{" if change is None else json.dumps({**first.body, **change}).encode())
     assert plan.read(first.folder, lock.digest(first.lock)) is None
-    again = remade(made, whole(made))
+    again = remade(made)
     assert {**again.body, "seconds": 0} == {**first.body, "seconds": 0}
     assert plan.read(first.folder, lock.digest(first.lock)) == again
 
@@ -249,29 +249,31 @@ def test_plan_that_was_stopped_is_made_again_whole(rich):
     _, expected = rich.plan()
     storage.remove_below(storage.join(rich.corpus.workspace.folder, "plans"))
 
-    def stops(phase, label):
+    def stops(phase, parts, label):
         if label == "plan: selection":
-            phase([0, 1])
+            phase(parts[0])
             raise KeyboardInterrupt
-        return [phase(list(range(len(rich.corpus.shards))))]
+        return run(phase, parts, label)
 
+    numbers = list(range(len(rich.corpus.shards)))
     with pytest.raises(KeyboardInterrupt):
-        plan.make(rich.recipe, rich.corpus, rich.indexes, rich.sets, stops, selection.resolve_in_memory)
+        remade(rich, stops, [numbers[:2], numbers[2:]])
     folders = {path.split("/")[0] for path in storage.listing(storage.join(rich.corpus.workspace.folder, "plans"))}
     assert len(folders) == 1
     unfinished = storage.join(rich.corpus.workspace.folder, "plans", folders.pop())
     assert not storage.exists(storage.join(unfinished, "plan.json"))
-    made = remade(rich, whole(rich))
+    made = remade(rich)
     assert made.folder == unfinished
     assert rich.outcome(made) == expected
 
 
-def whole(made: Case):
-    return lambda phase, label: [phase(list(range(len(made.corpus.shards))))]
+def run(phase, parts, label):
+    return [phase(part) for part in parts]
 
 
-def remade(made: Case, run):
-    return plan.make(made.recipe, made.corpus, made.indexes, made.sets, run, selection.resolve_in_memory)
+def remade(made: Case, run=run, bins=None):
+    bins = [list(range(len(made.corpus.shards)))] if bins is None else bins
+    return plan.make(made.recipe, made.corpus, made.indexes, made.sets, bins, run, selection.resolve_in_memory)
 
 
 @pytest.mark.parametrize("ends", [True, False])
@@ -281,19 +283,19 @@ def test_plan_that_begins_in_the_midst_of_another_changes_nothing(rich, ends):
     storage.remove_below(storage.join(rich.corpus.workspace.folder, "plans"))
     inner = []
 
-    def stops(phase, label):
+    def stops(phase, parts, label):
         if label != "plan: keep rules":
             raise KeyboardInterrupt
-        return whole(rich)(phase, label)
+        return run(phase, parts, label)
 
-    def outer(phase, label):
-        if label in ("plan: pools", "plan: dedup 2"):
+    def outer(phase, parts, label):
+        if label in ("plan: dedup 1", "plan: dedup 2"):
             if ends:
-                inner.append(remade(rich, whole(rich)))
+                inner.append(remade(rich))
             else:
                 with pytest.raises(KeyboardInterrupt):
                     remade(rich, stops)
-        return whole(rich)(phase, label)
+        return run(phase, parts, label)
 
     made = remade(rich, outer)
     assert rich.outcome(made) == expected
@@ -307,11 +309,11 @@ def test_task_that_ends_late_changes_nothing(rich):
     storage.remove_below(storage.join(rich.corpus.workspace.folder, "plans"))
     before = []
 
-    def again(phase, label):
-        for each in before:
-            whole(rich)(each, label)
-        before.append(phase)
-        return whole(rich)(phase, label)
+    def again(phase, parts, label):
+        for earlier in before:
+            run(*earlier)
+        before.append((phase, parts, label))
+        return run(phase, parts, label)
 
     assert rich.outcome(remade(rich, again)) == expected
 
@@ -319,8 +321,8 @@ def test_task_that_ends_late_changes_nothing(rich):
 def test_counts_that_do_not_add_up_are_no_plan(rich):
     storage.remove_below(storage.join(rich.corpus.workspace.folder, "plans"))
 
-    def loses(phase, label):
-        found = whole(rich)(phase, label)
+    def loses(phase, parts, label):
+        found = run(phase, parts, label)
         return found[:0] if label == "plan: dedup 1" else found
 
     with pytest.raises(JobFailed, match=r"rules and dedup leave .* plan again"):

@@ -14,6 +14,7 @@ from plan_oracle import Doc
 
 from mixer import selection, sidecars, storage
 from mixer.errors import StorageError
+from mixer.index import Index
 from mixer.recipe import DedupMethod, parse
 
 DOCS = {"web/0.jsonl": [Doc("crawl", f"{number}", "x" * number, {"words.count": number}) for number in range(6)],
@@ -101,7 +102,8 @@ def test_values_of_other_rows_are_refused(made, rows_digest):
     if rows_digest == "other":
         of_rows["web/0.jsonl"] = dataclasses.replace(of_rows["web/0.jsonl"], digest="0" * 64)
     values = {column.name: [9] * size if column.name == "words.count" else [None] * size for column in use.columns}
-    made.indexes["words@1"]["web/0.jsonl"] = write_sidecar(made.corpus, "web/0.jsonl", use, values, of_rows)
+    entry = write_sidecar(made.corpus, "web/0.jsonl", use, values, of_rows)
+    made.indexes["words@1"] = made.indexes["words@1"].updated(Index.of([entry]))
     with pytest.raises(StorageError, match=r"words@1/web/0.jsonl.parquet: not aligned with the rows of its shard; "
                                            "run `solera tag .* --verify`$"):
         made.plan()
@@ -174,7 +176,7 @@ def test_memory_of_keepers_does_not_depend_on_the_names_of_sources(tmp_path):
         docs = {f"{name}/0.jsonl": [Doc("crawl", f"{number}", f"{number // 2}") for number in range(400)]}
         made = case(tmp_path / name[:9], recipe_text({name: {}}, dedup=[{"use": "text@1"}]), docs)
         context = made.context(made.plan()[0])
-        assert selection.judge(context, [0]).candidates == {0: 400}
+        assert selection.judge(context).candidates == {0: 400}
         selection.resolve_in_memory(context, 0, [0])  # so that what is imported at first use does not count
         tracemalloc.start()
         tallies = selection.resolve_in_memory(context, 0, [0])

@@ -133,6 +133,16 @@ def test_a_glob_lists_by_relative_path(base: str) -> None:
     assert storage.glob(base, ["wiki/*"]) == {}
 
 
+def test_names_and_matches_are_what_a_listing_says(base: str) -> None:
+    for name in ("web/0.jsonl", "web/.1.jsonl", "web/.old/2.jsonl", "wiki/0.jsonl"):
+        storage.put(storage.join(base, name), b"x")
+    assert storage.names(base) == set(storage.listing(base, hidden=True))
+    assert storage.names(storage.join(base, "none")) == set()
+    patterns = ["web/*.jsonl", "web/.*.jsonl", "web/.old/*", "**/0.jsonl", "web/*.jsonl", "none/*"]
+    assert storage.globs(base, patterns) == {pattern: storage.glob(base, [pattern]) for pattern in patterns}
+    assert sorted(storage.glob(base, patterns)) == sorted(storage.names(base))
+
+
 def test_a_missing_file_is_named_with_what_to_do(base: str) -> None:
     uri = storage.join(base, "x.jsonl")
     with pytest.raises(StorageError, match="there is no such file; check the path") as error:

@@ -11,6 +11,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -41,19 +42,27 @@ BLOCK_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Job:
-    """What the tasks of a build share. `inputs` are (path, source, sha256) of the lock's shards, by number."""
+    """What the tasks of a build share."""
 
     workspace: Workspace
     plan_folder: str
-    selections: tuple[str, ...]  # content digest of each shard's selection, as the plan has it
     out: str
     seed: int
     unit: str
     key: str  # of this plan and layout: tells its data shards from another build's
-    inputs: tuple[tuple[str, str, str], ...]
     count: int  # of data shards, in shuffled order
     todo: frozenset[str]  # names of the data shards that are not finished
     arguments: str  # that name the recipe, for the commands that messages suggest
+
+
+@dataclass(frozen=True)
+class Input:
+    """A shard of the lock, and the content digest of its selection, as the plan has it. Only its own task has it."""
+
+    path: str
+    source: str
+    sha256: str
+    selection: str
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class Piece:
 
     name: str
     copy: int
-    shards: tuple[int, ...]
+    shards: tuple[Input, ...]
 
 
 @dataclass(frozen=True)
@@ -87,8 +96,7 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
     if done is not None:
         return BuildSummary(out, done, True, 0, done["mixture"]["totals"]["shards"], time.monotonic() - began, 0, 0)
     recipe = plan.recipe
-    lock = json.loads(plan.lock)
-    inputs = tuple((shard["path"], shard["source"], shard["sha256"]) for shard in lock["shards"])
+    inputs = _inputs(plan)
     emitted = sum(count["emitted"]["bytes"] for count in plan.body["counts"])
     count = max(1, -(-emitted // recipe.shard_bytes))
     layout = [plan.body["lock_sha256"], recipe.order, count, mixture.FRAME_BYTES, mixture.ZSTD_LEVEL]
@@ -97,18 +105,17 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
     done = _existing(plan, out, claim)  # put by another while this one was looking
     if done is not None:
         return BuildSummary(out, done, True, 0, done["mixture"]["totals"]["shards"], time.monotonic() - began, 0, 0)
-    pieces = pieces_of(plan)
+    pieces = pieces_of(plan, inputs)
     names = [f"{number:05d}" for number in range(count)] if recipe.order == "shuffled" else \
         [piece.name for piece in pieces]
-    finished = {name: row for name in names if (row := mixture.finished_shard(out, name, key))}
-    selections = tuple(about["digest"] for about in plan.body["selections"])
-    job = Job(corpus.workspace, plan.folder, selections, out, recipe.seed, recipe.unit, key, inputs, count,
+    finished = _finished(out, names, key)
+    job = Job(corpus.workspace, plan.folder, out, recipe.seed, recipe.unit, key, count,
               frozenset(names) - set(finished), corpus.arguments)
     written = [*finished.values()]
     if job.todo and emitted_docs(plan):
         engine.check_seen(storage.join(out, "building.json"))
         if recipe.order == "shuffled":
-            written += _shuffled(job, plan, engine)
+            written += _shuffled(job, plan, inputs, engine)
         else:
             parts = [piece for piece in pieces if piece.name in job.todo]
             found = engine.on_spark(functools.partial(write_piece, job), parts, f"build {len(parts):,} shards",
@@ -155,6 +162,21 @@ def counts(row: Mapping[str, Any] | None) -> Counts:
     return Counts(documents=row["docs"], bytes=row["text_bytes"]) if row else Counts()
 
 
+def _inputs(plan: Plan) -> list[Input]:
+    locked, chosen = json.loads(plan.lock)["shards"], plan.body["selections"]
+    return [Input(shard["path"], shard["source"], shard["sha256"], about["digest"])
+            for shard, about in zip(locked, chosen, strict=True)]
+
+
+def _finished(out: str, names: Sequence[str], key: str) -> dict[str, dict[str, Any]]:
+    """The rows of the data shards that an earlier, interrupted build of this plan has finished, by name."""
+    there = storage.names(storage.join(out, "index"))
+    begun = [name for name in names if f"{name}.parquet" in there]
+    with ThreadPoolExecutor(16) as pool:  # each is a look at a few files, which a store is slow to answer
+        found = pool.map(lambda name: mixture.finished_shard(out, name, key), begun)
+        return {name: row for name, row in zip(begun, found, strict=True) if row}
+
+
 def emitted_docs(plan: Plan) -> int:
     return sum(count["emitted"]["docs"] for count in plan.body["counts"])
 
@@ -162,11 +184,11 @@ def emitted_docs(plan: Plan) -> int:
 # ---- shuffled order: place = draw(seed, "order", copy), data shard = place scaled to their number
 
 
-def _shuffled(job: Job, plan: Plan, engine: Engine) -> list[dict[str, Any]]:
+def _shuffled(job: Job, plan: Plan, inputs: Sequence[Input], engine: Engine) -> list[dict[str, Any]]:
     context = engine.spark.sparkContext
     numbers = [number for number, about in enumerate(plan.body["selections"]) if about["docs"]]
     sizes = [plan.body["selections"][number]["bytes"] for number in numbers]
-    bins = packing.pack(numbers, sizes, packing.bin_count(sizes, engine.slots))
+    bins = packing.pack([inputs[number] for number in numbers], sizes, packing.bin_count(sizes, engine.slots))
     with engine.watched(f"build {len(job.todo):,} shards") as watched:
         blocks = context.parallelize(bins, len(bins)).flatMap(functools.partial(blocks_of, job))
         placed = blocks.partitionBy(job.count, _same)
@@ -175,12 +197,12 @@ def _shuffled(job: Job, plan: Plan, engine: Engine) -> list[dict[str, Any]]:
     return rows
 
 
-def blocks_of(job: Job, shards: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+def blocks_of(job: Job, shards: Sequence[Input]) -> Iterator[tuple[int, bytes]]:
     """(number of the data shard, compressed block of records), for every record that the shards emit."""
     held: dict[int, list[tuple[int, bytes, Record]]] = {}
     size = 0
-    for number in shards:
-        for identity, copies, record in emitted(job, number):
+    for shard in shards:
+        for identity, copies, record in emitted(job, shard):
             for copy in range(copies):
                 place = draw.draws(job.seed, "order", identity, copy)
                 target = int(mixture.shard_of(place, job.count)[0])
@@ -236,21 +258,20 @@ def _same(number: int) -> int:
 # ---- by-source order: shards in order of path, pass after pass; no text is shuffled
 
 
-def pieces_of(plan: Plan) -> list[Piece]:
+def pieces_of(plan: Plan, inputs: Sequence[Input]) -> list[Piece]:
     """The data shards in by-source order: for each source and copy, runs of shards of about shard_bytes emitted."""
-    lock = json.loads(plan.lock)
     pieces = []
     for source in plan.recipe.sources:
-        numbers = [number for number, shard in enumerate(lock["shards"]) if shard["source"] == source.name]
+        numbers = [number for number, shard in enumerate(inputs) if shard.source == source.name]
         about = plan.body["selections"]
         made = 0
         for copy in range(max((about[number]["max_copies"] for number in numbers), default=0)):
-            run: list[int] = []
+            run: list[Input] = []
             size = 0
             for number in numbers:
                 if about[number]["max_copies"] <= copy:
                     continue
-                run.append(number)
+                run.append(inputs[number])
                 size += about[number]["bytes"] // about[number]["max_copies"]
                 if size >= plan.recipe.shard_bytes:
                     pieces.append(Piece(f"{source.name}/{made:05d}", copy, tuple(run)))
@@ -265,8 +286,8 @@ def write_piece(job: Job, piece: Piece) -> dict[str, Any] | None:
     """Writes one data shard in by-source order; its row of shards.parquet, None if it came out empty."""
 
     def records() -> Iterator[Record]:
-        for number in piece.shards:
-            for _, copies, record in emitted(job, number):
+        for shard in piece.shards:
+            for _, copies, record in emitted(job, shard):
                 if copies > piece.copy:
                     line = mixture.record_line(record.line, record.mix_source, record.shard, record.row, piece.copy)
                     yield replace(record, line=line, copy=piece.copy)
@@ -312,14 +333,13 @@ def _leaves(parts: Sequence[bytes]) -> Any:
 # ---- what both orders read
 
 
-def emitted(job: Job, number: int) -> Iterator[tuple[Any, int, Record]]:
+def emitted(job: Job, shard: Input) -> Iterator[tuple[Any, int, Record]]:
     """(identity as uint8 of shape (1, 16), copies, record with its raw line) of each selected row of a shard.
 
     The selection is zipped with the shard: the selection's digest, identity, text and, at the end, the shard's sha256
     have to be the plan's.
     """
-    path, mix_source, sha256 = job.inputs[number]
-    place = job.workspace
+    path, place = shard.path, job.workspace
     known, meta = sidecars.read(place.sidecar(rows.KEY, path), ["identity", "text_sha256"])
     uri = storage.join(job.plan_folder, "selection", f"{path}.parquet")
     anew = f"remove {job.plan_folder} and build again, which plans anew"
@@ -329,7 +349,7 @@ def emitted(job: Job, number: int) -> Iterator[tuple[Any, int, Record]]:
         raise
     except StorageError:
         raise BadInput(f"{uri}: this selection cannot be read; {anew}") from None
-    if sidecars.digest(selected) != job.selections[number]:
+    if sidecars.digest(selected) != shard.selection:
         raise BadInput(f"{uri}: not the selection that plan.json names; {anew}")
     if about["rows_digest"] != meta["digest"]:
         raise BadInput(f"{place.sidecar(rows.KEY, path)}: not the rows that were planned; {_again(job)}")
@@ -347,11 +367,12 @@ def emitted(job: Job, number: int) -> Iterator[tuple[Any, int, Record]]:
                 if identity != identities[row].tobytes() or text_sha256 != text_sha256s[row].tobytes():
                     raise BadInput(f"{place.shard(path)}: row {row} is not the document that was planned; "
                                    f"{_again(job)}")
-                record = Record(raw, mix_source, document.source, document.id, path, row, 0, text_sha256, len(text))
+                record = Record(raw, shard.source, document.source, document.id, path, row, 0, text_sha256, len(text))
                 yield identities[row : row + 1], int(copies[row]), record
             row += 1
-    if reader.sha256 != sha256 or row != len(copies):
-        raise BadInput(f"{place.shard(path)}: its sha256 is {reader.sha256}, and the lock has {sha256}; {_again(job)}")
+    if reader.sha256 != shard.sha256 or row != len(copies):
+        raise BadInput(f"{place.shard(path)}: its sha256 is {reader.sha256}, and the lock has {shard.sha256}; "
+                       f"{_again(job)}")
 
 
 def _again(job: Job) -> str:

@@ -68,7 +68,8 @@ def tag(
         for use in uses.values():
             models.local(use)  # one that cannot be used is told before Spark starts
         engine.spark  # noqa: B018 - the number of slots is known once Spark is there
-    slow = packing.straggler([order.bytes for order in orders], engine.slots)
+    sizes = [packing.record_bytes(order.shard, order.bytes) + packing.SHARD_BYTES for order in orders]
+    slow = packing.straggler(sizes, engine.slots)
     if slow is not None:
         warnings.append(f"{orders[slow].shard} alone holds {orders[slow].bytes / 1e6:,.0f} MB of the "
                         f"{sum(order.bytes for order in orders) / 1e6:,.0f} MB to read: one task reads it while others "
@@ -77,7 +78,6 @@ def tag(
     settings = Settings(place, uses, keep_broken, verify)
     done: list[BinOutcome] = []
     if orders:
-        sizes = [order.bytes for order in orders]
         bins = packing.pack(orders, sizes, packing.bin_count(sizes, engine.slots))
         stored = [Counts(stored=sum(order.bytes for order in part)) for part in bins]
         done = engine.on_spark(functools.partial(tag_bin, settings), bins, f"tag {len(orders):,} shards",

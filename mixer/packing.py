@@ -8,12 +8,21 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-BIN_BYTES = 64 << 20
+BIN_BYTES = 64 << 20  # of uncompressed records
 BIN_ROWS = 4_000_000  # where what is moved is keys
+SHARD_BYTES = 256 << 10  # what tagging a shard costs, even an empty one, in bytes of records
 SHARD_ROWS = 1000  # what opening a shard's sidecars costs, even of an empty one, in rows of them
 BINS_PER_SLOT = 4
 # Below this a slow shard costs less than the warning is worth.
 STRAGGLER_BYTES = 32 << 20
+# What a stored byte becomes when it is read. The work goes with the text: the same web pages, 12.4 MB of records, took
+# 5.5 s as they were, 5.7 s from 4.1 MB of zstd and 6.2 s from 4.2 MB of gzip.
+_EXPANDS = {".gz": 3, ".zst": 3, ".parquet": 3}
+
+
+def record_bytes(shard: str, stored: int) -> int:
+    """About how many bytes of records a shard of this name and size holds."""
+    return stored * next((times for suffix, times in _EXPANDS.items() if shard.endswith(suffix)), 1)
 
 
 def bin_count(sizes: Sequence[int], slots: int, per_bin: int = BIN_BYTES) -> int:

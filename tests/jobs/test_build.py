@@ -306,8 +306,9 @@ def test_copies_of_one_document_are_sent_on_as_they_come(
     own = np.frombuffer(identity("web", "1"), np.uint8).reshape(1, 16)
     monkeypatch.setattr(jobs.build, "emitted", lambda job, number: iter([(own, 100, record)]))
     monkeypatch.setattr(jobs.build, "HELD_BYTES", 10 * size)
-    job = jobs.build.Job(Workspace("", ""), "", (), "", 7, "docs", "", (), 1, frozenset(["00000"]), "")
-    blocks = [pa.ipc.open_stream(block).read_all() for _, block in jobs.build.blocks_of(job, [0])]
+    job = jobs.build.Job(Workspace("", ""), "", "", 7, "docs", "", 1, frozenset(["00000"]), "")
+    shard = jobs.build.Input("", "", "", "")
+    blocks = [pa.ipc.open_stream(block).read_all() for _, block in jobs.build.blocks_of(job, [shard])]
     assert [len(block) for block in blocks] == [10] * 10
     places = [each for block in blocks for each in block["place"].to_pylist()]
     assert places == [place(7, identity("web", "1"), copy) for copy in range(100)]

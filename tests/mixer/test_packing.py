@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixer.packing import BIN_BYTES, STRAGGLER_BYTES, bin_count, pack, straggler
+from mixer.packing import BIN_BYTES, STRAGGLER_BYTES, bin_count, pack, record_bytes, straggler
 
 SIZES = st.lists(st.integers(0, 1000), max_size=40)
 
@@ -24,6 +27,34 @@ def test_every_item_is_packed_once_and_none_is_alone_in_need(sizes: list[int], b
         # One more byte an item is what spreads empty shards.
         best = max(max(sizes), -(-sum(sizes) // bins))
         assert totals[0] <= 4 / 3 * best + len(items) + max(sizes) / 3
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=7), st.integers(1, 3))
+def test_the_longest_task_is_within_a_third_of_the_best_there_is(sizes: list[int], bins: int) -> None:
+    best = min(max(sum(size for size, where in zip(sizes, placed, strict=True) if where == number)
+                   for number in range(bins))
+               for placed in itertools.product(range(bins), repeat=len(sizes)))
+    # One more byte an item is what spreads empty shards.
+    whole = [1000 * size for size in sizes]
+    longest = max(sum(part) for part in pack(whole, whole, bins))
+    assert longest <= 4 / 3 * 1000 * best + len(sizes)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 8), min_size=1, max_size=300), st.integers(1, 16))
+def test_sizes_of_many_magnitudes_end_soon_after_an_even_share(powers: list[float], slots: int) -> None:
+    """Tasks start largest first wherever a slot is free, as Spark starts them: the last ends within the largest shard
+    of an even share, and within a bin of it where no shard is larger than one.
+    """
+    sizes = [int(10**power) for power in powers]
+    packed = pack(sizes, sizes, bin_count(sizes, slots))
+    busy = [0] * slots
+    for part in packed:
+        heapq.heapreplace(busy, busy[0] + sum(part))
+    assert max(busy) <= sum(sizes) / slots + max(sum(part) for part in packed)
+    most = max(max(sizes), sum(sizes) / len(packed))
+    assert max(sum(part) for part in packed) <= 2 * most + len(sizes)
 
 
 @given(SIZES, st.integers(1, 12))
@@ -55,3 +86,8 @@ def test_tasks_are_enough_to_even_out_and_not_tiny(sizes: list[int], slots: int,
     ([STRAGGLER_BYTES, 10 * STRAGGLER_BYTES, STRAGGLER_BYTES], 2, 1)])
 def test_a_shard_that_others_wait_for_is_found(sizes: list[int], slots: int, found: int | None) -> None:
     assert straggler(sizes, slots) == found
+
+
+def test_compressed_shards_count_for_more_than_they_take() -> None:
+    names = ["a.jsonl", "a.json", "a.jsonl.gz", "a.jsonl.zst", "a.json.zst", "a.parquet", "zst/a.jsonl"]
+    assert [record_bytes(name, 7) for name in names] == [7, 7, 21, 21, 21, 21, 7]

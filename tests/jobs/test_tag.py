@@ -326,7 +326,7 @@ def test_ten_thousand_tiny_shards_are_done_in_a_few_tasks(
     assert (found.redone, found.sidecars, found.documents) == (10_000, 20_000, 10_000)
     assert took < 90
     job = spark.sparkContext._jsc.sc().statusStore().jobsList(None).head()
-    assert (job.description().get(), job.numTasks()) == ("tag 10,000 shards", 8)
+    assert (job.description().get(), job.numTasks()) == ("tag 10,000 shards", 40)
     began = time.monotonic()
     assert no_spark(stage).redone == 0
     assert time.monotonic() - began < 5

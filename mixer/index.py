@@ -179,7 +179,7 @@ def survey(place: Workspace, keys: Sequence[str]) -> tuple[dict[str, Index], dic
         return read(place.index(key)), present(place.sidecars(key))
 
     # A store's listing is one answer after another, a thousand names each; a local one is this process's own work.
-    with ThreadPoolExecutor(1 if storage.is_local(place.folder) else len(keys)) as pool:
+    with ThreadPoolExecutor(1 if storage.is_local(place.folder) else max(1, len(keys))) as pool:
         found = dict(zip(keys, pool.map(look, keys), strict=True))
     return {key: each[0] for key, each in found.items()}, {key: each[1] for key, each in found.items()}
 

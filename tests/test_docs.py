@@ -1,6 +1,7 @@
 """What README and docs say, held to what is so."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,17 @@ def test_lock_files_hold_no_addresses():
     for path in TOP.glob("requirements*.lock"):
         text = path.read_text()
         assert "://" not in text and "--hash=sha256:" in text, path.name
+
+
+def test_the_supported_versions_are_those_that_are_declared_and_run():
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
+    (spark,) = [each for each in project["dependencies"] if each.startswith("pyspark")]
+    oldest, above = re.fullmatch(r"pyspark>=(\d+\.\d+),<(\d+\.\d+)", spark).groups()
+    pinned = {name: re.search(r"^pyspark==(\d+\.\d+)", (TOP / name).read_text(), re.MULTILINE)[1]
+              for name in ("requirements-dev.lock", "requirements-spark40.lock")}
+    newest = pinned["requirements-dev.lock"]
+    assert pinned["requirements-spark40.lock"] == oldest  # which .ci/run puts before the newest
+    assert [int(part) for part in above.split(".")] == [int(newest.split(".")[0]), int(newest.split(".")[1]) + 1]
+    assert f"PySpark {oldest} to {newest}" in README
+    assert f"Python {project['requires-python'].removeprefix('>=')} and later" in README
+    assert "requirements-spark40.lock" in (TOP / ".ci/run").read_text()

@@ -318,7 +318,7 @@ def _parts(step: Step, now: float) -> list[tuple[int, str]]:
     if left:
         parts.append((1, f"{clock_time(left)} left"))
     elif tasks.total:
-        parts.append((7, clock_time(now - step.began)))
+        parts.append((7, f"{clock_time(now - step.began)} so far"))
     if counts.quarantined:
         parts.append((2, f"{counts.quarantined:,} quarantined"))
     if tasks.failed:

@@ -187,10 +187,10 @@ def test_what_the_lines_say() -> None:
     with progress.stage("build"), progress.step("build 3 shards") as step:
         assert line(step, 0) == "build: 3 shards"
         step.update(State(tasks=Tasks(0, 9), share=0.0))
-        assert line(step, 65) == "build: 3 shards, 0%, 0 of 9 tasks, 1:05"
+        assert line(step, 65) == "build: 3 shards, 0%, 0 of 9 tasks, 1:05 so far"
         clock.now = 70
         step.update(State(tasks=Tasks(3, 9, failed=1), share=1 / 3))
-        assert line(step, 70) == "build: 3 shards, 33%, 3 of 9 tasks, 1:10, 1 task retried"
+        assert line(step, 70) == "build: 3 shards, 33%, 3 of 9 tasks, 1:10 so far, 1 task retried"
     assert ended_line(Stage("plan", "nothing", seconds=0.21)) == "plan: nothing, 0.2 s"
     assert [duration(each) for each in (59.4, 59.7, 187, 7500)] == ["59 s", "1:00 min", "3:07 min", "2:05 h"]
     assert [clock_time(each) for each in (0.2, 59.7, 187, 7509)] == ["0:00", "1:00", "3:07", "2:05:09"]

@@ -108,6 +108,53 @@ def test_what_executors_had_on_their_path_stays() -> None:
     assert cluster.archive_settings(conf) == {"spark.executorEnv.PYTHONPATH": "./solera:/opt/x"}
 
 
+ASK = """
+import json, sys
+sys.path[:0] = {paths!r}
+from pyspark.cloudpickle import loads
+print(json.dumps(loads(bytes.fromhex(sys.stdin.read()))(0)))
+"""
+
+
+def asked(driver: dict[str, object], marks: dict[str, str], *paths: Path) -> tuple[str, str, str]:
+    """What an executor with these folders on its path, and no Solera but theirs, answers to the driver."""
+    import pyspark
+    from pyspark.cloudpickle import dumps
+
+    on_path = [*map(str, paths), str(Path(pyspark.__file__).parent.parent)]
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", ASK.format(paths=on_path)], check=True, capture_output=True, text=True,
+        input=dumps(cluster._question(marks, driver)).hex())
+    return tuple(json.loads(run.stdout))
+
+
+DRIVER = {"python": tuple(sys.version_info[:2]), "implementation": sys.implementation.name, "sources": "0f"}
+
+
+def test_an_archive_for_another_python_is_refused(tmp_path: Path) -> None:
+    about = {"python": "2.7", "implementation": "cpython", "platform": "linux-vax"}
+    (tmp_path / pack.ABOUT).write_text(json.dumps(about))
+    _, wrong, remedy = asked(DRIVER, {}, tmp_path)
+    assert wrong.startswith("the archive is for cpython 2.7 on linux-vax, and the executor runs ")
+    assert "solera pack" in remedy
+
+
+def test_another_minor_version_is_refused() -> None:
+    _, wrong, remedy = asked({**DRIVER, "python": (2, 7)}, {})
+    assert wrong.startswith(f"the driver runs {sys.implementation.name} 2.7 and the executor ")
+    assert "spark.pyspark.python" in remedy
+
+
+def test_other_sources_are_refused(tmp_path: Path) -> None:
+    site = Path(importlib.metadata.distribution("packaging").locate_file(""))
+    _, wrong, _ = asked(DRIVER, {}, ROOT, site)
+    assert wrong.startswith("its Solera is not the driver's: ") and str(ROOT) in wrong
+    _, wrong, _ = asked({**DRIVER, "sources": pack.source_digest()}, {str(tmp_path): "mark"}, ROOT, site)
+    assert wrong == f"it does not see the driver's folder {tmp_path}"
+    (tmp_path / "mark").touch()
+    assert asked({**DRIVER, "sources": pack.source_digest()}, {str(tmp_path): "mark"}, ROOT, site)[1:] == ("", "")
+
+
 def test_to_pack_for_this_machine_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from jobs.cli import main
 

@@ -317,7 +317,7 @@ def again(folder: Path, keys: int) -> Steps:
     steps: Steps = []
     began = clock()
     recipe, made = opened(folder, keys)
-    with_none = Engine("nosuch://master", {}, "none.log", quiet=True)
+    with_none = Engine("nosuch://master", {}, "none.log")
     last = clock()
     steps.append(("listing", last - began, ""))
     tagged = tag_job.tag(recipe, made, with_none)
@@ -366,13 +366,14 @@ def real(folder: Path, shards: int, where: str) -> Steps:
         found = step("dedup", lambda: dedup(recipe, made, indexes, runner))
 
         class Timed(Engine):
-            def on_spark(self, function: Any, items: Any, label: str) -> Any:
-                return step(f"{label}, {len(items)} tasks", lambda: runner.on_spark(function, items, label))
+            def on_spark(self, function: Any, items: Any, label: str, **more: Any) -> Any:
+                return step(f"{label}, {len(items)} tasks", lambda: runner.on_spark(function, items, label, **more))
 
-            def in_pool(self, function: Any, items: Any, label: str, rows: int = 0) -> Any:
-                return step(f"{label}, {len(items)} tasks", lambda: runner.in_pool(function, items, label, rows))
+            def in_pool(self, function: Any, items: Any, label: str, *more: Any, **named: Any) -> Any:
+                return step(f"{label}, {len(items)} tasks",
+                            lambda: runner.in_pool(function, items, label, *more, **named))
 
-        timed = Timed(None, {}, runner.log_file, True, _spark=runner.spark)
+        timed = Timed(None, {}, runner.log_file, _spark=runner.spark)
         step(f"plan in all, {where}", lambda: plan_job.plan_from(recipe, made, indexes, found.sets, timed, where))
     shutil.rmtree(folder)
     return steps

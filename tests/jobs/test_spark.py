@@ -105,20 +105,6 @@ def test_java_and_the_workers_end_with_a_driver_that_is_killed(tmp_path: Path) -
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_ctrl_c_ends_the_tasks_and_java(tmp_path: Path) -> None:
-    process = start(tmp_path, dict(os.environ), seconds=300)
-    try:
-        until((tmp_path / "running").exists)
-        os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to everything in the foreground
-        _, err = process.communicate(timeout=60)
-        assert process.returncode == -signal.SIGINT
-        assert err.rstrip().endswith("KeyboardInterrupt")
-        until(lambda: group_is_gone(process.pid), 30)
-    finally:
-        if not group_is_gone(process.pid):
-            os.killpg(process.pid, signal.SIGKILL)
-
-
 @pytest.mark.parametrize(
     ("conf", "said"),
     [

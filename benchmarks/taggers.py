@@ -73,7 +73,7 @@ def benchmarks(
         "read: JSON to Arrow": lambda: pa.array([decode(line) for line in lines], pa.large_string()),
         **{use.tagger.name: tag(use) for use in uses},
         "language, asked for one": tag(with_parameters("language", languages=["en"])),
-        "language, whole texts": tag(with_parameters("language", max_chars=None)),
+        "language, whole texts": tag(with_parameters("language", max_chars=0)),
         "text_hash, all normalisations": tag(with_parameters("text_hash", **every_step)),
         "all kernels, one batch": tag(*kernels),
         "all taggers, one batch": tag(*uses),

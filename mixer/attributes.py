@@ -14,7 +14,7 @@ from mixer import sidecars
 from mixer.documents import canonical_json
 from mixer.errors import StorageError
 from taggers import registry
-from taggers.declare import MODEL, MODEL_SHA256, Use, load
+from taggers.declare import Use, load
 
 # Start and end count code points of the text, bytes the UTF-8 between them.
 SPANS = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64()), ("bytes", pa.int64()),
@@ -22,7 +22,7 @@ SPANS = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64()), ("bytes"
 
 
 def key_of(use: Use) -> str:
-    """name@version, and 12 hex digits of the digest of parameters and model where there are any."""
+    """name@version, and 12 hex digits of the digest of parameters and file where there are any."""
     model = model_sha256(use)
     if not use.parameters and model is None:
         return use.tagger.key
@@ -53,15 +53,14 @@ def _absent(uri: str, name: str, size: int) -> pa.Array:
 
 
 def model_sha256(use: Use) -> str | None:
-    """Hex sha256 of the tagger's model file; None for a tagger without a model."""
-    if use.parameters.get(MODEL) is not None:
-        given: str | None = use.parameters[MODEL_SHA256]
-        assert given is not None, "mixer.models.resolve finds it"
-        return given
-    return _model_sha256(use.tagger.model) if use.tagger.model else None
+    """Hex sha256 of the tagger's file, or of the module of a user's own tagger; None for a tagger without any."""
+    if use.file is not None:
+        assert use.sha256 is not None, "mixer.models.resolve finds it"
+        return use.sha256
+    return _bundled(use.tagger.bundled) if use.tagger.bundled else use.tagger.own
 
 
 @cache
-def _model_sha256(reference: str) -> str:
+def _bundled(reference: str) -> str:
     digest: str = load(reference)()
     return digest

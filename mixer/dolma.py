@@ -341,7 +341,7 @@ def _names(uri: str) -> tuple[list[str], str]:
 def _fields(experiment: str, names: Sequence[str], uri: str) -> list[tuple[str, pa.DataType]]:
     fields = []
     for name in names:
-        for measure, (kind, _) in registry.DOLMA_MEASURES.items():
+        for measure, (kind, _, _) in registry.DOLMA_MEASURES.items():
             column = f"dolma.{experiment}.{name}.{measure}"
             if registry.find_column(column) is None:
                 raise Misaligned(f"{uri}: the attribute {name!r} cannot be a column: its name is empty or has white "

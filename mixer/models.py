@@ -19,11 +19,11 @@ from mixer import storage
 from mixer.documents import READ_BYTES
 from mixer.errors import BadInput, StorageError
 from mixer.recipe import Recipe
-from taggers.declare import MODEL, MODEL_SHA256, Use, load
+from taggers.declare import Use, load
 
 
 def resolve(recipe: Recipe, recipe_uri: str) -> Recipe:
-    """The recipe with the models of its taggers as absolute URIs, each with its sha256.
+    """The recipe with the files of its taggers as absolute URIs, each with its sha256.
 
     A relative path starts at the recipe file. BadInput for a model that is not there or has another sha256 than the
     recipe gives.
@@ -32,29 +32,28 @@ def resolve(recipe: Recipe, recipe_uri: str) -> Recipe:
 
 
 def _resolved(use: Use, recipe_uri: str) -> Use:
-    if MODEL not in use.parameters:
+    if use.tagger.file is None:
         return use
-    uri, expected = use.parameters[MODEL], use.parameters[MODEL_SHA256]
-    bundled = load(use.tagger.model)() if use.tagger.model else None
+    uri, expected = use.file, use.sha256
+    bundled = load(use.tagger.bundled)() if use.tagger.bundled else None
     found: str | None = bundled
-    named = where = f"{recipe_uri}: taggers.{use.tagger.name}"
+    named = where = f"{recipe_uri}: taggers.{use.name or use.tagger.name}"
     if uri is not None:
         uri = storage.beside(recipe_uri, uri)
-        found = sha256_of(uri, where)
-        named = f"{where}.model: {uri}"
+        found = sha256_of(uri, f"{where}.{use.tagger.file}")
+        named = f"{where}.{use.tagger.file}: {uri}"
     if expected is not None and found != expected:
-        raise BadInput(f"{named}: the model has the sha256 {found}, and the recipe says {expected}; correct one of "
-                       "the two")
-    # The same model from elsewhere is the same tagger: nothing is measured again.
-    chosen = {MODEL: None, MODEL_SHA256: None} if found == bundled else {MODEL: uri, MODEL_SHA256: found}
-    return dataclasses.replace(use, parameters={**use.parameters, **chosen})
+        raise BadInput(f"{named}: the {use.tagger.file} has the sha256 {found}, and the recipe says {expected}; "
+                       "correct one of the two")
+    # The same file from elsewhere is the same tagger: nothing is measured again.
+    return use.with_file(None, None) if found == bundled else use.with_file(uri, found)
 
 
 def sha256_of(uri: str, where: str) -> str:
-    """Hex sha256 of a model file. `where` in the recipe it is named, for the error where there is none."""
+    """Hex sha256 of a file. `where` in the recipe it is named, for the error where there is none."""
     stat = storage.stat(uri)
     if stat is None:
-        raise BadInput(f"{where}.model: there is no file {uri}; correct the path (a relative one starts at the recipe)")
+        raise BadInput(f"{where}: there is no file {uri}; correct the path (a relative one starts at the recipe)")
     name = os.path.join(_folder("names"), hashlib.sha256(f"{uri} {stat.bytes} {stat.token}".encode()).hexdigest())
     with contextlib.suppress(FileNotFoundError), open(name) as file:
         return file.read()
@@ -71,15 +70,15 @@ def sha256_of(uri: str, where: str) -> str:
 
 def local(use: Use) -> Use:
     """The tagger as it runs on this machine: its model a local file that has the sha256, fetched where it must be."""
-    uri, sha256 = use.parameters.get(MODEL), use.parameters.get(MODEL_SHA256)
+    uri, sha256 = use.file, use.sha256
     if uri is None or sha256 is None:
         return use
-    found = dataclasses.replace(use, parameters={**use.parameters, MODEL: _local(uri, sha256)})
+    found = use.with_file(_local(uri, sha256), sha256)
     if use.tagger.check is not None:
         try:
             load(use.tagger.check)(found.parameters)
         except ValueError as error:
-            raise BadInput(f"{uri}: the tagger {use.tagger.name} cannot use this model: {error}") from None
+            raise BadInput(f"{uri}: the tagger {use.tagger.name} cannot use this {use.tagger.file}: {error}") from None
     return found
 
 

@@ -30,7 +30,7 @@ def markdown() -> str:
               "`dolma.EXPERIMENT.ATTRIBUTE.` and one of these, of what `solera import` read of the dolma toolkit's "
               "[attribute files](formats.md#attribute-files-of-the-dolma-toolkit).", "",
               "| column | type | what it is |", "|---|---|---|"]
-    lines += [f"| `….{measure}` | {kind} | {_cell(doc)} |" for measure, (kind, doc) in DOLMA_MEASURES.items()]
+    lines += [f"| `….{measure}` | {kind} | {_cell(doc)} |" for measure, (kind, _, doc) in DOLMA_MEASURES.items()]
     return "\n".join([*lines, ""])
 
 

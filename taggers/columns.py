@@ -8,6 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from taggers.compiled import kernel
+from taggers.text import TextBatch
+
 Array = NDArray[Any]
 
 ARROW_TYPES: dict[str, pa.DataType] = {
@@ -38,3 +41,36 @@ def ratios(parts: Array, wholes: Array) -> pa.Array:
     """float64, parts / wholes, null where the whole is 0: a share of nothing is unknown, not zero."""
     known = wholes != 0
     return numbers(np.divide(parts, wholes, out=np.zeros(len(parts)), where=known), known)
+
+
+def spans(batch: TextBatch, first: Array, start: Array, end: Array, score: Array | None = None) -> pa.Array:
+    """A list of spans for each document, never null.
+
+    Document d has the spans first[d] to first[d + 1], ascending by start, whose starts and ends are byte positions in
+    `batch.data`; they may overlap. `score` is float64 for each, 1.0 where it is None.
+    """
+    count = int(first[-1])
+    chars = np.empty((2, count), np.int64)
+    _to_code_points(batch.data, batch.offsets, first, start[:count], end[:count], chars[0], chars[1])
+    values = [chars[0], chars[1], end[:count] - start[:count], np.ones(count) if score is None else score[:count]]
+    kind = ARROW_TYPES["spans"]
+    structs = pa.StructArray.from_arrays([pa.array(each) for each in values], fields=list(kind.value_type))
+    return pa.ListArray.from_arrays(pa.array(first, pa.int32()), structs, type=kind)
+
+
+@kernel
+def _to_code_points(
+    data: Array, offsets: Array, first: Array, start: Array, end: Array, from_chars: Array, to_chars: Array
+) -> None:
+    for document in range(len(first) - 1):
+        position = offsets[document]
+        chars = 0
+        for span in range(first[document], first[document + 1]):
+            while position < start[span]:
+                chars += (data[position] & 0xC0) != 0x80
+                position += 1
+            from_chars[span] = chars
+            length = 0
+            for inside in range(start[span], end[span]):
+                length += (data[inside] & 0xC0) != 0x80
+            to_chars[span] = chars + length

@@ -6,23 +6,22 @@ import hashlib
 import importlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-# The parameters of a tagger whose model a recipe may name: where it lies, which says nothing about what is measured,
-# and its sha256, which does. Both null: the model that comes with the tagger.
-MODEL = "model"
-MODEL_SHA256 = "sha256"
+# The parameter that says what sha256 the file has which another parameter of the tagger names (`Tagger.file`).
+SHA256 = "sha256"
 
 COLUMN_TYPES = ("int64", "float64", "float32", "bool", "string", "key128", "spans")
 
 
 @dataclass(frozen=True)
 class Column:
-    """One measured value for each document. `doc` says what it is, its unit, when it is null, and its source."""
+    """One measured value for each document. `doc` says what it is, when it is null, and whose definition it is."""
 
     name: str  # "words.count": the tagger's name, a dot, the measure
     type: str  # one of COLUMN_TYPES; key128 is 16 raw bytes, spans a list of (start, end, bytes, score)
+    unit: str  # what a number counts, or "share", "probability", "yes or no"; of spans what each one is
     doc: str
 
 
@@ -32,9 +31,11 @@ class Family:
 
     prefix: str  # "language."
     parameter: str  # the parameter that lists the values asked for, sorted
-    values: tuple[str, ...]
+    values: tuple[str, ...]  # those of the file that comes with the tagger; () if none does
     type: str
+    unit: str
     doc: str
+    what: str = "CODE"  # how a value is called in lists of columns
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Tagger:
     """A declaration. `run` is "module:function" with signature (TextBatch, parameters) -> {column: pyarrow array}.
 
     Without `run` nothing is computed: the columns are imported, and here are those of them that a recipe asks for.
+
+    A tagger may need a file: a model, a tokenizer, a list. `file` is the parameter that names it, by path or URI, and
+    SHA256 the one that says what it has to be; the function is given a local path. Where `bundled` gives the digest
+    of what comes with the tagger, the default of `file` is None and stands for that; else a recipe has to name one. A
+    tagger may have `bundled` alone, for data of a library that its results depend on.
     """
 
     name: str
@@ -51,8 +57,12 @@ class Tagger:
     columns: tuple[Column, ...]
     parameters: Mapping[str, Any]  # every parameter with its default
     family: Family | None = None
-    model: str | None = None  # "module:function" that gives the hex sha256 of the model it comes with: () -> str
-    check: str | None = None  # "module:function" (parameters) -> None; ValueError if it cannot run with its model
+    file: str | None = None  # the parameter that names a file
+    bundled: str | None = None  # "module:function" that gives the hex sha256 of what comes with it: () -> str
+    check: str | None = None  # "module:function" (parameters) -> None; ValueError if it cannot run with its file
+    source: str = ""  # whose rules these are: papers and programs
+    cost: float | None = None  # MB of text a second on one core, as benchmarks/taggers.py measured on real web pages
+    own: str | None = None  # of a user's own tagger: the hex sha256 of the module that it comes from
 
     @property
     def key(self) -> str:
@@ -62,31 +72,61 @@ class Tagger:
     def is_imported(self) -> bool:
         return self.run is None
 
+    @property
+    def needs_file(self) -> bool:
+        """Whether it cannot run unless a recipe names a file for it."""
+        return self.file is not None and self.bundled is None
+
     def all_columns(self, parameters: Mapping[str, Any]) -> tuple[Column, ...]:
         """The columns that a run with these parameters writes, in order."""
         if self.family is None:
             return self.columns
         family = self.family
         asked = parameters[family.parameter]
-        return self.columns + tuple(Column(family.prefix + value, family.type, family.doc) for value in asked)
+        return self.columns + tuple(Column(family.prefix + value, family.type, family.unit, family.doc)
+                                    for value in asked)
 
 
 @dataclass(frozen=True)
 class Use:
-    """A tagger with its parameters, as a recipe needs it."""
+    """A tagger with its parameters, as a recipe needs it, and under the name that the recipe gives it."""
 
     tagger: Tagger
     parameters: Mapping[str, Any]
+    name: str = ""  # empty: the tagger's own
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def stored(self) -> tuple[Column, ...]:
+        """The columns as the tagger gives them and a sidecar has them, in order."""
         return self.tagger.all_columns(self.parameters)
 
     @property
+    def columns(self) -> tuple[Column, ...]:
+        """The same columns under the recipe's name: `quality.score` of a tagger `fasttext` with `fasttext.score`."""
+        if self.name in ("", self.tagger.name):
+            return self.stored
+        return tuple(replace(column, name=self.name + column.name.removeprefix(self.tagger.name))
+                     for column in self.stored)
+
+    @property
+    def file(self) -> str | None:
+        """The path or URI of its file, None if it has none but what comes with the tagger."""
+        return None if self.tagger.file is None else self.parameters.get(self.tagger.file)
+
+    @property
+    def sha256(self) -> str | None:
+        """What its file has to be, None if nobody says."""
+        return None if self.tagger.file is None else self.parameters.get(SHA256)
+
+    def with_file(self, uri: str | None, sha256: str | None) -> Use:
+        assert self.tagger.file is not None
+        return replace(self, parameters={**self.parameters, self.tagger.file: uri, SHA256: sha256})
+
+    @property
     def identity(self) -> dict[str, Any]:
-        """The parameters that decide what is measured: all but where the model lies, and its sha256 if it has one."""
+        """The parameters that decide what is measured: all but where the file lies, and its sha256 if it has one."""
         return {name: value for name, value in self.parameters.items()
-                if name != MODEL and (name, value) != (MODEL_SHA256, None)}
+                if name != self.tagger.file and (name, value) != (SHA256, None)}
 
     @property
     def parameters_digest(self) -> str:
@@ -101,7 +141,10 @@ class Use:
 
 
 def load(reference: str) -> Callable[..., Any]:
-    """The function that "module:function" names. Only declarations in the registry are ever loaded this way."""
+    """The function that "module:function" names.
+
+    Only declarations are ever loaded this way: the registry's, and those that the command line names, never a recipe's.
+    """
     module, _, function = reference.partition(":")
     loaded: Callable[..., Any] = getattr(importlib.import_module(module), function)
     return loaded

@@ -21,12 +21,12 @@ _ALL = -1  # of the labels, however many a model has
 def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
     """language.top, language.score and a language.<code> for each of `languages`; null for whitespace only.
 
-    `max_chars` is how many code points are read, None for all. `model` is a local path, None for lid.176.ftz. The
+    `max_chars` is how many code points are read, 0 for all. `model` is a local path, None for lid.176.ftz. The
     scores are the model's softmax as float32.
     """
     asked: list[str] = parameters["languages"]
     model: str | None = parameters.get("model")
-    unknown = sorted(set(asked) - set(LANGUAGE_CODES))
+    unknown = [] if model else sorted(set(asked) - set(LANGUAGE_CODES))
     if unknown:
         raise ValueError(f"language: lid.176 knows no {', '.join(unknown)}; see taggers/language_codes.py")
     tops: list[str | None] = []
@@ -85,8 +85,8 @@ def _model_path() -> Path:
     return Path(spec.origin).parent / "resources" / "lid.176.ftz"
 
 
-def _head(batch: TextBatch, document: int, max_chars: int | None) -> str:
-    if max_chars is None:
+def _head(batch: TextBatch, document: int, max_chars: int) -> str:
+    if max_chars == 0:
         return batch.string(document)
     # A code point has at most four bytes, so a book need not be decoded whole; a code point cut in two is past the end.
     return str(batch.utf8(document)[: 4 * max_chars], "utf-8", "ignore")[:max_chars]

@@ -16,7 +16,7 @@ class ContractError(Exception):
 
 
 def run(uses: Iterable[Use], batch: TextBatch) -> dict[str, dict[str, pa.Array]]:
-    """For each use's key its columns in declared order, each as long as the batch."""
+    """For each use's key its columns, as they are stored, in declared order, each as long as the batch."""
     return {use.key: _run_one(use, batch) for use in uses}
 
 
@@ -27,11 +27,11 @@ def _run_one(use: Use, batch: TextBatch) -> dict[str, pa.Array]:
     mistakes = list(_mistakes(use, given, len(batch)))
     if mistakes:
         raise ContractError(f"tagger {use.key} ({use.tagger.run}): " + "; ".join(mistakes))
-    return {column.name: given[column.name] for column in use.columns}
+    return {column.name: given[column.name] for column in use.stored}
 
 
 def _mistakes(use: Use, given: Mapping[str, pa.Array], length: int) -> Iterable[str]:
-    declared = {column.name: ARROW_TYPES[column.type] for column in use.columns}
+    declared = {column.name: ARROW_TYPES[column.type] for column in use.stored}
     for name in sorted(declared.keys() - given.keys()):
         yield f"column {name} is declared but was not given"
     for name in sorted(given.keys() - declared.keys()):

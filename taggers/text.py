@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -44,9 +45,13 @@ class TextBatch:
 
     data: Array
     offsets: Array
+    ids: Sequence[str] | None = None  # each document's own id; None where nobody gave any
+    metadata: Sequence[Any] | None = None  # each document's metadata as raw JSON, bytes-like; the same
 
     @classmethod
-    def of_arrow(cls, texts: pa.LargeStringArray) -> TextBatch:
+    def of_arrow(
+        cls, texts: pa.LargeStringArray, ids: Sequence[str] | None = None, metadata: Sequence[Any] | None = None
+    ) -> TextBatch:
         """The batch of a large_string array, sliced or not, without a copy of its text. Text is never null."""
         if isinstance(texts, pa.ChunkedArray):
             texts = texts.combine_chunks()
@@ -55,16 +60,18 @@ class TextBatch:
         if texts.null_count:
             raise ValueError(f"{texts.null_count} of {len(texts)} texts are null: text is required")
         if not len(texts):
-            return cls(np.empty(0, np.uint8), np.zeros(1, np.int64))
+            return cls(np.empty(0, np.uint8), np.zeros(1, np.int64), ids, metadata)
         _, offset_buffer, data_buffer = texts.buffers()
         offsets = np.frombuffer(offset_buffer, np.int64, len(texts) + 1, texts.offset * 8)
         data = np.frombuffer(data_buffer, np.uint8) if data_buffer else np.empty(0, np.uint8)
-        return cls(data[offsets[0] : offsets[-1]], offsets - offsets[0])
+        return cls(data[offsets[0] : offsets[-1]], offsets - offsets[0], ids, metadata)
 
     @classmethod
-    def of_strings(cls, texts: Iterable[str]) -> TextBatch:
+    def of_strings(
+        cls, texts: Iterable[str], ids: Sequence[str] | None = None, metadata: Sequence[Any] | None = None
+    ) -> TextBatch:
         """The batch of Python strings, copied."""
-        return cls.of_arrow(pa.array(list(texts), pa.large_string()))
+        return cls.of_arrow(pa.array(list(texts), pa.large_string()), ids, metadata)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -76,6 +83,20 @@ class TextBatch:
     def string(self, document: int) -> str:
         """One text as a Python string, decoded anew at each call."""
         return str(self.utf8(document), "utf-8")
+
+    def field(self, path: str) -> list[str | None]:
+        """A text field of each document, by its path: "id", or "metadata.url", or deeper; None where there is none.
+
+        A number or anything else that is no text counts as none.
+        """
+        head, *keys = path.split(".")
+        if path == "id":
+            return list(self.ids) if self.ids is not None else [None] * len(self)
+        if head != "metadata" or not keys:
+            raise ValueError(f"{path}: no field; write id, or metadata. and a key, such as metadata.url")
+        if self.metadata is None:
+            return [None] * len(self)
+        return [_text_at(raw, keys) for raw in self.metadata]
 
     @cached_property
     def chars(self) -> Array:
@@ -129,6 +150,13 @@ class TextBatch:
             self.data, self.offsets, newlines, pieces.first, pieces.start, pieces.end, pieces.length, pieces.hash
         )
         return _cut(pieces, found)
+
+
+def _text_at(raw: Any, keys: Sequence[str]) -> str | None:
+    value = msgspec.json.decode(raw)
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def _scratch(documents: int, most: int) -> Pieces:

@@ -20,7 +20,7 @@ from mixer import attributes, rows, sidecars, storage
 from mixer.documents import Bad
 from mixer.workspace import open_workspace
 from taggers.declare import Use
-from taggers.registry import SIZES, TEXT_HASH
+from taggers.declared.text import SIZES, TEXT_HASH
 
 USES = {attributes.key_of(use): use for use in (Use(SIZES, SIZES.parameters), Use(TEXT_HASH, TEXT_HASH.parameters))}
 SIZES_KEY, HASH_KEY = USES

@@ -26,7 +26,8 @@ from mixer.recipe import parse
 from mixer.workspace import Workspace, open_workspace
 from taggers.columns import ARROW_TYPES
 from taggers.declare import Use
-from taggers.registry import DOLMA_MEASURES, WORDS, find_column
+from taggers.declared.text import WORDS
+from taggers.registry import DOLMA_MEASURES, find_column
 
 KEY = "dolma.pii@1"
 
@@ -94,7 +95,7 @@ def test_attributes_lie_where_dolma_looks(shard: str, path: str) -> None:
 def test_types_are_those_that_taggers_give() -> None:
     for kind, type in dolma.TYPES.items():
         assert ARROW_TYPES[kind] == type
-    assert {kind for kind, _ in DOLMA_MEASURES.values()} == dolma.TYPES.keys()
+    assert {kind for kind, _, _ in DOLMA_MEASURES.values()} == dolma.TYPES.keys()
 
 
 @pytest.mark.parametrize("name", ["dolma.pii", "dolma.pii.x", "dolma..x.score", "dolma.pii..score", "dolma.p i.x.count",

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taggers import language
+from taggers.declared.language import LANGUAGE
 from taggers.language_codes import LANGUAGE_CODES
-from taggers.registry import LANGUAGE
 from taggers.text import TextBatch
 
 
@@ -38,7 +38,7 @@ def test_the_head_holds_code_points_of_four_bytes() -> None:
 
 def test_scores_are_probabilities() -> None:
     texts = ["Ein ganz gewöhnlicher deutscher Satz, wie er im Buche steht.", "a", "日本語", "\0", "1 2 3"]
-    columns = language.run(TextBatch.of_strings(texts), {"languages": list(LANGUAGE_CODES), "max_chars": None})
+    columns = language.run(TextBatch.of_strings(texts), {"languages": list(LANGUAGE_CODES), "max_chars": 0})
     for document in range(len(texts)):
         scores = {code: columns[f"language.{code}"][document].as_py() for code in LANGUAGE_CODES}
         assert min(scores.values()) >= 0

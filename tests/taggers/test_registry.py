@@ -32,7 +32,7 @@ def test_every_column_name_is_found_with_what_it_needs() -> None:
     for name in column_names():
         found = find_column(name)
         assert found is not None
-        tagger, column, needed = found
+        tagger, column, needed, _ = found
         assert column.name == name
         assert column in Use(tagger, {**tagger.parameters, **needed}).columns
 
@@ -56,4 +56,4 @@ def test_a_tagger_is_found_by_name() -> None:
 def test_every_reference_loads() -> None:
     for tagger in TAGGERS:
         assert callable(load(tagger.run))
-        assert tagger.model is None or len(bytes.fromhex(load(tagger.model)())) == 32
+        assert tagger.bundled is None or len(bytes.fromhex(load(tagger.bundled)())) == 32

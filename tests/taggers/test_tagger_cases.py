@@ -1,4 +1,4 @@
-"""Each line of tagger_cases.jsonl: a text, what it shows, and the values that columns must have for it."""
+"""Each line of cases/*.jsonl: a text, what it shows, and the values that columns must have for it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tagger_uses import use_of
 
-from taggers.declare import Use
 from taggers.registry import TAGGERS, find_column
 from taggers.run import run
 from taggers.text import TextBatch
 
-with Path(__file__).with_name("tagger_cases.jsonl").open(encoding="utf-8") as file:
-    CASES = [json.loads(line) for line in file]
+CASES = [json.loads(line) for path in sorted(Path(__file__).with_name("cases").glob("*.jsonl"))
+         for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["shows"])
@@ -29,8 +29,8 @@ def test_every_tagger_has_cases() -> None:
 def _value(column: str, case: dict[str, Any]) -> Any:
     found = find_column(column)
     assert found is not None, column
-    tagger, _, needed = found
-    use = Use(tagger, {**tagger.parameters, **case.get("with", {}), **needed})
+    tagger, _, needed, _ = found
+    use = use_of(tagger, **case.get("with", {}), **needed)
     value = run([use], TextBatch.of_strings([case["text"]]))[use.key][column][0].as_py()
     if isinstance(value, bytes):
         return value.hex()

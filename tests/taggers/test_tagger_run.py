@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from tagger_uses import use_of
 
 from taggers.declare import Column, Use
-from taggers.registry import SIZES, TAGGERS
+from taggers.declared.text import SIZES
+from taggers.registry import TAGGERS
 from taggers.run import ContractError, run
 from taggers.text import TextBatch
 
 
 def test_all_taggers_share_a_batch_and_give_declared_columns() -> None:
-    uses = [Use(tagger, tagger.parameters) for tagger in TAGGERS]
+    uses = [use_of(tagger) for tagger in TAGGERS]
     for texts in ([], [""], ["", "one two", "three"]):
         columns = run(uses, TextBatch.of_strings(texts))
         assert [list(given) for given in columns.values()] == [[column.name for column in use.columns] for use in uses]
@@ -44,7 +46,7 @@ def test_every_declared_type_has_an_arrow_type() -> None:
     from taggers.declare import COLUMN_TYPES
 
     assert tuple(ARROW_TYPES) == COLUMN_TYPES
-    assert Column("a.b", "key128", "").type in ARROW_TYPES
+    assert Column("a.b", "key128", "", "").type in ARROW_TYPES
 
 
 def test_a_batch_takes_no_nulls_and_no_other_type() -> None:

@@ -17,6 +17,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tagger_reference import measure
+from tagger_uses import use_of
 
 from taggers.declare import Use
 from taggers.registry import TAGGERS, find_tagger
@@ -27,7 +28,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "language": {"languages": ["ar", "de", "en", "yo"], "max_chars": 400},
     "text_hash": {"normalise": ["lower", "nfc", "punctuation", "whitespace"]},
 }
-USES = [Use(tagger, {**tagger.parameters, **PARAMETERS.get(tagger.name, {})}) for tagger in TAGGERS]
+USES = [use_of(tagger, **PARAMETERS.get(tagger.name, {})) for tagger in TAGGERS]
 
 # What taggers look at, and what kernels over UTF-8 get wrong: odd whitespace, marks, right-to-left, astral planes, NUL.
 FRAGMENTS = (
@@ -60,7 +61,7 @@ def test_a_document_counts_the_same_in_any_batch(texts: list[str], data: st.Data
     sliced = run(USES, TextBatch.of_arrow(pa.array(texts, pa.large_string()).slice(start, stop - start)))
     alone = [run(USES, TextBatch.of_strings([text])) for text in texts[start:stop]]
     for use in USES:
-        for column in use.columns:
+        for column in use.stored:
             expected = whole[use.key][column.name].to_pylist()[start:stop]
             assert sliced[use.key][column.name].to_pylist() == expected
             assert [one[use.key][column.name][0].as_py() for one in alone] == expected
@@ -145,7 +146,7 @@ def _as_float32(value: float) -> float:
 def _measure(name: str, text: str) -> dict[str, Any]:
     tagger = find_tagger(name)
     assert tagger is not None
-    use = Use(tagger, tagger.parameters)
+    use = use_of(tagger)
     columns = run([use], TextBatch.of_strings([text]))[use.key]
     return {column: values[0].as_py() for column, values in columns.items()}
 

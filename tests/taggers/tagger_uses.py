@@ -1,0 +1,23 @@
+"""Taggers as the tests use them: with their defaults, and with small files of our own where they need one."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from taggers.declare import Tagger, Use
+
+DATA = Path(__file__).with_name("data")
+
+# The file in DATA of each tagger that cannot run without one.
+FILES: dict[str, str] = {}
+
+
+def use_of(tagger: Tagger, **parameters: Any) -> Use:
+    """The tagger with these parameters, defaults for the others, and a file of ours where it needs one."""
+    use = Use(tagger, {**tagger.parameters, **parameters})
+    if not tagger.needs_file or use.file is not None:
+        return use
+    path = DATA / FILES[tagger.name]
+    return use.with_file(str(path), hashlib.sha256(path.read_bytes()).hexdigest())

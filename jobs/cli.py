@@ -119,6 +119,10 @@ def parser() -> argparse.ArgumentParser:
     made = command("tag", _tag, "Measure every document that has not been measured.")
     for add in (recipe, work, spark, tagging):
         add(made)
+    made.add_argument("--columns", type=_columns, default=[], metavar="A,B",
+                      help="columns to measure beside those that the recipe's rules name; words.* is all of a tagger's")
+    made.add_argument("--sample", type=_size, metavar="N",
+                      help="write nothing; measure N documents here, and show how each column's values lie")
     made = command("dedup", _dedup, "Find the documents that are the same.")
     for add in (recipe, work, spark):
         add(made)
@@ -127,6 +131,7 @@ def parser() -> argparse.ArgumentParser:
     made = command("plan", _plan, "Show what a recipe takes, without reading any text.")
     for add in (recipe, work, spark, planning):
         add(made)
+    made.add_argument("--sweep", metavar="COLUMN", help="instead of a plan, show what each threshold would keep")
     made = command("build", _build, "Write the mixture of a recipe that has been planned.")
     for add in (recipe, out, work, spark, planning):
         add(made)
@@ -184,13 +189,23 @@ def _run(options: Any) -> int:
 
 def _tag(options: Any) -> int:
     from jobs import report
+    from jobs.plan import expand
     from jobs.run import run_tag
 
     recipe, corpus = _opened(options)
+    columns = expand(recipe, options.columns)
     with opened_engine(options, corpus) as engine:
-        found = run_tag(recipe, corpus, engine, keep_broken=options.keep_broken, verify=options.verify,
-                        max_bad_share=options.max_bad_share)
-    _print_stages(options, found.as_json(), lambda: report.tag_text(found, corpus), engine.progress.stages)
+        if options.sample is not None:
+            from jobs.sample import sample
+
+            sampled = sample(recipe, corpus, engine, options.sample, columns)
+        else:
+            found = run_tag(recipe, corpus, engine, also=columns, keep_broken=options.keep_broken,
+                            verify=options.verify, max_bad_share=options.max_bad_share)
+    if options.sample is not None:
+        _print(options, sampled.as_json(), lambda: sampled.text)
+    else:
+        _print_stages(options, found.as_json(), lambda: report.tag_text(found, corpus), engine.progress.stages)
     return 0
 
 
@@ -232,6 +247,12 @@ def _plan(options: Any) -> int:
 
     recipe, corpus = _opened(options)
     with opened_engine(options, corpus) as engine:
+        if options.sweep is not None:
+            from jobs.sweep import make_sweep
+
+            swept = make_sweep(recipe, corpus, engine, options.sweep, options.where)
+            _print(options, swept.as_json(), lambda: swept.text)
+            return 0
         found = run_plan(recipe, corpus, engine, options.where)
     (stage,) = engine.progress.stages
     _print_stages(options, report.plan_json(found),
@@ -431,6 +452,17 @@ def _local_file(text: str) -> str:
     if "://" in text:
         raise argparse.ArgumentTypeError(f"{text} is no local file; an object store has no way to append to one")
     return text
+
+
+def _columns(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _size(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text} is no number of documents; write one from 1 to 1,000,000, such as "
+                                         "1000")
+    return int(text)
 
 
 def _share(text: str) -> float:

@@ -119,7 +119,7 @@ class Sampled:
 
 
 def sample(recipe: Recipe, corpus: Corpus, engine: Engine, size: int, columns: Sequence[str]) -> Sampled:
-    """Measures so many documents, of each source in proportion to the bytes of its shards and at least one.
+    """Measures about so many documents, of each source in proportion to the bytes of its shards and at least one.
 
     The shards are the first by a hash of their path, and the documents those with the lowest draw values among what
     is read of them, up to HEAD_BYTES a shard.
@@ -149,7 +149,6 @@ def sample(recipe: Recipe, corpus: Corpus, engine: Engine, size: int, columns: S
                 done += 1
                 step.update(State(Counts(documents=read), Counts(), Tasks(done, shards), done / shards))
             documents += [(name, document) for _, _, document in sorted(heap, key=lambda held: held[:2], reverse=True)]
-    documents = documents[:size]
     found, rates = _measured([models.local(use) for use in uses], documents)
     order = dict.fromkeys([*columns, *(rule.column for source in recipe.sources
                                        for rule in recipe.rules_for(source.name)), *found])

@@ -75,6 +75,9 @@ def parser() -> argparse.ArgumentParser:
 
     def recipe(made: argparse.ArgumentParser) -> None:
         made.add_argument("recipe", metavar="RECIPE", help="a recipe file")
+        own(made)
+
+    def own(made: argparse.ArgumentParser) -> None:
         made.add_argument("--taggers", action="append", default=[], metavar="MODULE:TAGGER",
                           help="a tagger of your own, declared in MODULE.py; repeatable")
 
@@ -161,7 +164,9 @@ def parser() -> argparse.ArgumentParser:
     work(made)
     made = command("pack", _pack, "Make the archive that brings Solera to executors which have none.")
     made.add_argument("--out", metavar="FILE", help="the archive's file, ending in .tar.gz (default: in the cache)")
-    command("taggers", _taggers, "List the taggers, and the columns that a recipe's rules may name.")
+    made = command("taggers", _taggers, "List the taggers, and the columns that a recipe's rules may name.")
+    made.add_argument("names", nargs="*", metavar="NAME", help="only these taggers")
+    own(made)
     return top
 
 
@@ -330,24 +335,20 @@ def _pack(options: Any) -> int:
 
 
 def _taggers(options: Any) -> int:
+    import shutil
+
+    from jobs import tagger_list
+    from mixer.errors import BadInput
     from taggers.registry import TAGGERS
 
-    said = [{"tagger": tagger.key, "doc": tagger.doc, "parameters": dict(tagger.parameters),
-             "columns": [column.__dict__ for column in tagger.columns],
-             "family": tagger.family and {"prefix": tagger.family.prefix, "type": tagger.family.type,
-                                          "values": tagger.family.values, "doc": tagger.family.doc}}
-            for tagger in TAGGERS]
-
-    def text() -> str:
-        lines = []
-        for tagger in TAGGERS:
-            lines.append(f"{tagger.key}  {tagger.doc}")
-            lines += [f"  {column.name}  ({column.type})  {column.doc}" for column in tagger.columns]
-            if tagger.family is not None:
-                lines.append(f"  {tagger.family.prefix}CODE  ({tagger.family.type})  {tagger.family.doc}")
-        return "\n".join(lines)
-
-    _print(options, said, text)
+    every = (*TAGGERS, *_own(options).taggers)
+    unknown = [name for name in options.names if name not in {tagger.name for tagger in every}]
+    if unknown:
+        raise BadInput(f"{', '.join(unknown)}: no tagger of this name; there are "
+                       f"{', '.join(tagger.name for tagger in every)}")
+    chosen = [tagger for tagger in every if tagger.name in options.names or not options.names]
+    _print(options, [tagger_list.as_json(tagger) for tagger in chosen],
+           lambda: tagger_list.text(chosen, shutil.get_terminal_size((120, 40)).columns))
     return 0
 
 

@@ -162,6 +162,20 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("source", metavar="SOURCE", help="the document's own source")
     made.add_argument("id", metavar="ID", help="the document's own id")
     work(made)
+    made = command("train", _train, "Train a quality model from documents that a recipe selects.")
+    for add in (recipe, work, spark, planning):
+        add(made)
+    made.add_argument("--positive", type=_columns, required=True, metavar="A,B",
+                      help="the recipe's sources of good documents")
+    made.add_argument("--negative", type=_columns, default=[], metavar="A,B",
+                      help="its sources of others; a perplexity model is trained without")
+    made.add_argument("--out", required=True, metavar="FILE", help="the model's file")
+    made.add_argument("--kind", choices=("fasttext", "ngram"), default="fasttext",
+                      help="a classifier, or a trigram model for perplexity (default: fasttext)")
+    made.add_argument("--held-out", type=_share, default=0.1, metavar="SHARE",
+                      help="of the documents, to measure the model by (default 0.1)")
+    made.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
+                      help="a setting of the trainer, such as epochs=3; repeatable")
     made = command("pack", _pack, "Make the archive that brings Solera to executors which have none.")
     made.add_argument("--out", metavar="FILE", help="the archive's file, ending in .tar.gz (default: in the cache)")
     made = command("taggers", _taggers, "List the taggers, and the columns that a recipe's rules may name.")
@@ -324,6 +338,18 @@ def _explain(options: Any) -> int:
     return 0
 
 
+def _train(options: Any) -> int:
+    from jobs.train import Order, train
+
+    recipe, corpus = _opened(options)
+    order = Order(options.kind, tuple(options.positive), tuple(options.negative), options.out, options.held_out,
+                  tuple(_pair("--set", each, "epochs=3") for each in options.set))
+    with opened_engine(options, corpus) as engine:
+        found = train(recipe, corpus, engine, order, options.where)
+    _print_stages(options, found.as_json(), lambda: found.text, engine.progress.stages)
+    return 0
+
+
 def _pack(options: Any) -> int:
     from jobs import report
     from jobs.pack import pack
@@ -385,7 +411,7 @@ def opened_engine(options: Any, corpus: Corpus) -> Iterator[Engine]:
     from jobs.events import EventLog, beginning, without_credentials
     from jobs.progress import Display, Progress
 
-    conf = dict(_setting(each) for each in options.conf)
+    conf = dict(_pair("--conf", each, "spark.driver.memory=4g") for each in options.conf)
     if options.pack:
         conf = _packed(options, conf)
     logs = corpus.workspace.logs
@@ -440,12 +466,12 @@ def _packed(options: Any, conf: dict[str, str]) -> dict[str, str]:
     return with_archive(conf, pack(say=Display(silent=options.quiet).say).path)
 
 
-def _setting(text: str) -> tuple[str, str]:
+def _pair(option: str, text: str, example: str) -> tuple[str, str]:
     key, sign, value = text.partition("=")
     if not sign or not key:
         from mixer.errors import BadInput
 
-        raise BadInput(f"--conf {text}: not KEY=VALUE; write it like --conf spark.driver.memory=4g")
+        raise BadInput(f"{option} {text}: not KEY=VALUE; write it like {option} {example}")
     return key, value
 
 

@@ -8,24 +8,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from taggers.arrow_types import ARROW_TYPES
 from taggers.compiled import kernel
 from taggers.text import TextBatch
 
 Array = NDArray[Any]
-
-ARROW_TYPES: dict[str, pa.DataType] = {
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-    "float32": pa.float32(),
-    "bool": pa.bool_(),
-    "string": pa.string(),
-    "key128": pa.binary(16),
-    # Start and end count code points of the text, bytes the UTF-8 between them.
-    "spans": pa.list_(pa.struct(
-        [("start", pa.int64()), ("end", pa.int64()), ("bytes", pa.int64()), ("score", pa.float64())]
-    )),
-}
-
 
 def counts(values: Array) -> pa.Array:
     """int64 of the values, never null."""

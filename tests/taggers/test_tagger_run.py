@@ -42,7 +42,7 @@ def test_all_broken_promises_are_told_at_once() -> None:
 
 
 def test_every_declared_type_has_an_arrow_type() -> None:
-    from taggers.columns import ARROW_TYPES
+    from taggers.arrow_types import ARROW_TYPES
     from taggers.declare import COLUMN_TYPES
 
     assert tuple(ARROW_TYPES) == COLUMN_TYPES

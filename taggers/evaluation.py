@@ -81,11 +81,12 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def _bin(index: int, scores: Array, positive: Array) -> Bin:
-    inside = np.minimum(np.floor(scores * BINS), BINS - 1) == index
+    low, high = index / BINS, (index + 1) / BINS
+    inside = (scores >= low) & ((scores < high) | (index == BINS - 1))
     count = int(np.count_nonzero(inside))
     predicted = float(np.mean(scores[inside])) if count else None
     observed = _share(int(np.count_nonzero(positive[inside])), count)
-    return Bin(index / BINS, (index + 1) / BINS, count, predicted, observed)
+    return Bin(low, high, count, predicted, observed)
 
 
 def _auc(scores: Array, positive: Array) -> float | None:

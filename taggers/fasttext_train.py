@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taggers.compiled import kernel
-from taggers.numbering import Numbered, Told, Tokens, hash_documents, number, often_first
+from taggers.numbering import Numbered, Tokens, Told, hash_documents, number, often_first
 from taggers.text import TextBatch, mix64
 
 Array = NDArray[Any]
@@ -154,7 +154,9 @@ def _labelled(batches: Iterable[tuple[str, TextBatch]], label_of: list[tuple[str
         yield _find_words(batch)
 
 
-def _label_numbers(numbered: Numbered, label_of: list[tuple[str, int]]) -> tuple[tuple[str, ...], Array, tuple[int, ...]]:
+def _label_numbers(
+    numbered: Numbered, label_of: list[tuple[str, int]]
+) -> tuple[tuple[str, ...], Array, tuple[int, ...]]:
     """The names of the labels, the label of each document, -1 without words, and the documents of each label."""
     has_words = np.diff(numbered.first) > 0
     seen: dict[str, int] = {}

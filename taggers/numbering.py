@@ -61,7 +61,7 @@ def number(batches: Iterable[Tokens], most: int) -> Numbered:
         given = np.empty(found, np.int32)
         fresh = np.empty(found, np.int64)
         before = distinct
-        distinct = _number(tokens.hash, table.slots, table.hash, table.count, distinct, given, fresh)
+        distinct = _number(tokens.hash, table.slots, table.hash, table.counts, distinct, given, fresh)
         numbers.append(given)
         counts.append(np.diff(tokens.first))
         if tokens.data is not None:
@@ -72,7 +72,7 @@ def number(batches: Iterable[Tokens], most: int) -> Numbered:
     first = np.zeros(sum(map(len, counts)) + 1, np.int64)
     np.cumsum(_joined(counts, np.int64), out=first[1:])
     return Numbered(
-        first, _joined(numbers, np.int32), table.hash[:distinct].copy(), table.count[:distinct].copy(), tuple(words)
+        first, _joined(numbers, np.int32), table.hash[:distinct].copy(), table.counts[:distinct].copy(), tuple(words)
     )
 
 
@@ -91,7 +91,7 @@ Told = Callable[[int, int], None]  # what a trainer calls now and then: (done, o
 class _Table(NamedTuple):
     slots: Array  # the number of the token in each slot, -1 where there is none
     hash: Array  # by number
-    count: Array  # by number
+    counts: Array  # by number
 
 
 def _with_room(table: _Table, distinct: int, needed: int) -> _Table:
@@ -100,7 +100,7 @@ def _with_room(table: _Table, distinct: int, needed: int) -> _Table:
     room = 1 << (needed - 1).bit_length()
     wider = _Table(np.full(2 * room, -1, np.int32), np.empty(room, np.uint64), np.empty(room, np.int64))
     wider.hash[:distinct] = table.hash[:distinct]
-    wider.count[:distinct] = table.count[:distinct]
+    wider.counts[:distinct] = table.counts[:distinct]
     _fill(wider.slots, wider.hash, distinct)
     return wider
 

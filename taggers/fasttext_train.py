@@ -46,7 +46,7 @@ class Settings:
     longest: int = 0  # ... to this; 0 is none
     least_count: int = 2  # rarer words count only by their n-grams
     seed: int = 0
-    most_words: int = 200_000_000  # kept in memory, 4 bytes each, beside 60 for each distinct one
+    most_words: int = 200_000_000  # kept in memory, 4 bytes each, beside some 150 for each distinct one
 
 
 @dataclass(frozen=True)
@@ -210,9 +210,8 @@ def _lexicon(words: list[bytes], known: dict[bytes, int], settings: Settings) ->
 
 
 def _scratch(numbered: Numbered, lexicon: _Lexicon, settings: Settings) -> Array:
-    """Room for the rows of the longest document."""
-    longest = int(np.max(np.diff(numbered.first), initial=0)) + 1
-    return np.empty(longest * (settings.word_ngrams + int(np.max(np.diff(lexicon.first), initial=0))), np.int32)
+    """Room for the rows of the document that has the most."""
+    return np.empty(_most_rows(numbered.first, numbered.number, lexicon.first, settings.word_ngrams), np.int32)
 
 
 def _run_epochs(model: Model, numbered: Numbered, label: Array, lexicon: _Lexicon, told: Told | None) -> None:
@@ -395,6 +394,18 @@ def _rows(
                 rows[count] = words + np.int64(state % np.uint64(buckets))
                 count += 1
     return count
+
+
+@kernel
+def _most_rows(first: Array, number: Array, ngram_first: Array, word_ngrams: int) -> int:
+    """At least as many as any document has: a row for each word and its end, their n-grams beside them."""
+    most = 0
+    for document in range(len(first) - 1):
+        count = (first[document + 1] - first[document] + 1) * word_ngrams
+        for place in range(first[document], first[document + 1]):
+            count += ngram_first[number[place] + 1] - ngram_first[number[place]]
+        most = max(most, count)
+    return most
 
 
 @kernel

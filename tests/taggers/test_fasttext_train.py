@@ -169,3 +169,10 @@ def test_what_cannot_be_trained_is_refused() -> None:
         fasttext_train.train([("a", batch), ("b", batch)], Settings(most_words=5))
     with pytest.raises(ValueError, match=r"dimensions is 1 to 1,000; word_ngrams is 1 to 10; shortest"):
         fasttext_train.train([("a", batch)], Settings(dimensions=0, word_ngrams=0, shortest=3, longest=2))
+
+
+def test_a_word_without_end_takes_no_more_than_its_own_room() -> None:
+    """A long document beside one with a long word: their product would be terabytes."""
+    chosen = Settings(dimensions=2, epochs=1, word_ngrams=1, shortest=2, longest=3, least_count=1)
+    model = trained(chosen, good=["a " * 300_000], bad=["x" * 3_000_000])
+    assert [word[:1] for word in model.words] == [b"<", b"a", b"x"]

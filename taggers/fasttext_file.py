@@ -83,8 +83,6 @@ def read(path: str) -> Model:
     """The model, read once in a process. Its largest part stays in the file's pages, which processes share."""
     data = _bytes(path)
     found = _parse(data)
-    if found.model != _SUPERVISED:
-        raise ValueError("a fastText model of word vectors, which has no labels; it takes a supervised one")
     hashes = np.empty(len(found.start), np.uint32)
     slots = np.full(1 << (2 * len(found.start)).bit_length(), -1, np.int32)
     _index(data, found.start, found.end, hashes, slots)
@@ -103,7 +101,6 @@ def read(path: str) -> Model:
 class _Found:
     """What a file says, and where its parts lie."""
 
-    model: int
     loss: int
     word_ngrams: int
     shortest: int
@@ -159,9 +156,11 @@ def _parts(data: Array) -> _Found:
         raise struct.error
     if at < len(data):
         raise ValueError(f"a fastText model with {len(data) - at:,} bytes too many at its end")
-    if version == 11 and model == _SUPERVISED:
+    if model != _SUPERVISED:
+        raise ValueError("a fastText model of word vectors, which has no labels; give a supervised one")
+    if version == 11:
         longest = 0  # which that version wrote down, and did not use
-    return _Found(model, loss, word_ngrams, shortest, longest, buckets, words, found, counts[are_labels], start, end,
+    return _Found(loss, word_ngrams, shortest, longest, buckets, words, found, counts[are_labels], start, end,
                   pruned, pairs, at_input, at_output)
 
 

@@ -223,7 +223,8 @@ def _predict(
         known[part] = True
         _scale(scratch.sum, np.float32(1.0 / rows))
         if output.loss == HIERARCHICAL:
-            top[part], score[part] = _climb(output, scratch)
+            top[part] = _climb(output, scratch)
+            score[part] = _leaf(output, scratch, top[part])
             for number in range(len(asked)):
                 scores[number, part] = _leaf(output, scratch, asked[number])
         else:
@@ -480,8 +481,8 @@ def _turn(output: _Output, scratch: _Scratch, node: int) -> Any:
 
 
 @kernel
-def _climb(output: _Output, scratch: _Scratch) -> Any:
-    """(label, probability) of the likeliest leaf; a branch is left where it can be no better than what was found."""
+def _climb(output: _Output, scratch: _Scratch) -> int:
+    """The likeliest leaf; a branch is left where it can be no better than what was found."""
     best = 0
     best_score = np.float32(-np.inf)
     scratch.stack[0] = len(output.left) - 1
@@ -506,7 +507,7 @@ def _climb(output: _Output, scratch: _Scratch) -> Any:
         scratch.stack[height + 1] = output.left[node] if likelier_left else output.right[node]
         scratch.scores[height + 1] = to_left if likelier_left else to_right
         height += 2
-    return best, min(np.float32(1), np.float32(np.exp(best_score)))
+    return best
 
 
 @kernel

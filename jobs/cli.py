@@ -19,6 +19,7 @@ from mixer.errors import SoleraError, StorageError
 
 if TYPE_CHECKING:
     from jobs.engine import Engine
+    from jobs.own import Own
     from jobs.progress import Stage
     from mixer.corpus import Corpus
     from mixer.recipe import Recipe
@@ -74,6 +75,8 @@ def parser() -> argparse.ArgumentParser:
 
     def recipe(made: argparse.ArgumentParser) -> None:
         made.add_argument("recipe", metavar="RECIPE", help="a recipe file")
+        made.add_argument("--taggers", action="append", default=[], metavar="MODULE:TAGGER",
+                          help="a tagger of your own, declared in MODULE.py; repeatable")
 
     def work(made: argparse.ArgumentParser) -> None:
         made.add_argument("--work", default=os.environ.get("SOLERA_WORK") or DEFAULT_WORK, metavar="DIR",
@@ -206,7 +209,7 @@ def _dedup(options: Any) -> int:
 def _lint(options: Any) -> int:
     from mixer.recipe import parse, warnings
 
-    recipe = parse(_read(options.recipe), options.recipe)
+    recipe = parse(_read(options.recipe), options.recipe, _own(options).taggers)
     found = warnings(recipe, options.recipe)
     said = {"recipe": recipe.name, "version": recipe.version, "sha256": recipe.sha256,
             "taggers": [use.tagger.key for use in recipe.uses()],
@@ -335,8 +338,16 @@ def _opened(options: Any) -> tuple[Recipe, Corpus]:
     from mixer.models import resolve
     from mixer.recipe import parse
 
-    recipe = resolve(parse(_read(options.recipe), options.recipe), options.recipe)
-    return recipe, find(recipe, options.recipe, options.work)
+    recipe = resolve(parse(_read(options.recipe), options.recipe, _own(options).taggers), options.recipe)
+    own = [word for reference in options.taggers for word in ("--taggers", reference)]
+    return recipe, find(recipe, options.recipe, options.work, own)
+
+
+def _own(options: Any) -> Own:
+    """The taggers that the command line names; without any, nothing is imported."""
+    from jobs import own
+
+    return own.load(getattr(options, "taggers", []))
 
 
 def _read(uri: str) -> bytes:
@@ -368,7 +379,8 @@ def opened_engine(options: Any, corpus: Corpus) -> Iterator[Engine]:
     events.write("started", **beginning(options.command_line, options.master, corpus))
     try:
         shared = [corpus.workspace.root]
-        with engine(options.master, conf, os.path.join(logs, "spark.log"), quiet, shared, progress) as made:
+        files = _own(options).files
+        with engine(options.master, conf, os.path.join(logs, "spark.log"), quiet, shared, progress, files) as made:
             yield made
         end("finished", **progress.result)
     except BaseException as error:

@@ -28,6 +28,7 @@ class Engine:
     log_file: str
     progress: Progress = field(default_factory=Progress)
     shared: Sequence[str] = ()  # folders that a cluster's executors have to see as this process does
+    files: Sequence[str] = ()  # modules of the user's that tasks import
     _stack: ExitStack = field(default_factory=ExitStack)
     _spark: Any = None
     _pool: ProcessPoolExecutor | None = None
@@ -47,6 +48,8 @@ class Engine:
             if not is_local(str(context.master)):
                 with failures(spark):
                     cluster.check(spark, self.shared, self.progress.say)
+            for file in self.files:
+                context.addPyFile(file)
             self._spark = spark
         return self._spark
 
@@ -149,9 +152,9 @@ class Engine:
 @contextmanager
 def engine(
     master: str | None, conf: Mapping[str, str], log_file: str, quiet: bool = False, shared: Sequence[str] = (),
-    progress: Progress | None = None,
+    progress: Progress | None = None, files: Sequence[str] = (),
 ) -> Iterator[Engine]:
     """An engine whose Spark session, if it was started, ends with the block."""
-    made = Engine(master, conf, log_file, progress or Progress(Display(quiet, silent=quiet)), shared)
+    made = Engine(master, conf, log_file, progress or Progress(Display(quiet, silent=quiet)), shared, files)
     with made._stack:
         yield made

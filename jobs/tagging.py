@@ -172,7 +172,9 @@ def _make(
                     chars += _total(table, "chars")
                     quarantine.write(batch)
                 if len(texts) and uses:
-                    measured = run(uses.values(), TextBatch.of_arrow(texts))
+                    ids = [document.id for document in batch.documents]
+                    metadata = [document.metadata for document in batch.documents]
+                    measured = run(uses.values(), TextBatch.of_arrow(texts, ids, metadata))
                     for key, use in uses.items():
                         outs[key].write(pa.RecordBatch.from_pydict(measured[use.key], schema=_schema(use)))
                 count += len(texts)
@@ -206,7 +208,7 @@ def _make(
 
 
 def _schema(use: Use) -> pa.Schema:
-    return pa.schema([(column.name, ARROW_TYPES[column.type]) for column in use.columns])
+    return pa.schema([(column.name, ARROW_TYPES[column.type]) for column in use.stored])
 
 
 class _Stop(Exception):

@@ -618,5 +618,5 @@ def _inputs(folder: str, recipe: Recipe) -> Inputs:
 
 
 def _read_recipe(folder: str) -> Recipe:
-    uri = storage.join(folder, "recipe.yaml")
-    return parse(storage.read(uri), uri)
+    uri, lock_uri = storage.join(folder, "recipe.yaml"), storage.join(folder, "recipe.lock")
+    return parse(storage.read(uri), uri, lock.own_taggers(lock.decode(storage.read(lock_uri), lock_uri)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,7 +33,7 @@ class Corpus:
 
     workspace: Workspace
     shards: tuple[Shard, ...]
-    arguments: str  # that name the recipe and its work folder, for the commands that messages suggest
+    arguments: str  # that name recipe, work folder and own taggers, for the commands that messages suggest
 
     @property
     def bytes(self) -> int:
@@ -50,10 +51,10 @@ class Corpus:
         return self.columns[0]
 
 
-def find(recipe: Recipe, recipe_uri: str, work: str) -> Corpus:
+def find(recipe: Recipe, recipe_uri: str, work: str, own: Sequence[str] = ()) -> Corpus:
     """Lists the corpus. All at once, errors: globs that match nothing, shards of two sources, no shard's name.
 
-    A relative corpus is relative to the recipe file.
+    A relative corpus is relative to the recipe file. `own` are the arguments that named a user's own taggers.
     """
     workspace = open_workspace(work, storage.beside(recipe_uri, recipe.corpus))
     patterns = [pattern for source in recipe.sources for pattern in source.shards]
@@ -81,9 +82,9 @@ def find(recipe: Recipe, recipe_uri: str, work: str) -> Corpus:
     if wrong:
         more = [f"… and {len(wrong) - 20} more like these"] if len(wrong) > 20 else []
         raise BadInput("\n".join([f"{recipe_uri}: {line}" for line in wrong[:20]] + more))
-    return Corpus(workspace, tuple(sorted(shards, key=lambda shard: shard.path)), _arguments(recipe_uri, work))
+    return Corpus(workspace, tuple(sorted(shards, key=lambda shard: shard.path)), _arguments(recipe_uri, work, own))
 
 
-def _arguments(recipe_uri: str, work: str) -> str:
+def _arguments(recipe_uri: str, work: str, own: Sequence[str]) -> str:
     usual = os.environ.get("SOLERA_WORK") or DEFAULT_WORK
-    return shlex.join([recipe_uri, *([] if work == usual else ["--work", work])])
+    return shlex.join([recipe_uri, *([] if work == usual else ["--work", work]), *own])

@@ -74,6 +74,7 @@ class Exported:
     column: str
     type: str = "int64"
     key: str | None = None
+    stored: str = ""  # the name in the sidecar, if it is another
     method: int | None = None  # of the recipe's dedup: 1 for the losers
 
 
@@ -85,12 +86,13 @@ def exported_columns(
     `names` are the columns asked for, None for all that the recipe has measured. A name that cannot be had is an error.
     """
     prefix = variable_name(experiment)
-    known = {column.name: (column.type, attributes.key_of(use)) for use in recipe.uses() for column in use.columns}
+    known = {column.name: (column.type, attributes.key_of(use), stored.name) for use in recipe.uses()
+             for column, stored in zip(use.columns, use.stored, strict=True)}
     wrong, found, left_out = [], [], []
     for name in dict.fromkeys(known if names is None else names):
         imported = registry.find_column(name)
-        if name not in known and imported is not None and imported[0].is_imported:
-            known[name] = imported[1].type, imported[0].key
+        if name not in known and imported is not None and imported.tagger.is_imported:
+            known[name] = imported.column.type, imported.tagger.key, name
         if name not in known:
             wrong.append(f"{name}: the recipe does not measure this column; it has {', '.join(known) or 'none'}")
         elif known[name][0] in ("string", "key128"):
@@ -138,11 +140,11 @@ def export_shard(export: Export, shard: str, number: int) -> int:
     keys = dict.fromkeys(each.key for each in export.columns if each.key is not None)
     for key in keys:
         part, about = attributes.read(place.sidecar(key, shard),
-                                      [each.column for each in export.columns if each.key == key])
+                                      [each.stored or each.column for each in export.columns if each.key == key])
         if about["rows_digest"] != meta["digest"]:
             raise BadInput(f"{place.sidecar(key, shard)}: not aligned with the rows of its shard; tag it again "
                            "with --verify")
-        values |= {each.attribute: part.column(each.column) for each in export.columns if each.key == key}
+        values |= {each.attribute: part.column(each.stored or each.column) for each in export.columns if each.key == key}
     for each in export.columns:
         if each.key is None:
             assert export.context is not None

@@ -26,15 +26,18 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
     table, _ = sidecars.read(place.sidecar(rows.KEY, shard))
     about = table.slice(row, 1).to_pylist()[0]
     values: dict[str, Any] = {}
-    for key in sorted(set(context.columns.values())):
+    for key in sorted({key for key, _ in context.columns.values()}):
         part, _ = sidecars.read(place.sidecar(key, shard))
-        values |= part.slice(row, 1).to_pylist()[0]
+        for stored, value in part.slice(row, 1).to_pylist()[0].items():
+            called = [name for name, at in context.columns.items() if at == (key, stored)]
+            values |= dict.fromkeys(called or [stored], value)
     selection, _ = sidecars.read(context.selection_uri(number))
     chosen = selection.slice(row, 1).to_pylist()[0]
     verdicts = []
     for rule in context.recipe.rules_for(mix_source):
-        part, _ = attributes.read(place.sidecar(context.columns[rule.column], shard), [rule.column])
-        column = part.column(rule.column).slice(row, 1).combine_chunks()
+        key, stored = context.columns[rule.column]
+        part, _ = attributes.read(place.sidecar(key, shard), [stored])
+        column = part.column(stored).slice(row, 1).combine_chunks()
         good, _ = rules.passes(rule, column)
         verdicts.append({"rule": rule.text, "passes": bool(good[0]),
                          "why": "" if good[0] else rules.verdict(rule, column[0].as_py())})

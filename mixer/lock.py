@@ -7,12 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mixer import rows
+from mixer import attributes, rows
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.errors import BadInput
 from mixer.index import Index
 from mixer.recipe import Recipe
+from taggers import declare
+from taggers.declare import Tagger
 
 FORMAT = "solera-lock@1"
 # How a plan decides. It stands in the lock, since the same lock promises the same mixture.
@@ -33,6 +35,7 @@ def make(
             corpus.shards, entries.pylist("bytes"), entries.pylist("sha256"), entries.pylist("rows"),
             entries.info("bad"), entries.info("broken"), digests, strict=True)
     ]
+    own = {attributes.key_of(use): declare.as_json(use.tagger) for use in recipe.uses() if use.tagger.own}
     taggers: dict[str, Any] = {}
     for key, each in found.items():
         if key != rows.KEY:
@@ -42,6 +45,8 @@ def make(
                 continue
             taggers[key] = {"parameters": infos[0]["parameters"], "model_sha256": infos[0]["model_sha256"],
                             "unicode": sorted({str(info["unicode"]) for info in infos})}
+            if key in own:
+                taggers[key]["own"] = own[key]
     return {
         "format": FORMAT,
         "plan": PLAN_FORMAT,
@@ -77,6 +82,14 @@ def decode(text: bytes, file: str) -> dict[str, Any]:
     if not isinstance(shards, list) or not all(isinstance(shard, dict) for shard in shards):
         raise BadInput(f"{file}: a lock with no shards; take the one beside its manifest")
     return lock
+
+
+def own_taggers(lock: Mapping[str, Any]) -> tuple[Tagger, ...]:
+    """The taggers that are no part of Solera, as the lock has their declarations; their code is not needed to know
+    which columns there are.
+    """
+    found = {each["own"]["name"]: declare.from_json(each["own"]) for each in lock["taggers"].values() if "own" in each}
+    return tuple(tagger for _, tagger in sorted(found.items()))
 
 
 def digest(text: bytes) -> str:

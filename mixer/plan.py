@@ -166,7 +166,7 @@ def context_of(
         workspace=corpus.workspace, folder=folder, recipe=recipe,
         paths={number: shard.path for number, shard in enumerate(corpus.shards)},
         sources={number: shard.source for number, shard in enumerate(corpus.shards)},
-        columns={column.name: attributes.key_of(use) for use in recipe.uses() for column in use.columns},
+        columns={name: (attributes.key_of(use), stored) for name, (use, stored) in recipe.stored().items()},
         digests={key: dict(enumerate(entries.at(corpus.paths).pylist("digest"))) for key, entries in indexes.items()},
         sets=tuple(sets[: len(recipe.dedup)]), arguments=corpus.arguments,
     )
@@ -189,9 +189,10 @@ def read(folder: str, lock_sha256: str) -> Plan | None:
         return None  # damaged, and as good as absent
     if not isinstance(body, dict) or body.get("format") != FORMAT or body.get("lock_sha256") != lock_sha256:
         return None
-    recipe_uri = storage.join(folder, "recipe.yaml")
-    return Plan(folder, parse(storage.read(recipe_uri), recipe_uri), storage.read(storage.join(folder, "recipe.lock")),
-                body)
+    recipe_uri, lock_uri = storage.join(folder, "recipe.yaml"), storage.join(folder, "recipe.lock")
+    lock_text = storage.read(lock_uri)
+    own = lock.own_taggers(lock.decode(lock_text, lock_uri))
+    return Plan(folder, parse(storage.read(recipe_uri), recipe_uri, own), lock_text, body)
 
 
 def bins_of(corpus: Corpus, entries: Index, slots: int) -> list[list[int]]:

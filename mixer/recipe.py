@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from typing import Any, Literal, cast
 
@@ -29,7 +29,7 @@ from mixer.recipe_reference import (
 )
 from mixer.yamls import Items, Node, Scalar, Section
 from taggers import registry
-from taggers.declare import MODEL, MODEL_SHA256, Column, Tagger, Use
+from taggers.declare import SHA256, Column, Tagger, Use
 
 RuleKind = Literal["min", "max", "is", "in", "not_in"]
 RuleValue = int | Decimal | str | bool | tuple[int | Decimal | str | bool, ...]
@@ -87,7 +87,7 @@ class Recipe:
     counter: str | None  # how tokens are counted; None for the other units
     budget: int | None  # None: all there is (policy proportional only)
     policy: Policy
-    taggers: tuple[Use, ...]  # taggers whose parameters the recipe sets; the rest follow from the columns used
+    taggers: tuple[Use, ...]  # taggers that the recipe sets parameters of, or names; the rest follow from the columns
     dedup: tuple[DedupMethod, ...]
     prefer: tuple[str, ...]
     keep: tuple[Rule, ...]
@@ -100,51 +100,68 @@ class Recipe:
     about: Mapping[str, str]
     text: bytes  # the recipe file as it was read
     sha256: str  # of `text`, in hex
+    own: tuple[Tagger, ...] = ()  # a user's own taggers, which the command line names and a recipe never does
 
     def rules_for(self, source: str) -> tuple[Rule, ...]:
         """The recipe's rules, then the source's own: the order in which the first that fails is the reason."""
         return self.keep + next(each.keep for each in self.sources if each.name == source)
 
-    def uses(self) -> tuple[Use, ...]:
-        """The taggers that rules and dedup need, each once with its parameters, sorted by key; () if none.
+    def find_column(self, name: str) -> registry.Found | None:
+        """Where a column of this name comes from in this recipe, or None if there is none."""
+        return registry.find_column(name, self._named, self.own)
 
-        An imported one has the columns that rules name, sorted.
+    def uses(self, also: Iterable[str] = ()) -> tuple[Use, ...]:
+        """The taggers that rules and dedup need, and the columns `also`, each with its parameters; () if none.
+
+        Sorted by key and name. An imported one has the columns that rules name, sorted.
         """
         wanted: dict[str, tuple[Tagger, set[str]]] = {}  # by name: the tagger, and the family's values asked for
         imported: dict[str, tuple[Tagger, dict[str, Column]]] = {}  # by name: the tagger, and the columns asked for
-        for rule in (*self.keep, *(rule for source in self.sources for rule in source.keep)):
-            found = registry.find_column(rule.column)
-            assert found is not None, rule.column  # parse() lets no other rule through
-            tagger, column, needed = found
+        named = (rule.column for rule in (*self.keep, *(rule for source in self.sources for rule in source.keep)))
+        for each in (*named, *also):
+            found = self.find_column(each)
+            assert found is not None, each  # parse() lets no other rule through
+            tagger, column, needed, name = found
             if tagger.is_imported:
-                imported.setdefault(tagger.name, (tagger, {}))[1][column.name] = column
+                imported.setdefault(name, (tagger, {}))[1][column.name] = column
                 continue
-            asked = wanted.setdefault(tagger.name, (tagger, set()))[1]
+            asked = wanted.setdefault(name, (tagger, set()))[1]
             if tagger.family is not None:
                 asked.update(needed.get(tagger.family.parameter, ()))
-        uses = [Use(tagger, self._parameters(tagger, asked)) for tagger, asked in wanted.values()]
+        uses = [self._use(name, tagger, asked) for name, (tagger, asked) in wanted.items()]
         uses += [Use(replace(tagger, columns=tuple(column for _, column in sorted(columns.items()))), {})
                  for tagger, columns in imported.values()]
         for method in self.dedup:
-            name = next(each.tagger for each in METHODS if each.use == method.use)
-            if name is not None:
-                uses.append(Use(_registered(name), method.parameters))
-        return tuple(use for _, use in sorted({use.key: use for use in uses}.items()))
+            dedup_tagger = next(each.tagger for each in METHODS if each.use == method.use)
+            if dedup_tagger is not None:
+                uses.append(Use(_registered(dedup_tagger), method.parameters))
+        return tuple(use for _, use in sorted({(use.key, use.name): use for use in uses}.items()))
 
-    def _parameters(self, tagger: Tagger, asked: Iterable[str]) -> dict[str, object]:
-        """The defaults, or what the recipe sets; a family's parameter lists what is set and what rules ask for."""
-        set_here = next((use.parameters for use in self.taggers if use.tagger.name == tagger.name), {})
-        parameters = {**tagger.parameters, **set_here}
-        if tagger.family is not None:
-            name = tagger.family.parameter
-            parameters[name] = sorted({*parameters[name], *asked})
-        return parameters
+    def stored(self, also: Iterable[str] = ()) -> dict[str, tuple[Use, str]]:
+        """By column, as the recipe calls it, the use that measures it, and its name in the sidecar."""
+        return {column.name: (use, stored.name) for use in self.uses(also)
+                for column, stored in zip(use.columns, use.stored, strict=True)}
+
+    @property
+    def _named(self) -> dict[str, Use]:
+        return {use.name: use for use in self.taggers}
+
+    def _use(self, name: str, tagger: Tagger, asked: Iterable[str]) -> Use:
+        """With the defaults, or what the recipe sets; a family's parameter lists what is set and what is asked for."""
+        use = self._named.get(name, Use(tagger, tagger.parameters, name))
+        if tagger.family is None:
+            return use
+        parameter = tagger.family.parameter
+        return replace(use, parameters={**use.parameters, parameter: sorted({*use.parameters[parameter], *asked})})
 
 
-def parse(text: bytes, file: str) -> Recipe:
-    """The recipe that `text` holds. Raises RecipeError with every mistake at once; `file` is named in them."""
+def parse(text: bytes, file: str, own: Sequence[Tagger] = ()) -> Recipe:
+    """The recipe that `text` holds. Raises RecipeError with every mistake at once; `file` is named in them.
+
+    `own` are taggers beside the registry's whose columns its rules may name.
+    """
     root, mistakes = yamls.read(text, file)
-    notes = _Notes(file, list(mistakes))
+    notes = _Notes(file, list(mistakes), own)
     fields = _section(notes, root, RECIPE, "")
     if fields is not None and isinstance(root, yamls.Section):
         _check_together(notes, root, fields)
@@ -154,7 +171,7 @@ def parse(text: bytes, file: str) -> Recipe:
     fields["prefer"] += tuple(name for name in names if name not in fields["prefer"])
     if fields["unit"] != "tokens":
         fields["counter"] = None
-    return Recipe(**fields, text=text, sha256=hashlib.sha256(text).hexdigest())
+    return Recipe(**fields, text=text, sha256=hashlib.sha256(text).hexdigest(), own=tuple(own))
 
 
 def warnings(recipe: Recipe, file: str = "") -> list[Mistake]:
@@ -172,14 +189,16 @@ def warnings(recipe: Recipe, file: str = "") -> list[Mistake]:
         if "license" not in source.about:
             remedy = "name the license its documents are under, or say that it is not known"
             notes.add(_line(root, *at, "about"), (*at, "about", "license"), "", "missing", remedy)
-    used = {use.tagger.name for use in recipe.uses()}
+    used = {use.name for use in recipe.uses()}
     for use in recipe.taggers:
-        at = ("taggers", use.tagger.name)
-        if use.tagger.name not in used:
+        at = ("taggers", use.name)
+        if use.name not in used:
             notes.add(_line(root, *at), at, "", "no rule uses this tagger", "remove it")
-        if use.parameters.get(MODEL) is not None and use.parameters[MODEL_SHA256] is None:
-            notes.add(_line(root, *at, MODEL), (*at, MODEL), "", "a model without its sha256",
-                      f"add `{MODEL_SHA256}: …`, or another file in its place makes another mixture")
+        if use.file is not None and use.sha256 is None:
+            assert use.tagger.file is not None
+            notes.add(_line(root, *at, use.tagger.file), (*at, use.tagger.file), "",
+                      f"a {use.tagger.file} without its sha256",
+                      f"add `{SHA256}: …`, or another file in its place makes another mixture")
     return sorted(notes.mistakes, key=lambda mistake: mistake.line)
 
 
@@ -195,6 +214,9 @@ class _Notes:
 
     file: str
     mistakes: list[Mistake]
+    own: Sequence[Tagger] = ()
+    named: dict[str, Use] = field(default_factory=dict)  # the recipe's taggers, which are read before its rules
+    unusable: set[str] = field(default_factory=set)  # names of taggers that a mistake has made unknown
 
     def add(self, line: int, path: str | Sequence[str], value: str, message: str, remedy: str) -> None:
         shown = path if isinstance(path, str) else ".".join(path)
@@ -393,16 +415,22 @@ def _keep(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Rule, ...] | 
     rules: list[Rule] = []
     for name, bounds in node.nodes.items():
         where = _join(path, name)
-        found = registry.find_column(name)
+        found = registry.find_column(name, notes.named, notes.own)
+        if name.partition(".")[0] in notes.unusable:
+            continue
         if found is None:
             otherwise = "`solera taggers` lists the columns"
             if name.startswith("dolma."):
                 otherwise = "write dolma.EXPERIMENT.ATTRIBUTE.score, or .count"
-            remedy = _did_you_mean(name, registry.column_names(), otherwise)
+            remedy = _did_you_mean(name, registry.column_names(notes.named, notes.own), otherwise)
             notes.add(node.lines[name], where, "", "unknown column", remedy)
         elif found[1].type not in _FITTING:
             remedy = "`solera taggers` lists the columns"
             notes.add(node.lines[name], where, "", f"a column of type {found[1].type}, which no rule can judge", remedy)
+        elif found.tagger.needs_file and found.name not in notes.named:
+            file = found.tagger.file
+            notes.add(node.lines[name], where, "", f"{found.tagger.key} needs a {file}",
+                      f"add to `taggers`: `{found.name}: {{use: {found.tagger.key}, {file}: FILE}}`")
         else:
             rules += _bounds(notes, bounds, found[1], where)
     return tuple(rules)
@@ -504,30 +532,50 @@ def _taggers(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Use, ...] 
     if not isinstance(node, Section):
         _misfit(notes, node, key, path)
         return None
-    uses = []
     for name, each in node.nodes.items():
-        where = _join(path, name)
+        where, before = _join(path, name), len(notes.mistakes)
         fields = _section(notes, each, TAGGER, where, has_parameters=True)
         tagger = None if fields is None or fields["use"] is None else _tagger(notes, each, fields["use"], where)
-        if tagger is None or not isinstance(each, Section):
-            continue
-        if name != tagger.name:
-            message = "a tagger under another name is not supported by this version"
-            notes.add(node.lines[name], where, name, message, f"call it `{tagger.name}`")
-        if any(method.tagger == tagger.name for method in METHODS):
-            remedy = f"write them in `dedup`, beside `use: {_method_of(tagger)}`"
-            notes.add(node.lines[name], where, "", "parameters of a dedup method do not stand here", remedy)
-        values = {} if tagger.family is None else {tagger.family.parameter: tagger.family.values}
-        uses.append(Use(tagger, _parameters(notes, each, tagger, where, values)))
-    return tuple(uses)
+        if tagger is not None and isinstance(each, Section):
+            _check_name(notes, node.lines[name], name, tagger, where)
+            parameters = _parameters(notes, each, tagger, where, {})
+            use = Use(tagger, parameters, name)
+            _check_use(notes, each, use, where)
+            notes.named[name] = use
+        if len(notes.mistakes) > before:
+            notes.unusable.add(name)
+    return tuple(notes.named.values())
+
+
+def _check_name(notes: _Notes, line: int, name: str, tagger: Tagger, path: str) -> None:
+    if not _NAME.fullmatch(name):
+        notes.add(line, path, name, "not a name", f"write {TAKES['name']}")
+    elif name != tagger.name and (name == "dolma" or registry.find_tagger(name, notes.own) is not None):
+        notes.add(line, path, name, "the name of another tagger", f"call it `{tagger.name}`, or anything else")
+    if any(method.tagger == tagger.name for method in METHODS):
+        remedy = f"write them in `dedup`, beside `use: {_method_of(tagger)}`"
+        notes.add(line, path, "", "parameters of a dedup method do not stand here", remedy)
+
+
+def _check_use(notes: _Notes, node: Section, use: Use, path: str) -> None:
+    tagger = use.tagger
+    if tagger.needs_file and tagger.file not in node.nodes:
+        notes.add(node.line, path, "", f"{tagger.key} needs a {tagger.file}", f"add `{tagger.file}: FILE`")
+    if tagger.family is not None and use.file is None:
+        values = tagger.family.values
+        for item in use.parameters[tagger.family.parameter]:
+            if values and item not in values:
+                line, where = _line(node, tagger.family.parameter), _join(path, tagger.family.parameter)
+                notes.add(line, where, item, "unknown value", _did_you_mean(item, values))
 
 
 def _tagger(notes: _Notes, node: Node, use: str, path: str) -> Tagger | None:
     name = use.partition("@")[0]
-    tagger = registry.find_tagger(name)
+    tagger = registry.find_tagger(name, notes.own)
     line, where = _line(node, "use"), _join(path, "use")
     if tagger is None:
-        remedy = _did_you_mean(use, [each.key for each in registry.TAGGERS], "`solera taggers` lists the taggers")
+        known = [each.key for each in (*registry.TAGGERS, *notes.own)]
+        remedy = _did_you_mean(use, known, "`solera taggers` lists the taggers")
         notes.add(line, where, use, "unknown tagger", remedy)
     elif tagger.key != use:
         notes.add(line, where, use, "not the version of this tagger that is here", f"write {tagger.key}")
@@ -586,13 +634,13 @@ def _parameters(
             otherwise = f"the parameters are {', '.join(known)}" if known else "remove it: there are no parameters"
             notes.add(node.lines[name], where, "", "unknown parameter", _did_you_mean(name, known, otherwise))
             continue
-        if name == MODEL_SHA256:
+        if name == SHA256:
             value: object = _sha256(notes, each, where)
         else:
             value = _parameter(notes, each, declared[name], where)
         if value is None:
             continue
-        if name == MODEL:
+        if tagger is not None and name == tagger.file:
             _check_uri(notes, each.line, where, value)
         for item in value if isinstance(value, list) and name in values else ():
             if item not in values[name]:

@@ -57,7 +57,7 @@ class Context:
     recipe: Recipe
     paths: Mapping[int, str]  # of the shards
     sources: Mapping[int, str]  # of the recipe, that the shards belong to
-    columns: Mapping[str, str]  # column of a rule -> sidecar key
+    columns: Mapping[str, tuple[str, str]]  # column, as the recipe calls it -> sidecar key, and its name there
     digests: Mapping[str, Mapping[int, str]]  # sidecar key -> content digest for each shard, as the lock has it
     sets: tuple[ClusterSet, ...]  # of the recipe's dedup methods, in their order, with the members of these shards
     arguments: str  # that name recipe and work folder, for the commands that messages suggest
@@ -414,17 +414,18 @@ def _load(context: Context, number: int, columns: Sequence[str]) -> pa.Table:
     wanted = ["bytes", "identity", "text_sha256"]
     table, meta = sidecars.read(place.sidecar(rows.KEY, shard), wanted)
     _check(context, rows.KEY, number, meta)
-    by_sidecar: dict[str, list[str]] = {}
-    for column in dict.fromkeys(columns):
-        by_sidecar.setdefault(context.columns[column], []).append(column)
+    by_sidecar: dict[str, dict[str, str]] = {}
+    for column in columns:
+        key, stored = context.columns[column]
+        by_sidecar.setdefault(key, {})[column] = stored
     for key, names in by_sidecar.items():
-        part, about = attributes.read(place.sidecar(key, shard), names)
+        part, about = attributes.read(place.sidecar(key, shard), sorted(set(names.values())))
         _check(context, key, number, about)
         if about["rows_digest"] != meta["digest"] or part.num_rows != table.num_rows:
             raise StorageError(f"{place.sidecar(key, shard)}: not aligned with the rows of its shard; "
                                f"{_tag_again(context)}")
-        for name in names:
-            table = table.append_column(name, part.column(name))
+        for name, stored in names.items():
+            table = table.append_column(name, part.column(stored))
     return table
 
 

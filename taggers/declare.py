@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 # The parameter that says what sha256 the file has which another parameter of the tagger names (`Tagger.file`).
@@ -138,6 +138,22 @@ class Use:
     def key(self) -> str:
         """Folder name and lock key: name@version, and a digest of parameters if there are any."""
         return f"{self.tagger.key}-{self.parameters_digest[:12]}" if self.parameters else self.tagger.key
+
+
+def as_json(tagger: Tagger) -> dict[str, Any]:
+    """A declaration as plain data, from which `from_json` makes it again; ValueError where parameters are none."""
+    data: dict[str, Any] = json.loads(json.dumps({**asdict(tagger), "parameters": dict(tagger.parameters)},
+                                                 allow_nan=False))
+    return data
+
+
+def from_json(data: Mapping[str, Any]) -> Tagger:
+    family = data["family"]
+    return Tagger(**{
+        **data,
+        "columns": tuple(Column(**column) for column in data["columns"]),
+        "family": None if family is None else Family(**{**family, "values": tuple(family["values"])}),
+    })
 
 
 def load(reference: str) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ import hashlib
 import os
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_cases import case, opened, recipe_text
 from plan_oracle import Doc
@@ -79,7 +79,7 @@ VALUES = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text("ab\n}é", max_size=3), inner)))
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["recipe", "taggers", "clusters", "z", "a"]), VALUES),
        st.lists(st.dictionaries(st.sampled_from(["path", "sha256", "rows"]), VALUES), max_size=3))
 def test_encoded_lock_decodes_to_the_same(head, shards):

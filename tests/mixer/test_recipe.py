@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mixer import recipe, recipe_reference
 from mixer.errors import RecipeError
 from mixer.recipe import DedupMethod, Policy, Rule, Source
+from taggers import registry
 from taggers.declare import Column, Family, Tagger
 
 ROOT = Path(__file__).parents[2]
@@ -21,51 +22,38 @@ ROOT = Path(__file__).parents[2]
 
 def tagger(name, *columns, **parts):
     parameters = parts.pop("parameters", {})
-    made = tuple(Column(f"{name}.{column}", type, "") for column, type in columns)
+    made = tuple(Column(f"{name}.{column}", type, "", "") for column, type in columns)
     return Tagger(name, 1, "", "nowhere:run", made, parameters, **parts)
 
 
-class SmallRegistry:
-    """Stands in for taggers.registry, so that a change of taggers changes no test here."""
-
-    TAGGERS = (
-        tagger("words", ("count", "int64"), ("mean_length", "float64")),
-        tagger(
-            "lines", ("ratio", "float32"), ("has_code", "bool"), parameters={"least": 3, "share": 0.5, "strict": True}
-        ),
-        tagger(
-            "language",
-            ("top", "string"),
-            parameters={"languages": []},
-            family=Family("language.", "languages", ("de", "en", "fr"), "float32", ""),
-        ),
-        tagger("text_hash", ("key", "key128"), parameters={"normalise": []}),
-    )
-
-    def find_tagger(self, name):
-        return next((each for each in self.TAGGERS if each.name == name), None)
-
-    def find_column(self, name):
-        for each in self.TAGGERS:
-            for column in each.columns:
-                if column.name == name:
-                    return each, column, {}
-            prefix, _, value = name.partition(".")
-            if each.family and prefix == each.name and value in each.family.values:
-                return each, Column(name, each.family.type, ""), {each.family.parameter: [value]}
-        return None
-
-    def column_names(self):
-        families = tuple(
-            each.family.prefix + value for each in self.TAGGERS if each.family for value in each.family.values
-        )
-        return tuple(column.name for each in self.TAGGERS for column in each.columns) + families
+# Stand in for the registry's, so that a change of taggers changes no test here.
+SMALL = (
+    tagger("words", ("count", "int64"), ("mean_length", "float64")),
+    tagger("lines", ("ratio", "float32"), ("has_code", "bool"), parameters={"least": 3, "share": 0.5, "strict": True}),
+    tagger(
+        "language",
+        ("top", "string"),
+        parameters={"languages": [], "model": None, "sha256": None},
+        family=Family("language.", "languages", ("de", "en", "fr"), "float32", "", ""),
+        file="model",
+        bundled="nowhere:digest",
+    ),
+    tagger(
+        "fasttext",
+        ("score", "float32"),
+        ("spans", "spans"),
+        parameters={"labels": [], "model": None, "sha256": None},
+        family=Family("fasttext.", "labels", (), "float32", "", ""),
+        file="model",
+    ),
+    tagger("text_hash", ("key", "key128"), parameters={"normalise": []}),
+)
 
 
 @pytest.fixture(autouse=True)
 def small_registry(request, monkeypatch):
     if "real_registry" not in request.fixturenames:
-        monkeypatch.setattr(recipe, "registry", SmallRegistry())
+        monkeypatch.setattr(registry, "TAGGERS", SMALL)
 
 
 @pytest.fixture
@@ -193,8 +181,11 @@ def uses(**changes):
     return {use.key.partition("-")[0]: dict(use.parameters) for use in parse(**changes).uses()}
 
 
+NO_MODEL = {"model": None, "sha256": None}
+
+
 def test_uses_are_what_rules_and_dedup_need():
-    assert uses() == {"language@1": {"languages": ["en"]}, "text_hash@1": {"normalise": []}, "words@1": {}}
+    assert uses() == {"language@1": {"languages": ["en"], **NO_MODEL}, "text_hash@1": {"normalise": []}, "words@1": {}}
 
 
 def test_no_rules_and_no_dedup_use_nothing():
@@ -206,7 +197,7 @@ def test_no_rules_and_no_dedup_use_nothing():
 
 def test_languages_are_merged():
     both = {"words.count": "  language.fr: {max: 0.1}\n  language.top: {is: en}\n  language.de: {max: 0.2}"}
-    assert uses(**both)["language@1"] == {"languages": ["de", "en", "fr"]}
+    assert uses(**both)["language@1"] == {"languages": ["de", "en", "fr"], **NO_MODEL}
 
 
 def test_uses_are_sorted_by_key():
@@ -222,7 +213,57 @@ def test_set_parameters_are_used():
     parameters = {use.tagger.name: use.parameters for use in got.uses()}
     assert parameters["lines"] == {"least": 5, "share": 1.0, "strict": True}
     assert type(parameters["lines"]["share"]) is float
-    assert parameters["language"] == {"languages": ["en", "fr"]}
+    assert parameters["language"] == {"languages": ["en", "fr"], **NO_MODEL}
+
+
+NAMED = """\
+taggers:
+  edu: {use: fasttext@1, model: edu.bin}
+  hate: {use: fasttext@1, model: hate.bin, labels: [nsfw]}
+"""
+
+
+def test_a_tagger_has_the_columns_of_its_name_in_the_recipe_and_of_its_own_in_a_sidecar():
+    rules = "edu.good: {min: 0.5}\n  hate.score: {max: 0.5}\n  words.count: {"
+    got = parse(NAMED + GOOD.replace("words.count: {", rules))
+    stored = {name: (use.file, stored) for name, (use, stored) in got.stored().items()}
+    assert stored["edu.good"] == ("edu.bin", "fasttext.good")
+    assert stored["hate.score"] == ("hate.bin", "fasttext.score")
+    assert stored["hate.nsfw"] == ("hate.bin", "fasttext.nsfw")
+    assert stored["words.count"][1] == "words.count"
+    assert "fasttext.score" not in stored and "edu.nsfw" not in stored
+
+
+def test_columns_that_no_rule_names_can_be_asked_for():
+    got = parse(NAMED + GOOD)
+    assert "edu.bad" not in got.stored() and "edu.bad" in got.stored(["edu.bad"])
+    assert {use.name for use in got.uses(["edu.bad", "lines.ratio"])} >= {"edu", "lines"}
+
+
+def test_another_model_of_languages_has_other_languages():
+    text = "taggers: {language: {use: language@1, model: glot.bin}}\n" + GOOD.replace("language.en:", "language.eng_Latn:")
+    assert [use.parameters["languages"] for use in parse(text).uses() if use.name == "language"] == [["eng_Latn"]]
+
+
+def test_a_mistake_in_a_tagger_is_not_told_again_for_its_columns():
+    section = "taggers: {q: {use: fasttext@1, model: m.bin, labls: [a]}}\n"
+    with pytest.raises(RecipeError) as error:
+        parse(section + GOOD.replace("words.count: {", "q.good: {min: 0.5}\n  words.count: {"))
+    assert [mistake.path for mistake in error.value.mistakes] == ["taggers.q.labls"]
+
+
+def test_a_column_of_a_tagger_without_its_file():
+    assert any("fasttext@1 needs a model; add to `taggers`: `fasttext: {use: fasttext@1, model: FILE}`" in each
+               for each in mistakes(**{"words.count": "  fasttext.score: {min: 0.5}"}))
+
+
+def test_a_users_own_tagger_is_known_where_it_is_given_and_nowhere_else():
+    own = tagger("mine", ("score", "float64"), own="0" * 64)
+    text = GOOD.replace("words.count: {", "mine.score: {min: 0.5}\n  words.count: {")
+    got = recipe.parse(text.encode(), "r.yaml", [own])
+    assert [use.tagger for use in got.uses() if use.name == "mine"] == [own]
+    with pytest.raises(RecipeError, match="unknown column"):
+        parse(text)
 
 
 def test_dedup_parameters_reach_the_tagger():
@@ -335,7 +376,9 @@ MISTAKES = [
         {"name": "name: a\ntaggers: {words: {use: words@2}}"},
         "not the version of this tagger that is here (found words@2)",
     ),
-    ({"name": "name: a\ntaggers: {w: {use: words@1}}"}, "2 taggers.w: a tagger under another name is not supported"),
+    ({"name": "name: a\ntaggers: {lines: {use: words@1}}"}, "2 taggers.lines: the name of another tagger (found lines)"),
+    ({"name": "name: a\ntaggers: {W: {use: words@1}}"}, "2 taggers.W: not a name (found W)"),
+    ({"name": "name: a\ntaggers: {q: {use: fasttext@1}}"}, "2 taggers.q: fasttext@1 needs a model"),
     ({"name": "name: a\ntaggers: {wrds: {use: wrds@1}}"}, "unknown tagger (found wrds@1); did you mean `words@1`?"),
     (
         {"name": "name: a\ntaggers: {words: {use: words}}"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 Values = dict[str, Any]
@@ -58,6 +59,50 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
     return start, start + len(text[start:end].strip())
 
 
+def badwords(text: str, parameters: Mapping[str, Any]) -> Values:
+    lines = [line.strip() for line in Path(parameters["list"]).read_text(encoding="utf-8").split("\n")]
+    entries = {fold(line) for line in lines if line and line != "#" and not line.startswith("# ")}
+    folded = fold(text)
+    found = []
+    at = 0
+    while at < len(text):
+        ends = [at + len(entry) for entry in entries if folded.startswith(entry, at)]
+        if parameters["boundaries"]:
+            ends = [] if at and in_word(text[at - 1]) else [end for end in ends if not in_word(text[end : end + 1])]
+        if ends:
+            found.append((at, max(ends)))
+        at = max([at + 1, *ends])
+    return {
+        "badwords.count": len(found),
+        "badwords.distinct": len({folded[start:end] for start, end in found}),
+        "badwords.spans": [{"start": start, "end": end, "bytes": len(text[start:end].encode()), "score": 1.0}
+                           for start, end in found],
+    }
+
+
+def tokens(text: str, parameters: Mapping[str, Any]) -> Values:
+    encoded = _tokenizer(parameters["tokenizer"]).encode(text, add_special_tokens=parameters["special_tokens"])
+    count = len(encoded.ids)
+    return {"tokens.count": count, "tokens.bytes_per_token": len(text.encode()) / count if count else None}
+
+
+@functools.cache
+def _tokenizer(path: str) -> Any:
+    import tokenizers
+
+    tokenizer = tokenizers.Tokenizer.from_file(path)
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def fold(text: str) -> str:
+    return "".join(char.lower() if len(char.lower()) == 1 else char for char in text).replace("ς", "σ")
+
+
+def in_word(char: str) -> bool:
+    return re.fullmatch(r"\w", char) is not None
+
+
 def fasttext_labels(text: str, path: str) -> dict[str, float]:
     """The probabilities that fastText's own library gives, by label; empty for whitespace only."""
     if not text.strip():
@@ -73,4 +118,5 @@ def _model(path: str) -> Any:
     return fasttext.load_model(path)
 
 
-REFERENCES = {"fasttext": fasttext, "fasttext_sentences": fasttext_sentences}
+REFERENCES = {"fasttext": fasttext, "fasttext_sentences": fasttext_sentences, "badwords": badwords,
+              "tokens": tokens}

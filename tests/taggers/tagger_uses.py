@@ -11,7 +11,8 @@ from taggers.declare import Tagger, Use
 DATA = Path(__file__).with_name("data")
 
 # The file in DATA of each tagger that cannot run without one.
-FILES: dict[str, str] = {"fasttext": "quality.bin", "fasttext_sentences": "quality.bin"}
+FILES: dict[str, str] = {"fasttext": "quality.bin", "fasttext_sentences": "quality.bin", "badwords": "bad_words.txt",
+                         "tokens": "tokenizer.json"}
 # Parameters that have no default which would do.
 _NEEDED: dict[str, dict[str, Any]] = {"fasttext_sentences": {"label": "hq"}}
 

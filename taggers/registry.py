@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 from taggers.declare import Column, Tagger, Use
 from taggers.declared.language import LANGUAGE_TAGGERS
+from taggers.declared.models import MODEL_TAGGERS
 from taggers.declared.perplexity import PERPLEXITY_TAGGERS
 from taggers.declared.text import TEXT_TAGGERS
 
-TAGGERS: tuple[Tagger, ...] = (*TEXT_TAGGERS, *LANGUAGE_TAGGERS, *PERPLEXITY_TAGGERS)
+TAGGERS: tuple[Tagger, ...] = (*TEXT_TAGGERS, *LANGUAGE_TAGGERS, *MODEL_TAGGERS, *PERPLEXITY_TAGGERS)
 
 
 class Found(NamedTuple):

@@ -35,7 +35,7 @@ def at_home(spark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache-at-home"))
     home = tmp_path / "home"
     write_corpus(home / "corpus", 60)
-    data = bytearray(language._model_path().read_bytes())
+    data = bytearray(Path(language.model_path()).read_bytes())
     data[12] ^= 1  # a training argument that predicting does not read: another file, the same answers
     (home / "model.bin").write_bytes(data)
     recipe = write_recipe(home / "recipe.yaml", Path("corpus"))

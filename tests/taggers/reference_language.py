@@ -1,27 +1,71 @@
-"""The taggers of languages, as slow and obvious Python."""
+"""The taggers of languages, as slow and obvious Python around the libraries' own functions."""
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Mapping
 from typing import Any
+
+from reference_models import fasttext_labels
 
 Values = dict[str, Any]
 
 
 def language(text: str, parameters: Mapping[str, Any]) -> Values:
     asked = parameters["languages"]
-    if not text.strip():
+    found = _languages(text, parameters)
+    if not found:
         return dict.fromkeys(["language.top", "language.score", *(f"language.{code}" for code in asked)])
-    from taggers.language import _model  # the same model, through fasttext's own predict()
-
-    head = text if parameters["max_chars"] == 0 else text[: parameters["max_chars"]]
-    if not head.strip():
-        return language(head, parameters)
-    labels, scores = _model().predict(head.replace("\n", " ").replace("</s>", " "), k=176)
-    found = {label.removeprefix("__label__"): min(1.0, score) for label, score in zip(labels, scores, strict=True)}
     top = max(found, key=lambda code: found[code])
     values = {f"language.{code}": found.get(code, 0.0) for code in asked}
     return {"language.top": top, "language.score": found[top], **values}
 
 
-REFERENCES = {"language": language}
+def language_paragraphs(text: str, parameters: Mapping[str, Any]) -> Values:
+    paragraphs = [(match.start(), match[0]) for match in re.finditer(r"[^\n]+", text)]
+    found = [(start, line, scores) for start, line in paragraphs if (scores := _languages(line, parameters))]
+    chars: dict[str, int] = {}
+    for _, line, scores in found:
+        top = max(scores, key=lambda code: scores[code])
+        chars[top] = chars.get(top, 0) + len(line)
+    main = max(chars, key=lambda code: chars[code]) if chars else None
+    values: Values = {
+        "language_paragraphs.count": len(found),
+        "language_paragraphs.main": main,
+        "language_paragraphs.main_share": chars[main] / sum(chars.values()) if main is not None else None,
+        "language_paragraphs.languages": len(chars),
+    }
+    for code in parameters["languages"]:
+        values[f"language_paragraphs.{code}"] = [
+            {"start": start, "end": start + len(line), "bytes": len(line.encode()), "score": scores.get(code, 0.0)}
+            for start, line, scores in found
+        ]
+    return values
+
+
+def _languages(text: str, parameters: Mapping[str, Any]) -> dict[str, float]:
+    from taggers.language import model_path
+
+    head = text if parameters["max_chars"] == 0 else text[: parameters["max_chars"]]
+    return fasttext_labels(head, parameters["model"] or model_path())
+
+
+def langid(text: str, parameters: Mapping[str, Any]) -> Values:
+    asked = parameters["languages"]
+    head = text if parameters["max_chars"] == 0 else text[: parameters["max_chars"]]
+    found = dict(_langid().rank(head))
+    if len(set(found.values())) == 2:  # all alike, but for languages in two scripts: what it says where it found nothing
+        return dict.fromkeys(["langid.top", "langid.score", *(f"langid.{code}" for code in asked)])
+    top = max(found, key=lambda code: found[code])
+    return {"langid.top": top, "langid.score": found[top], **{f"langid.{code}": found[code] for code in asked}}
+
+
+@functools.cache
+def _langid() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+REFERENCES = {"language": language, "language_paragraphs": language_paragraphs, "langid": langid}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import reference_language
+import reference_models
 import reference_perplexity
 import reference_text
 
@@ -13,6 +14,7 @@ _REFERENCES: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
     **reference_text.REFERENCES,
     **reference_language.REFERENCES,
     **reference_perplexity.REFERENCES,
+    **reference_models.REFERENCES,
 }
 
 

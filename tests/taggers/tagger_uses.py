@@ -12,13 +12,19 @@ DATA = Path(__file__).with_name("data")
 
 # The file in DATA of each tagger that cannot run without one.
 FILES: dict[str, str] = {
+    "fasttext": "quality.bin",
+    "fasttext_sentences": "quality.bin",
+    "badwords": "bad_words.txt",
+    "tokens": "tokenizer.json",
     "perplexity": "trigrams.bin",  # by trigram_model.py
 }
+# Parameters that have no default which would do.
+_NEEDED: dict[str, dict[str, Any]] = {"fasttext_sentences": {"label": "hq"}}
 
 
 def use_of(tagger: Tagger, **parameters: Any) -> Use:
     """The tagger with these parameters, defaults for the others, and a file of ours where it needs one."""
-    use = Use(tagger, {**tagger.parameters, **parameters})
+    use = Use(tagger, {**tagger.parameters, **_NEEDED.get(tagger.name, {}), **parameters})
     if not tagger.needs_file or use.file is not None:
         return use
     path = DATA / FILES[tagger.name]

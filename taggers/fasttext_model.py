@@ -1,0 +1,27 @@
+"""What a supervised fastText model of anybody's says of a text: quality, topic, toxicity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from taggers import fasttext_predict
+from taggers.text import TextBatch
+
+
+def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
+    """fasttext.top, fasttext.score and a fasttext.<label> for each of `labels`.
+
+    Null where the text is only whitespace or has nothing that the model knows. `model` is a local path; `max_chars` is
+    how many code points are read, 0 for all.
+    """
+    asked: list[str] = parameters["labels"]
+    start, end = fasttext_predict.heads(batch, parameters["max_chars"])
+    return fasttext_predict.predict(batch, start, end, parameters["model"], asked).columns("fasttext", asked)
+
+
+def check(parameters: Mapping[str, Any]) -> None:
+    """ValueError where the model is no whole fastText model, or has no such label as is asked for."""
+    fasttext_predict.check_labels(parameters["model"], parameters["labels"])

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from taggers.declare import Column, Tagger, Use
 from taggers.declared.language import LANGUAGE_TAGGERS
+from taggers.declared.pii import PII_TAGGERS
 from taggers.declared.text import TEXT_TAGGERS
 
-TAGGERS: tuple[Tagger, ...] = (*TEXT_TAGGERS, *LANGUAGE_TAGGERS)
+TAGGERS: tuple[Tagger, ...] = (*TEXT_TAGGERS, *LANGUAGE_TAGGERS, *PII_TAGGERS)
 
 
 class Found(NamedTuple):

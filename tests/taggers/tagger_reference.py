@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import reference_language
+import reference_pii
 import reference_text
 
 _REFERENCES: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
     **reference_text.REFERENCES,
     **reference_language.REFERENCES,
+    **reference_pii.REFERENCES,
 }
 
 

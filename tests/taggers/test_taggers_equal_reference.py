@@ -117,7 +117,7 @@ HARD = {
 def test_time_grows_with_the_text_not_with_its_square(text: Any) -> None:
     uses = [use for use in USES if use.tagger.name != "language"]  # which is fastText's time, and bounded
     run(uses, TextBatch.of_strings(["warm up"]))
-    small, large = (_seconds(uses, text(size)) for size in (100_000, 1_600_000))
+    small, large = (seconds_of(uses, text(size)) for size in (100_000, 1_600_000))
     # 16 times the text; 256 times the time if it were the square. The addend is for clocks and busy machines.
     assert large < 64 * small + 0.2
 
@@ -151,7 +151,7 @@ def _measure(name: str, text: str) -> dict[str, Any]:
     return {column: values[0].as_py() for column, values in columns.items()}
 
 
-def _seconds(uses: Sequence[Use], text: str) -> float:
+def seconds_of(uses: Sequence[Use], text: str) -> float:
     array = pa.array([text], pa.large_string())
     times = []
     for _ in range(2):

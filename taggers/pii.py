@@ -44,6 +44,7 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
 _EMAIL, _PHONE, _IP, _IBAN, _CARD = range(len(KINDS))
 
 _SPACE, _PLUS, _HYPHEN, _DOT, _COLON, _AT, _OPEN, _CLOSE = (ord(mark) for mark in " +-.:@()")
+_JOINTS = (_SPACE, _DOT, _HYPHEN)
 
 # Classes of bytes. Only ASCII has any: an address in other letters is not found.
 _DIGIT, _UPPER, _LOWER, _HEX, _ANCHOR, _LOCAL, _UNDERSCORE = (1 << bit for bit in range(7))
@@ -219,7 +220,7 @@ def _ip(data: Array, table: Array, begin: int, start: int, after: int, stop: int
         return 0
     if after < stop and data[after] == _DOT and after - start <= 3:
         return _ipv4(data, table, begin, start, stop)
-    if (data[start] == 50 or data[start] == 51) and after - start <= 4:
+    if data[start] in (50, 51) and after - start <= 4:
         return _ipv6(data, table, begin, start, stop)
     return 0
 
@@ -317,7 +318,7 @@ def _top_half(data: Array, start: int, end: int, groups: int, gap: int) -> Any:
     """The first four groups as uint64."""
     top = np.uint64(0)
     place = 0  # of the group that is read
-    value = 0
+    value = np.int64(0)
     for position in range(start, end + 1):
         if position < end and data[position] != _COLON:
             byte = np.int64(data[position])
@@ -327,7 +328,7 @@ def _top_half(data: Array, start: int, end: int, groups: int, gap: int) -> Any:
             if place + skipped < 4:
                 top |= np.uint64(value) << np.uint64(48 - 16 * (place + skipped))
             place += 1
-            value = 0
+            value = np.int64(0)
     return top
 
 
@@ -398,7 +399,7 @@ def _card(data: Array, table: Array, begin: int, start: int, after: int, stop: i
     if 13 <= after - start <= 19:
         groups = 1
         end = after
-    elif after - start == 4 and after < stop and (data[after] == _SPACE or data[after] == _HYPHEN):
+    elif after - start == 4 and after < stop and data[after] in (_SPACE, _HYPHEN):
         groups, end = _card_groups(data, table, after, stop)
     else:
         return 0
@@ -455,21 +456,21 @@ def _stands_alone(data: Array, table: Array, begin: int, start: int, end: int, s
         before = data[start - 1]
         if table[before] & _WORD:
             return False
-        joins = before == _DOT or before == _HYPHEN or (spaced and before == _SPACE)
+        joins = before in (_DOT, _HYPHEN) or (spaced and before == _SPACE)
         if joins and start - begin >= 2 and table[data[start - 2]] & _DIGIT:
             return False
     if end < stop:
         after = data[end]
         if table[after] & _WORD:
             return False
-        joins = after == _DOT or after == _HYPHEN or (spaced and after == _SPACE)
+        joins = after in (_DOT, _HYPHEN) or (spaced and after == _SPACE)
         if joins and end + 1 < stop and table[data[end + 1]] & _DIGIT:
             return False
     return True
 
 
 @kernel
-def _is_issued(head: int, digits: int) -> bool:
+def _is_issued(head: Any, digits: int) -> bool:
     """Whether an issuer has numbers with these first four digits and as many in all."""
     for row in range(len(_ISSUERS)):
         if _ISSUERS[row, 0] <= head <= _ISSUERS[row, 1] and _ISSUERS[row, 2] >> digits & 1:
@@ -482,7 +483,7 @@ def _passes_luhn(number: Any) -> bool:
     total = 0
     doubled = False
     while number:
-        digit = np.int64(number % np.uint64(10))
+        digit = int(number % np.uint64(10))
         number = number // np.uint64(10)
         if doubled:
             digit = digit * 2 - 9 if digit > 4 else digit * 2
@@ -515,7 +516,7 @@ def _phone(data: Array, table: Array, free: int, begin: int, start: int, after: 
 @kernel
 def _international(data: Array, table: Array, begin: int, start: int, stop: int) -> Any:
     plus = start - 1
-    if data[start] == 48 or plus > begin and (table[data[plus - 1]] & _WORD or data[plus - 1] == _PLUS):
+    if data[start] == 48 or (plus > begin and (table[data[plus - 1]] & _WORD or data[plus - 1] == _PLUS)):
         return 0, 0
     number = np.int64(0)
     digits = 0
@@ -530,7 +531,7 @@ def _international(data: Array, table: Array, begin: int, start: int, stop: int)
             position += 1
         if not (position < stop and table[data[position]] & _WORD) and _is_international(number, digits):
             end = position
-        if position < stop and (data[position] == _SPACE or data[position] == _DOT or data[position] == _HYPHEN):
+        if position < stop and data[position] in _JOINTS:
             position += 1
         elif not (position < stop and data[position] == _OPEN):
             break
@@ -551,7 +552,7 @@ def _international(data: Array, table: Array, begin: int, start: int, stop: int)
             if position == stop or data[position] != _CLOSE:
                 break
             position += 1
-            if position < stop and (data[position] == _SPACE or data[position] == _DOT or data[position] == _HYPHEN):
+            if position < stop and data[position] in _JOINTS:
                 position += 1
         if position == stop or not table[data[position]] & _DIGIT:
             break
@@ -559,7 +560,7 @@ def _international(data: Array, table: Array, begin: int, start: int, stop: int)
 
 
 @kernel
-def _is_international(number: int, digits: int) -> bool:
+def _is_international(number: Any, digits: int) -> bool:
     if digits < 8:
         return False
     head = number
@@ -581,7 +582,7 @@ def _north_american(data: Array, table: Array, free: int, begin: int, area: int,
         start -= 1
         position += 1
     first_mark = data[position] if position < stop else 0
-    if first_mark == _SPACE or first_mark == _DOT or first_mark == _HYPHEN:
+    if first_mark in _JOINTS:
         position += 1
     elif not bracketed:
         return 0, 0
@@ -589,7 +590,7 @@ def _north_american(data: Array, table: Array, free: int, begin: int, area: int,
     if end > stop:
         return 0, 0
     mark = data[position + 3]
-    if not (mark == _SPACE or mark == _DOT or mark == _HYPHEN):
+    if mark not in _JOINTS:
         return 0, 0
     number = np.int64(0)
     for step in range(3):
@@ -604,7 +605,7 @@ def _north_american(data: Array, table: Array, free: int, begin: int, area: int,
         return 0, 0
     # The 1 that is dialled before it.
     one = start - 1
-    if one >= free and (data[one] == _SPACE or data[one] == _DOT or data[one] == _HYPHEN):
+    if one >= free and data[one] in _JOINTS:
         one -= 1
     elif not bracketed:
         one = -1
@@ -619,11 +620,11 @@ def _joins_before(data: Array, table: Array, begin: int, start: int) -> bool:
     before = data[start - 1]
     if table[before] & _WORD:
         return True
-    return (before == _DOT or before == _HYPHEN) and start - begin >= 2 and table[data[start - 2]] & _DIGIT != 0
+    return before in (_DOT, _HYPHEN) and start - begin >= 2 and table[data[start - 2]] & _DIGIT != 0
 
 
 @kernel
-def _is_north_american(number: int) -> bool:
+def _is_north_american(number: Any) -> bool:
     """Whether ten digits can be a number there: neither part is a service code, and it is not kept for fiction."""
     area = number // 10_000_000
     exchange = number // 10_000 % 1000
@@ -634,4 +635,4 @@ def _is_north_american(number: int) -> bool:
 
 
 # Whether three digits begin with a calling code that is given out.
-_CALLING = np.array([any(f"{head:03}".startswith(code) for code in CALLING_CODES) for head in range(1000)])
+_CALLING = np.array([any(f"{head:03}".startswith(str(code)) for code in CALLING_CODES) for head in range(1000)])

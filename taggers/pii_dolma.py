@@ -261,7 +261,7 @@ def _phone_after(data: Array, table: Array, position: int, stop: int) -> int:
 
 @kernel
 def _is_joint(byte: int) -> bool:
-    return byte == _HYPHEN or byte == _DOT or byte == _SPACE
+    return byte in (_HYPHEN, _DOT, _SPACE)
 
 
 @kernel
@@ -319,7 +319,7 @@ def _ip_after(data: Array, table: Array, position: int, stop: int) -> int:
 
 
 @kernel
-def _number(data: Array, position: int) -> int:
+def _number(data: Array, position: int) -> Any:
     """The number that three digits write."""
     hundreds, tens, ones = np.int64(data[position]), np.int64(data[position + 1]), np.int64(data[position + 2])
     return (hundreds - 48) * 100 + (tens - 48) * 10 + ones - 48

@@ -49,9 +49,9 @@ PII = Tagger(
         Column("pii.iban_count", "int64", "spans", f"IBANs. {_COUNT}"),
         Column(
             "pii.card", "spans", "payment card number",
-            "13 to 19 digits in a row, or 4-4-4-4, 4-4-4-4-3, 4-6-5 or 4-6-4 parted by spaces or hyphens; an issuer has "
-            "numbers that begin so and are as long, and Luhn's check digit holds. Left out: published test numbers. "
-            + _SPANS,
+            "13 to 19 digits in a row, or 4-4-4-4, 4-4-4-4-3, 4-6-5 or 4-6-4 parted by spaces or hyphens; an issuer "
+            "has numbers that begin so and are as long, and Luhn's check digit holds. Published test numbers are left "
+            "out. " + _SPANS,
         ),
         Column("pii.card_count", "int64", "spans", f"Payment card numbers. {_COUNT}"),
         Column("pii.count", "int64", "spans", f"All of these. {_COUNT}"),

@@ -131,7 +131,7 @@ def is_phone(digits: str) -> bool:
         return len(digits) == 11
     from taggers.pii_tables import CALLING_CODES  # facts, not rules
 
-    return len(digits) >= 8 and digits.startswith(CALLING_CODES)
+    return len(digits) >= 8 and digits.startswith(tuple(map(str, CALLING_CODES)))
 
 
 def stands_alone(text: str, start: int, end: int, spaced: bool) -> bool:

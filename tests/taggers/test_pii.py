@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_taggers_equal_reference import WILD, assert_equal_reference, seconds_of
 from tagger_uses import use_of
+from test_taggers_equal_reference import WILD, assert_equal_reference, seconds_of
 
 from taggers.declared.pii import PII, PII_DOLMA
 from taggers.pii_tables import CALLING_CODES, IBAN_LENGTHS, ISSUERS
@@ -71,6 +71,7 @@ def test_a_find_of_a_kind_is_as_long_as_the_room_for_finds_takes_it_to_be() -> N
 
 
 def test_calling_codes_are_free_of_prefixes() -> None:
-    for code in CALLING_CODES:
-        assert not any(other != code and other.startswith(code) for other in CALLING_CODES)
+    codes = [str(code) for code in CALLING_CODES]
+    for code in codes:
+        assert not any(other != code and other.startswith(code) for other in codes)
         assert code[0] not in "17"

@@ -10,8 +10,9 @@ from taggers.declare import Column, Tagger, Use
 from taggers.declared.language import LANGUAGE_TAGGERS
 from taggers.declared.pii import PII_TAGGERS
 from taggers.declared.text import TEXT_TAGGERS
+from taggers.declared.url import URL_TAGGERS
 
-TAGGERS: tuple[Tagger, ...] = (*TEXT_TAGGERS, *LANGUAGE_TAGGERS, *PII_TAGGERS)
+TAGGERS: tuple[Tagger, ...] = (*TEXT_TAGGERS, *LANGUAGE_TAGGERS, *PII_TAGGERS, *URL_TAGGERS)
 
 
 class Found(NamedTuple):

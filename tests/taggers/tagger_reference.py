@@ -8,11 +8,13 @@ from typing import Any
 import reference_language
 import reference_pii
 import reference_text
+import reference_url
 
 _REFERENCES: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
     **reference_text.REFERENCES,
     **reference_language.REFERENCES,
     **reference_pii.REFERENCES,
+    **reference_url.REFERENCES,
 }
 
 

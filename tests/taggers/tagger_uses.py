@@ -11,7 +11,7 @@ from taggers.declare import Tagger, Use
 DATA = Path(__file__).with_name("data")
 
 # The file in DATA of each tagger that cannot run without one.
-FILES: dict[str, str] = {}
+FILES: dict[str, str] = {"blocklist": "blocklist.txt", "url_words": "url_words.txt"}
 
 
 def use_of(tagger: Tagger, **parameters: Any) -> Use:

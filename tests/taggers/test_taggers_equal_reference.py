@@ -77,7 +77,8 @@ def test_no_document_sees_its_neighbour() -> None:
     ("shards", "every", "chars"), [("web", 40, 200_000), ("wiki", 80, 200_000), ("book", 50, 60_000)]
 )
 def test_real_text(corpora: Path, shards: str, every: int, chars: int) -> None:
-    texts = [text[:chars] for text in itertools.islice(_texts(corpora / shards), None, None, every)]
+    chosen = itertools.islice(documents_of(corpora / shards), None, None, every)
+    texts = [document["text"][:chars] for document in chosen]
     assert texts
     assert_equal_reference(USES, texts)
 
@@ -161,8 +162,9 @@ def seconds_of(uses: Sequence[Use], text: str) -> float:
     return min(times)
 
 
-def _texts(folder: Path) -> Iterator[str]:
+def documents_of(folder: Path) -> Iterator[dict[str, Any]]:
+    """The documents of a folder's shards."""
     for path in sorted(folder.glob("*.jsonl.zst")):
         with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
             for line in io.TextIOWrapper(stream, "utf-8"):
-                yield json.loads(line)["text"]
+                yield json.loads(line)

@@ -39,10 +39,13 @@ _PARTS = re.compile(r"//([^/?#\\]*)([^?#]*)(\?[^#]*)?", re.DOTALL)
 def parse(written: str) -> Url | None:
     """The parts of a URL, None if it is broken or has no host, as mailto: and file:/// have none.
 
-    Whitespace and control characters at its ends do not belong to it, and tabs and newlines nowhere. What has no "//"
+    Whitespace and control characters at its ends do not belong to it, nor a pair of angle brackets around it, as some
+    WARC files have it (RFC 3986, appendix C), and tabs and newlines nowhere. What has no "//"
     may begin with the host, as people write it: example.com/path. There it needs a dot and no user before it.
     """
     text = written.strip(_CONTROLS)
+    if text.startswith("<") and text.endswith(">"):
+        text = text[1:-1]
     if "\n" in text or "\t" in text or "\r" in text:
         text = text.replace("\n", "").replace("\t", "").replace("\r", "")
     scheme = None

@@ -17,7 +17,8 @@ URL_COLUMNS = ("scheme", "host", "domain", "site", "suffix", "path", "path_depth
 
 def split(written: str) -> tuple[str | None, str, str, str, str] | None:
     """(scheme, host, port with its colon, path, query with its mark)"""
-    text = re.sub("[\t\r\n]", "", written.strip("".join(map(chr, range(33)))))
+    text = re.sub(r"\A<(.*)>\Z", r"\1", written.strip("".join(map(chr, range(33)))), flags=re.DOTALL)
+    text = re.sub("[\t\r\n]", "", text)
     scheme = re.match("([A-Za-z][A-Za-z0-9+.-]*)://", text)
     rest = text[scheme.end() :] if scheme else text.removeprefix("//")
     ends = re.search(r"[/?#\\]", rest)

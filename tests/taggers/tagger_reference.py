@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import reference_code
 import reference_language
 import reference_pii
 import reference_text
@@ -15,6 +16,7 @@ _REFERENCES: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
     **reference_language.REFERENCES,
     **reference_pii.REFERENCES,
     **reference_url.REFERENCES,
+    **reference_code.REFERENCES,
 }
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from taggers import fasttext_file
 from taggers.characters import SPACE, classes
 from taggers.compiled import kernel
-from taggers.fasttext_file import FNV_OFFSET, HIERARCHICAL, ONE_VS_ALL, SOFTMAX, Matrix, Words, fnv
+from taggers.fasttext_file import FNV_OFFSET, HIERARCHICAL, SOFTMAX, Matrix, Words, fnv
 from taggers.text import TextBatch, decode, same_bytes
 
 Array = NDArray[Any]

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import reference_code
 import reference_language
 import reference_models
 import reference_perplexity
+import reference_pii
 import reference_text
+import reference_url
 
 _REFERENCES: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
     **reference_text.REFERENCES,
     **reference_language.REFERENCES,
     **reference_perplexity.REFERENCES,
     **reference_models.REFERENCES,
+    **reference_pii.REFERENCES,
+    **reference_url.REFERENCES,
+    **reference_code.REFERENCES,
 }
 
 

@@ -17,6 +17,8 @@ FILES: dict[str, str] = {
     "badwords": "bad_words.txt",
     "tokens": "tokenizer.json",
     "perplexity": "trigrams.bin",  # by trigram_model.py
+    "blocklist": "blocklist.txt",
+    "url_words": "url_words.txt",
 }
 # Parameters that have no default which would do.
 _NEEDED: dict[str, dict[str, Any]] = {"fasttext_sentences": {"label": "hq"}}

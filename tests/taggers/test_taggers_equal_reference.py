@@ -83,7 +83,8 @@ def test_no_document_sees_its_neighbour() -> None:
     ("shards", "every", "chars"), [("web", 40, 200_000), ("wiki", 80, 200_000), ("book", 50, 60_000)]
 )
 def test_real_text(corpora: Path, shards: str, every: int, chars: int) -> None:
-    texts = [text[:chars] for text in itertools.islice(_texts(corpora / shards), None, None, every)]
+    chosen = itertools.islice(documents_of(corpora / shards), None, None, every)
+    texts = [document["text"][:chars] for document in chosen]
     assert texts
     assert_equal_reference(USES, texts)
 
@@ -123,7 +124,7 @@ HARD = {
 def test_time_grows_with_the_text_not_with_its_square(text: Any) -> None:
     uses = [use for use in USES if use.tagger.name not in TOLERANCES]  # models have smaller texts, below
     run(uses, TextBatch.of_strings(["warm up"]))
-    small, large = (_seconds(uses, text(size)) for size in (100_000, 1_600_000))
+    small, large = (seconds_of(uses, text(size)) for size in (100_000, 1_600_000))
     # 16 times the text; 256 times the time if it were the square. The addend is for clocks and busy machines.
     assert large < 64 * small + 0.2
 
@@ -136,14 +137,15 @@ def assert_equal_reference(uses: Sequence[Use], texts: Sequence[str]) -> None:
             expected = measure(use.tagger.name, text, use.parameters)
             assert expected.keys() == given.keys()
             for name, value in expected.items():
-                assert _alike(given[name][document], value, TOLERANCES.get(use.tagger.name, 0)), (name, given[name][document], value, text[:2000])
+                tolerance = TOLERANCES.get(use.tagger.name, 0.0)
+                assert alike(given[name][document], value, tolerance), (name, given[name][document], value, text[:2000])
 
 
-def _alike(value: Any, expected: Any, tolerance: float) -> bool:
+def alike(value: Any, expected: Any, tolerance: float = 0.0) -> bool:
     if isinstance(value, list) and isinstance(expected, list):
-        return len(value) == len(expected) and all(map(_alike, value, expected, [tolerance] * len(value)))
+        return len(value) == len(expected) and all(map(alike, value, expected, [tolerance] * len(value)))
     if isinstance(value, dict) and isinstance(expected, dict):
-        return value.keys() == expected.keys() and all(_alike(value[key], expected[key], tolerance) for key in value)
+        return value.keys() == expected.keys() and all(alike(value[key], expected[key], tolerance) for key in value)
     if isinstance(value, float) and isinstance(expected, float | int):
         close = math.isclose(value, expected, rel_tol=1e-9, abs_tol=max(1e-12, tolerance))
         return close or _as_float32(expected) == value
@@ -162,18 +164,21 @@ def _measure(name: str, text: str) -> dict[str, Any]:
     return {column: values[0].as_py() for column, values in columns.items()}
 
 
-def _seconds(uses: Sequence[Use], text: str) -> float:
+def seconds_of(uses: Sequence[Use], text: str, path: str | None = None) -> float:
+    """The faster of two runs over one document."""
     array = pa.array([text], pa.large_string())
+    metadata = [json.dumps({"path": path}).encode()]
     times = []
     for _ in range(2):
         start = time.perf_counter()
-        run(uses, TextBatch.of_arrow(array))
+        run(uses, TextBatch.of_arrow(array, ["1"], metadata))
         times.append(time.perf_counter() - start)
     return min(times)
 
 
-def _texts(folder: Path) -> Iterator[str]:
+def documents_of(folder: Path) -> Iterator[dict[str, Any]]:
+    """The documents of a folder's shards."""
     for path in sorted(folder.glob("*.jsonl.zst")):
         with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
             for line in io.TextIOWrapper(stream, "utf-8"):
-                yield json.loads(line)["text"]
+                yield json.loads(line)

@@ -46,7 +46,7 @@ class Settings:
     longest: int = 0  # ... to this; 0 is none
     least_count: int = 2  # rarer words count only by their n-grams
     seed: int = 0
-    most_words: int = 200_000_000  # kept in memory, 4 bytes each, beside some 150 for each distinct one
+    most_words: int = 200_000_000  # kept in memory, 4 bytes each, beside some 250 for each distinct one
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,9 @@ A head of 128 bytes, then the tables, each at a multiple of 64 bytes; all little
 
     head        magic, version, the slots or entries of each table, distinct unknown words, sha256 of all that follows
     words       slots: uint64 hash of the word, int32 number (-1: no word here)
-    unigrams    by number: float32 log2 of the probability, float32 log2 of its weight
+    unigrams    by number: float32 log2 of the probability; float32 log2 of its weight
     bigrams     slots: int64 key (-1: none), float32 log2 of the probability, float32 log2 of its weight
     trigrams    slots: int64 key (-1: none), float32 log2 of the probability
-
-What is in one slot lies together, because a search costs hardly more than the one look at memory that is in no cache.
 
 A key is the numbers of its words, 21 bits each. A slot is found from the mixed key by linear steps. A weight is what
 the probability of a word after this context is multiplied by where the two together are in no table.
@@ -35,19 +33,18 @@ BITS = 21
 WORDS_MOST = (1 << BITS) - 1
 
 
-WORD = np.dtype([("hash", "<u8"), ("number", "<i4")])
-UNIGRAM = np.dtype([("value", "<f4"), ("weight", "<f4")])
-BIGRAM = np.dtype([("key", "<i8"), ("value", "<f4"), ("weight", "<f4")])
-TRIGRAM = np.dtype([("key", "<i8"), ("value", "<f4")])
-
-
 class Tables(NamedTuple):
-    """A model as the kernels use it: arrays of the records above, of which only the unigrams are no hash table."""
+    """A model as the kernels use it."""
 
-    words: Array
-    unigrams: Array
-    bigrams: Array
-    trigrams: Array
+    word_hash: Array  # uint64, slots
+    word: Array  # int32, slots
+    unigram: Array  # float32, by number
+    unigram_weight: Array
+    bigram_key: Array  # int64, slots
+    bigram: Array  # float32, slots
+    bigram_weight: Array
+    trigram_key: Array  # int64, slots
+    trigram: Array  # float32, slots
 
 
 class Model(NamedTuple):
@@ -60,13 +57,13 @@ class Model(NamedTuple):
 def write(model: Model, stream: IO[bytes]) -> None:
     """Writes the file. The same model gives the same bytes."""
     parts = []
-    for array in model.tables:
-        data = array.tobytes()
+    for array, kind in zip(model.tables, _KINDS, strict=True):
+        data = array.astype(kind, copy=False).tobytes()
         parts.append(data + bytes(-len(data) % _ALIGN))
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
-    head = _HEAD.pack(_MAGIC, _VERSION, *map(len, model.tables), model.unknown, digest.digest())
+    head = _HEAD.pack(_MAGIC, _VERSION, *_sizes(model.tables), model.unknown, digest.digest())
     stream.write(head.ljust(_HEAD_SIZE, b"\0"))
     for part in parts:
         stream.write(part)
@@ -84,15 +81,16 @@ def read(path: str) -> Model:
         raise ValueError("no trigram model (it does not begin like one)")
     if len(data) < _HEAD_SIZE:
         raise ValueError("a trigram model that was cut short")
-    _, version, *lengths, unknown, digest = _HEAD.unpack_from(data)
+    _, version, word_slots, numbers, bigram_slots, trigram_slots, unknown, digest = _HEAD.unpack_from(data)
     if version != _VERSION:
         raise ValueError(f"a trigram model of version {version}, of which this program knows only {_VERSION}")
+    lengths = (word_slots, word_slots, numbers, numbers, *[bigram_slots] * 3, *[trigram_slots] * 2)
     arrays, at = [], _HEAD_SIZE
-    for kind, length in zip((WORD, UNIGRAM, BIGRAM, TRIGRAM), lengths, strict=True):
-        if length < 1 or at + kind.itemsize * length > len(data):
+    for kind, length in zip(_KINDS, lengths, strict=True):
+        if at + np.dtype(kind).itemsize * length > len(data):
             raise ValueError("a trigram model that was cut short")
         arrays.append(np.frombuffer(data, kind, length, at))
-        at += kind.itemsize * length
+        at += np.dtype(kind).itemsize * length
         at += -at % _ALIGN
     if at < len(data):
         raise ValueError(f"a trigram model with {len(data) - at:,} bytes too many at its end")
@@ -115,27 +113,27 @@ def slot_of(key: Any, slots: int) -> Any:
 
 
 @kernel
-def find_key(records: Array, key: Any) -> Any:
+def find_key(keys: Array, key: Any) -> Any:
     """The slot of a key, -1 without one."""
-    slot = slot_of(key, len(records))
-    while records[slot].key >= 0:
-        if records[slot].key == key:
+    slot = slot_of(key, len(keys))
+    while keys[slot] >= 0:
+        if keys[slot] == key:
             return slot
         slot += 1
-        if slot == len(records):
+        if slot == len(keys):
             slot = 0
     return -1
 
 
 @kernel
-def find_word(words: Array, word: Any) -> Any:
+def find_word(hashes: Array, numbers: Array, word: Any) -> Any:
     """The number of the word with this hash, UNKNOWN without one."""
-    slot = slot_of(word, len(words))
-    while words[slot].number >= 0:
-        if words[slot].hash == word:
-            return np.int64(words[slot].number)
+    slot = slot_of(word, len(hashes))
+    while numbers[slot] >= 0:
+        if hashes[slot] == word:
+            return np.int64(numbers[slot])
         slot += 1
-        if slot == len(words):
+        if slot == len(hashes):
             slot = 0
     return UNKNOWN
 
@@ -145,16 +143,21 @@ _VERSION = 1
 _HEAD = struct.Struct("<8sqqqqqq32s")
 _HEAD_SIZE = 128
 _ALIGN = 64
+_KINDS = ("<u8", "<i4", "<f4", "<f4", "<i8", "<f4", "<f4", "<i8", "<f4")
+
+
+def _sizes(tables: Tables) -> tuple[int, ...]:
+    return len(tables.word), len(tables.unigram), len(tables.bigram), len(tables.trigram)
 
 
 def _check(model: Model) -> None:
     """ValueError where a search would not end, or would find a word that is not there."""
-    words, unigrams, bigrams, trigrams = model.tables
+    tables = model.tables
     whole = (
-        FIRST_WORD <= len(unigrams) <= WORDS_MOST
-        and all(np.any(free < 0) for free in (words["number"], bigrams["key"], trigrams["key"]))
-        and int(np.max(words["number"])) < len(unigrams)
-        and max(map(len, model.tables)) < 1 << 32
+        FIRST_WORD <= len(tables.unigram) <= WORDS_MOST
+        and all(np.any(free < 0) for free in (tables.word, tables.bigram_key, tables.trigram_key))
+        and int(np.max(tables.word)) < len(tables.unigram)
+        and max(_sizes(tables)) < 1 << 32
         and model.unknown >= 1
     )
     if not whole:

@@ -27,22 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taggers.compiled import kernel
-from taggers.ngram_file import (
-    BEGIN,
-    BIGRAM,
-    BITS,
-    FIRST_WORD,
-    LINE_END,
-    TRIGRAM,
-    UNIGRAM,
-    UNKNOWN,
-    WORD,
-    WORDS_MOST,
-    Model,
-    Tables,
-    slot_of,
-    table,
-)
+from taggers.ngram_file import BEGIN, BITS, FIRST_WORD, LINE_END, UNKNOWN, WORDS_MOST, Model, Tables, slot_of, table
 from taggers.numbering import Numbered, number, often_first
 from taggers.plain_words import END, find_plain_words
 from taggers.text import TextBatch
@@ -219,20 +204,19 @@ def _model(estimates: _Estimates, hashes: Array, unknown: int) -> Model:
             (estimates.trigram, estimates.trigram_key & WORDS_MOST),
         )
     )
-    unigrams = np.zeros(len(unigram), UNIGRAM)
-    unigrams["value"], unigrams["weight"] = unigram, _logarithms(estimates.unigram_weight)
-    words = np.zeros(table(len(hashes)), WORD)
-    words["number"] = -1
-    _place_words(hashes, words)
-    bigrams = np.zeros(table(len(bigram)), BIGRAM)
-    bigrams["key"] = -1
-    _place(estimates.bigram_key, bigrams, slots := np.empty(len(bigram), np.int64))
-    bigrams["value"][slots], bigrams["weight"][slots] = bigram, _logarithms(estimates.bigram_weight)
-    trigrams = np.zeros(table(len(trigram)), TRIGRAM)
-    trigrams["key"] = -1
-    _place(estimates.trigram_key, trigrams, slots := np.empty(len(trigram), np.int64))
-    trigrams["value"][slots] = trigram
-    return Model(Tables(words, unigrams, bigrams, trigrams), unknown)
+    word_slots, bigram_slots, trigram_slots = map(table, (len(hashes), len(bigram), len(trigram)))
+    tables = Tables(
+        np.zeros(word_slots, np.uint64), np.full(word_slots, -1, np.int32),
+        unigram, _logarithms(estimates.unigram_weight),
+        np.full(bigram_slots, -1, np.int64), np.zeros(bigram_slots, np.float32), np.zeros(bigram_slots, np.float32),
+        np.full(trigram_slots, -1, np.int64), np.zeros(trigram_slots, np.float32),
+    )
+    _place_words(hashes, tables.word_hash, tables.word)
+    weights = _logarithms(estimates.bigram_weight)
+    _place(estimates.bigram_key, bigram, weights, tables.bigram_key, tables.bigram, tables.bigram_weight)
+    unused = np.zeros(len(trigram), np.float32)
+    _place(estimates.trigram_key, trigram, unused, tables.trigram_key, tables.trigram, np.empty_like(tables.trigram))
+    return Model(tables, unknown)
 
 
 def _logarithms(values: Array) -> Array:
@@ -337,24 +321,24 @@ def _weigh_trigrams(
 
 
 @kernel
-def _place_words(hashes: Array, words: Array) -> None:
+def _place_words(hashes: Array, slots: Array, numbers: Array) -> None:
     for word in range(len(hashes)):
-        slot = slot_of(hashes[word], len(words))
-        while words[slot].number >= 0:
-            slot = slot + 1 if slot + 1 < len(words) else 0
-        words[slot].hash = hashes[word]
-        words[slot].number = FIRST_WORD + word
+        slot = slot_of(hashes[word], len(slots))
+        while numbers[slot] >= 0:
+            slot = slot + 1 if slot + 1 < len(slots) else 0
+        slots[slot] = hashes[word]
+        numbers[slot] = FIRST_WORD + word
 
 
 @kernel
-def _place(keys: Array, records: Array, slots: Array) -> None:
-    """Puts the keys into a table in their order; `slots` takes where each is."""
-    for entry in range(len(keys)):
-        slot = slot_of(keys[entry], len(records))
-        while records[slot].key >= 0:
-            slot = slot + 1 if slot + 1 < len(records) else 0
-        records[slot].key = keys[entry]
-        slots[entry] = slot
+def _place(ordered: Array, values: Array, weights: Array, keys: Array, value: Array, weight: Array) -> None:
+    for entry in range(len(ordered)):
+        slot = slot_of(ordered[entry], len(keys))
+        while keys[slot] >= 0:
+            slot = slot + 1 if slot + 1 < len(keys) else 0
+        keys[slot] = ordered[entry]
+        value[slot] = values[entry]
+        weight[slot] = weights[entry]
 
 
 _TERMS = 15

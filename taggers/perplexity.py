@@ -44,10 +44,11 @@ _END = np.uint64(END)
 
 @kernel
 def _measure(
-    first: Array, tokens: Array, vocabulary: Array, unigrams: Array, bigrams: Array, trigrams: Array,
-    value: Array, words: Array, known: Array,
+    first: Array, tokens: Array, word_hash: Array, word: Array, unigram: Array, unigram_weight: Array,
+    bigram_key: Array, bigram: Array, bigram_weight: Array, trigram_key: Array, trigram: Array, value: Array,
+    words: Array, known: Array,
 ) -> None:
-    begin = find_key(bigrams, BEGIN << BITS | BEGIN)
+    begin = find_key(bigram_key, BEGIN << BITS | BEGIN)
     for document in range(len(value)):
         total = 0.0
         before = last = BEGIN
@@ -56,22 +57,22 @@ def _measure(
             if tokens[token] == _END:
                 this = LINE_END
             else:
-                this = find_word(vocabulary, tokens[token])
+                this = find_word(word_hash, word, tokens[token])
                 words[document] += 1
                 known[document] += this != UNKNOWN
-            pair = find_key(bigrams, last << BITS | this)
+            pair = find_key(bigram_key, last << BITS | this)
             triple = -1
             if context >= 0:
-                triple = find_key(trigrams, (before << BITS | last) << BITS | this)
+                triple = find_key(trigram_key, (before << BITS | last) << BITS | this)
             if triple >= 0:
-                total += np.float64(trigrams[triple].value)
+                total += np.float64(trigram[triple])
             else:
                 if context >= 0:
-                    total += np.float64(bigrams[context].weight)
+                    total += np.float64(bigram_weight[context])
                 if pair >= 0:
-                    total += np.float64(bigrams[pair].value)
+                    total += np.float64(bigram[pair])
                 else:
-                    total += np.float64(unigrams[last].weight) + np.float64(unigrams[this].value)
+                    total += np.float64(unigram_weight[last]) + np.float64(unigram[this])
             before, last, context = last, this, pair
             if this == LINE_END:
                 before = last = BEGIN

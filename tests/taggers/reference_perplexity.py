@@ -108,20 +108,28 @@ def log2_probability(model: Model, before: int, last: int, this: int) -> float:
 @functools.cache
 def read(path: str) -> Model:
     data = Path(path).read_bytes()
-    *lengths, unknown = struct.unpack_from("<5q", data, 16)
-    at, tables = 128, []
-    for kind, length in zip(("<Qi", "<ff", "<qff", "<qf"), lengths, strict=True):
-        size = struct.calcsize(kind) * length
-        tables.append(list(struct.iter_unpack(kind, data[at : at + size])))
-        at += -(-size // 64) * 64
-    words, unigrams, bigrams, trigrams = tables
-    two = {(key // 2**21, key % 2**21): values for key, *values in bigrams if key >= 0}
-    three = {(key // 2**42, key // 2**21 % 2**21, key % 2**21): value for key, value in trigrams if key >= 0}
+    word_slots, numbers, bigram_slots, trigram_slots, unknown = struct.unpack_from("<5q", data, 16)
+    at = 128
+
+    def array(kind: str, length: int) -> list[Any]:
+        nonlocal at
+        values = struct.unpack_from(f"<{length}{kind}", data, at)
+        at += -(-struct.calcsize(f"<{length}{kind}") // 64) * 64
+        return list(values)
+
+    hashes, places = array("Q", word_slots), array("i", word_slots)
+    unigram, unigram_weight = array("f", numbers), array("f", numbers)
+    pairs, bigram, bigram_weight = array("q", bigram_slots), array("f", bigram_slots), array("f", bigram_slots)
+    triples, trigram = array("q", trigram_slots), array("f", trigram_slots)
+    two = [(key // 2**21, key % 2**21) for key in pairs]
+    three = [(key // 2**42, key // 2**21 % 2**21, key % 2**21) for key in triples]
     return Model(
-        {key: place for key, place in words if place >= 0},
-        [value for value, _ in unigrams], [weight for _, weight in unigrams],
-        {key: value for key, (value, _) in two.items()}, {key: weight for key, (_, weight) in two.items()},
-        three, unknown,
+        {key: place for key, place in zip(hashes, places, strict=True) if place >= 0},
+        unigram, unigram_weight,
+        {key: value for key, value in zip(two, bigram, strict=True) if key[0] >= 0},
+        {key: value for key, value in zip(two, bigram_weight, strict=True) if key[0] >= 0},
+        {key: value for key, value in zip(three, trigram, strict=True) if key[0] >= 0},
+        unknown,
     )
 
 

@@ -174,9 +174,8 @@ def test_tables_without_a_free_slot_are_refused(tmp_path: Path) -> None:
     """A search in one would not end."""
     model = ngram_file.read(str(trigram_model.PATH))
     path = tmp_path / "full.bin"
-    full = model.tables.bigrams.copy()
-    full["key"] = np.abs(full["key"])
+    full = model.tables._replace(bigram_key=np.abs(model.tables.bigram_key))
     with path.open("wb") as file:
-        ngram_file.write(model._replace(tables=model.tables._replace(bigrams=full)), file)
+        ngram_file.write(model._replace(tables=full), file)
     with pytest.raises(ValueError, match="do not fit"):
         ngram_file.read(str(path))

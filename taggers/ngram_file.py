@@ -10,6 +10,7 @@ A head of 128 bytes, then the tables, each at a multiple of 64 bytes; all little
 
 A key is the numbers of its words, 21 bits each. A slot is found from the mixed key by linear steps. A weight is what
 the probability of a word after this context is multiplied by where the two together are in no table.
+Keys lie apart from values, though both are then looked at where one is found: most searches find nothing.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A head of 128 bytes, then the tables, each at a multiple of 64 bytes; all little-endian:
 
-    head        magic, version, the slots or entries of each table, distinct unknown words; sha256 of that and the tables
+    head        magic, version, slots or entries of each table, distinct unknown words; sha256 of these and the tables
     words       slots: uint64 hash of the word, int32 number (-1: no word here)
     unigrams    by number: float32 log2 of the probability; float32 log2 of its weight
     bigrams     slots: int64 key (-1: none), float32 log2 of the probability, float32 log2 of its weight

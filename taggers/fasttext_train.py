@@ -46,7 +46,7 @@ class Settings:
     longest: int = 0  # ... to this; 0 is none
     least_count: int = 2  # rarer words count only by their n-grams
     seed: int = 0
-    most_words: int = 200_000_000  # kept in memory, 4 bytes each, beside some 150 for each distinct one
+    most_words: int = 200_000_000  # kept in memory, 4 bytes each, beside some 250 for each distinct one
 
 
 @dataclass(frozen=True)
@@ -216,8 +216,7 @@ def _scratch(numbered: Numbered, lexicon: _Lexicon, settings: Settings) -> Array
 
 def _run_epochs(model: Model, numbered: Numbered, label: Array, lexicon: _Lexicon, told: Told | None) -> None:
     settings = model.settings
-    own = np.empty(len(label), np.uint64)
-    hash_documents(numbered.first, numbered.number, numbered.hash, own)
+    own = _hashes(numbered, label)
     scratch = _scratch(numbered, lexicon, settings)
     hidden, gradient = np.empty((2, settings.dimensions), np.float32)
     scores = np.empty(len(model.labels))
@@ -226,8 +225,7 @@ def _run_epochs(model: Model, numbered: Numbered, label: Array, lexicon: _Lexico
     for epoch in range(settings.epochs):
         drawn = np.empty(len(label), np.uint64)
         _draw(own, np.uint64(settings.seed), epoch, drawn)
-        # Documents with the same words are alike but for their labels.
-        order = np.lexsort((label, drawn))
+        order = np.argsort(drawn, kind="stable")
         order = order[label[order] >= 0]
         for start in range(0, len(order), _DOCUMENTS_AT_ONCE):
             done = _learn(
@@ -236,8 +234,19 @@ def _run_epochs(model: Model, numbered: Numbered, label: Array, lexicon: _Lexico
                 len(model.words), model.input, model.output, scratch, hidden, gradient, scores,
                 settings.rate, done, in_epoch * settings.epochs,
             )
+            if not np.all(np.isfinite(model.output)):
+                raise ValueError(f"the learning rate of {settings.rate} is too high: the model grew without bounds")
             if told is not None:
                 told(done, in_epoch * settings.epochs)
+
+
+def _hashes(numbered: Numbered, label: Array) -> Array:
+    """uint64 for each document, from its words and label, and from which of its copies it is: so copies lie apart."""
+    own = np.empty(len(label), np.uint64)
+    hash_documents(numbered.first, numbered.number, numbered.hash, own)
+    told_apart = np.empty_like(own)
+    _tell_apart(own, label, np.lexsort((label, own)), told_apart)
+    return told_apart
 
 
 def _find_words(batch: TextBatch) -> Tokens:
@@ -364,6 +373,18 @@ def _scatter(matrix: Array, seed: Any) -> None:
 
 
 @kernel
+def _tell_apart(own: Array, label: Array, order: Array, told_apart: Array) -> None:
+    copy = 0
+    for place in range(len(order)):
+        document = order[place]
+        before = order[place - 1] if place else document
+        alike = place and own[document] == own[before] and label[document] == label[before]
+        copy = copy + 1 if alike else 0
+        which = np.uint64(label[document] + 1) << np.uint64(40) | np.uint64(copy)
+        told_apart[document] = mix64(own[document] ^ mix64(which))
+
+
+@kernel
 def _draw(own: Array, seed: Any, epoch: int, drawn: Array) -> None:
     key = mix64(mix64(seed + np.uint64(2)) ^ np.uint64(epoch))
     for document in range(len(own)):
@@ -442,7 +463,9 @@ _TERMS = 14
 @kernel
 def _exp(x: float) -> float:
     """e ** x for x <= 0, within 4e-16 of it: by additions and products alone, which are the same on every machine."""
-    if not x > -700.0:
+    if x != x:
+        return x
+    if x < -700.0:
         return 0.0
     power = math.floor(x * _LOG2_E + 0.5)
     rest = (x - power * _LN2_HIGH) - power * _LN2_LOW

@@ -2,7 +2,7 @@
 
 A head of 128 bytes, then the tables, each at a multiple of 64 bytes; all little-endian:
 
-    head        magic, version, the slots or entries of each table, distinct unknown words, sha256 of all that follows
+    head        magic, version, slots or entries of each table, distinct unknown words; sha256 of these and the tables
     words       slots: uint64 hash of the word, int32 number (-1: no word here)
     unigrams    by number: float32 log2 of the probability; float32 log2 of its weight
     bigrams     slots: int64 key (-1: none), float32 log2 of the probability, float32 log2 of its weight
@@ -10,6 +10,7 @@ A head of 128 bytes, then the tables, each at a multiple of 64 bytes; all little
 
 A key is the numbers of its words, 21 bits each. A slot is found from the mixed key by linear steps. A weight is what
 the probability of a word after this context is multiplied by where the two together are in no table.
+Keys lie apart from values, though both are then looked at where one is found: most searches find nothing.
 """
 
 from __future__ import annotations
@@ -60,11 +61,11 @@ def write(model: Model, stream: IO[bytes]) -> None:
     for array, kind in zip(model.tables, _KINDS, strict=True):
         data = array.astype(kind, copy=False).tobytes()
         parts.append(data + bytes(-len(data) % _ALIGN))
-    digest = hashlib.sha256()
+    head = _HEAD.pack(_MAGIC, _VERSION, *_sizes(model.tables), model.unknown)
+    digest = hashlib.sha256(head)
     for part in parts:
         digest.update(part)
-    head = _HEAD.pack(_MAGIC, _VERSION, *_sizes(model.tables), model.unknown, digest.digest())
-    stream.write(head.ljust(_HEAD_SIZE, b"\0"))
+    stream.write((head + digest.digest()).ljust(_HEAD_SIZE, b"\0"))
     for part in parts:
         stream.write(part)
 
@@ -81,12 +82,14 @@ def read(path: str) -> Model:
         raise ValueError("no trigram model (it does not begin like one)")
     if len(data) < _HEAD_SIZE:
         raise ValueError("a trigram model that was cut short")
-    _, version, word_slots, numbers, bigram_slots, trigram_slots, unknown, digest = _HEAD.unpack_from(data)
+    _, version, word_slots, numbers, bigram_slots, trigram_slots, unknown = _HEAD.unpack_from(data)
     if version != _VERSION:
         raise ValueError(f"a trigram model of version {version}, of which this program knows only {_VERSION}")
     lengths = (word_slots, word_slots, numbers, numbers, *[bigram_slots] * 3, *[trigram_slots] * 2)
     arrays, at = [], _HEAD_SIZE
     for kind, length in zip(_KINDS, lengths, strict=True):
+        if length < 1:
+            raise ValueError("a trigram model whose tables do not fit one another")
         if at + np.dtype(kind).itemsize * length > len(data):
             raise ValueError("a trigram model that was cut short")
         arrays.append(np.frombuffer(data, kind, length, at))
@@ -94,7 +97,9 @@ def read(path: str) -> Model:
         at += -at % _ALIGN
     if at < len(data):
         raise ValueError(f"a trigram model with {len(data) - at:,} bytes too many at its end")
-    if hashlib.sha256(memoryview(data)[_HEAD_SIZE:]).digest() != digest:
+    digest = hashlib.sha256(data[: _HEAD.size])
+    digest.update(memoryview(data)[_HEAD_SIZE:])
+    if digest.digest() != data[_HEAD.size : _HEAD.size + digest.digest_size]:
         raise ValueError("a trigram model whose content is not what it was when it was written")
     model = Model(Tables(*arrays), unknown)
     _check(model)
@@ -140,7 +145,7 @@ def find_word(hashes: Array, numbers: Array, word: Any) -> Any:
 
 _MAGIC = b"SOLERA3G"
 _VERSION = 1
-_HEAD = struct.Struct("<8sqqqqqq32s")
+_HEAD = struct.Struct("<8sqqqqqq")  # and then the digest
 _HEAD_SIZE = 128
 _ALIGN = 64
 _KINDS = ("<u8", "<i4", "<f4", "<f4", "<i8", "<f4", "<f4", "<i8", "<f4")

@@ -3,7 +3,7 @@
 It has read sentences from a generator, all English, and knows which single words are of prose and which of sales talk.
 Measured: AUC 0.63 on the 218 pages that DCLM's people labelled good or bad, where 0.5 is chance; 0.97 for Wikipedia
 against web pages and 0.85 for books against them, which says only that these use other words. Its probabilities are of
-its own texts: of those pages that it calls good 71% are, and it calls good only 34% of the good. Whoever wants quality
+its own texts: of those pages that it calls good 70% are, and it calls good only 33% of the good. Whoever wants quality
 trains a model on pages of their own choice, with `solera train`.
 
 `python -m taggers.quality_model` makes the file anew, byte for byte, on any machine.

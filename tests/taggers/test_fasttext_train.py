@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from taggers import fasttext_file, fasttext_train
 from taggers.fasttext_train import Model, Settings
-from taggers.numbering import TooManyTokens
+from taggers.numbering import TooManyTokens, number
 from taggers.text import TextBatch
 
 GOOD = ("The river was high in the morning, and the mill stood.", "Der Müller wartete bis zum Abend.", "水が高い。")
@@ -125,6 +125,17 @@ def test_neither_order_nor_batches_change_a_model() -> None:
     assert one == other == saved(trained(good=GOOD, bad=["", *BAD, BAD[0]]))
 
 
+def test_copies_are_not_read_one_after_another() -> None:
+    texts = [("good", GOOD[0]), *[("bad", BAD[0])] * 50, *[("good", GOOD[1])] * 50, ("bad", BAD[1])]
+    batches = [(label, TextBatch.of_strings([text])) for label, text in texts]
+    label_of: list[tuple[str, int]] = []
+    numbered = number(fasttext_train._labelled(batches, label_of), 10_000)
+    own = fasttext_train._hashes(numbered, np.array([label == "good" for label, _ in texts], np.int32))
+    assert len(set(own)) == len(texts)
+    changes = sum(texts[one] != texts[other] for one, other in itertools.pairwise(np.argsort(own)))
+    assert changes > 30
+
+
 def test_the_seed_changes_a_model() -> None:
     assert saved(trained()) != saved(trained(Settings(dimensions=6, epochs=3, buckets=101, least_count=1, seed=1)))
 
@@ -167,6 +178,8 @@ def test_what_cannot_be_trained_is_refused() -> None:
         fasttext_train.train([("two words", batch)], SMALL)
     with pytest.raises(TooManyTokens, match="more than 5 words: give the trainer less text"):
         fasttext_train.train([("a", batch), ("b", batch)], Settings(most_words=5))
+    with pytest.raises(ValueError, match="learning rate of 1e\\+30 is too high"):
+        trained(Settings(rate=1e30))
     with pytest.raises(ValueError, match=r"dimensions is 1 to 1,000; word_ngrams is 1 to 10; shortest"):
         fasttext_train.train([("a", batch)], Settings(dimensions=0, word_ngrams=0, shortest=3, longest=2))
 

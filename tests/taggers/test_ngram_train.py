@@ -161,6 +161,8 @@ def test_what_cannot_be_trained_is_refused() -> None:
     (lambda data: data[:-64], "cut short"),
     (lambda data: data + b"x", "1 bytes too many"),
     (lambda data: data[:8] + b"\x09" + data[9:], "version 9"),
+    (lambda data: data[:16] + b"\xff" * 8 + data[24:], "do not fit"),
+    (lambda data: data[:48] + b"\x01" + data[49:], "not what it was"),
     (lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:], "not what it was"),
 ])
 def test_a_broken_file_is_refused(tmp_path: Path, broken: Any, message: str) -> None:

@@ -109,7 +109,7 @@ def _slot(keys: Array, node: int, code: int) -> int:
     slot = mix64(np.uint64(key)) & mask
     while keys[slot] >= 0 and keys[slot] != key:
         slot = (slot + np.uint64(1)) & mask
-    return np.int64(slot)
+    return int(slot)
 
 
 @kernel
@@ -174,7 +174,7 @@ def _code_before(data: Array, position: int) -> int:
     position -= 1
     while (data[position] & 0xC0) == 0x80:
         position -= 1
-    return np.int64(decode(data, position)[0])
+    return int(decode(data, position)[0])
 
 
 @kernel

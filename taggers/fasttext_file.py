@@ -132,11 +132,11 @@ def _parse(data: Array) -> _Found:
 
 
 def _parts(data: Array) -> _Found:
-    if len(data) < 8 or struct.unpack_from("<ii", data) not in [(_MAGIC, version) for version in _VERSIONS]:
+    if len(data) < 8 or struct.unpack_from("<ii", data.data) not in [(_MAGIC, version) for version in _VERSIONS]:
         raise ValueError("no fastText model (it does not begin like one)")
-    version, _, _, _, _, _, word_ngrams, loss, model, buckets, shortest, longest = struct.unpack_from("<12i", data, 4)
+    version, *_, word_ngrams, loss, model, buckets, shortest, longest = struct.unpack_from("<12i", data.data, 4)
     at = 8 + 12 * 4 + 8  # the arguments it was trained with
-    entries, words, _, _, pruned = struct.unpack_from("<iiiqq", data, at)
+    entries, words, _, _, pruned = struct.unpack_from("<iiiqq", data.data, at)
     at += 28
     if not 0 <= words <= entries <= len(data):
         raise struct.error
@@ -166,29 +166,29 @@ def _parts(data: Array) -> _Found:
 
 def _after_matrix(data: Array, at: int) -> int:
     """The place after a matrix, which begins by saying whether it is quantised."""
-    if not struct.unpack_from("<?", data, at)[0]:
-        rows, columns = struct.unpack_from("<qq", data, at + 1)
+    if not struct.unpack_from("<?", data.data, at)[0]:
+        rows, columns = struct.unpack_from("<qq", data.data, at + 1)
         return int(at + 17 + 4 * rows * columns)
-    has_norms, rows, _, codes = struct.unpack_from("<?qqi", data, at + 1)
+    has_norms, rows, _, codes = struct.unpack_from("<?qqi", data.data, at + 1)
     at = _after_quantiser(data, at + 22 + codes)
     return _after_quantiser(data, at + rows) if has_norms else at
 
 
 def _after_quantiser(data: Array, at: int) -> int:
-    return int(at + 16 + 4 * _CENTROIDS * struct.unpack_from("<i", data, at)[0])
+    return int(at + 16 + 4 * _CENTROIDS * struct.unpack_from("<i", data.data, at)[0])
 
 
 def _matrix(data: Array, at: int) -> Matrix:
     nothing = np.empty(0, np.float32)
-    if not struct.unpack_from("<?", data, at)[0]:
-        rows, columns = struct.unpack_from("<qq", data, at + 1)
+    if not struct.unpack_from("<?", data.data, at)[0]:
+        rows, columns = struct.unpack_from("<qq", data.data, at + 1)
         dense = data[at + 17 : at + 17 + 4 * rows * columns].view(np.float32).reshape(rows, columns)
         return Matrix(dense, np.empty((0, 1), np.uint8), nothing, nothing, columns, 0, 0)
-    has_norms, rows, columns, size = struct.unpack_from("<?qqi", data, at + 1)
+    has_norms, rows, columns, size = struct.unpack_from("<?qqi", data.data, at + 1)
     at += 22
     codes = data[at : at + size].reshape(rows, -1)
     at += size
-    _, _, width, last = struct.unpack_from("<4i", data, at)
+    _, _, width, last = struct.unpack_from("<4i", data.data, at)
     centroids = _centroids(data, at)
     scale = np.ones(rows, np.float32)
     if has_norms:
@@ -199,7 +199,7 @@ def _matrix(data: Array, at: int) -> Matrix:
 
 
 def _centroids(data: Array, at: int) -> Array:
-    (columns,) = struct.unpack_from("<i", data, at)
+    (columns,) = struct.unpack_from("<i", data.data, at)
     return data[at + 16 : at + 16 + 4 * _CENTROIDS * columns].view(np.float32).copy()
 
 

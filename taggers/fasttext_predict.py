@@ -1,8 +1,8 @@
 """What a supervised fastText model (Joulin et al. 2016) says of parts of texts, computed on the Arrow buffers.
 
-The same as the C++ library, but for the last digits: it adds up floats in another order, and asks libm for exponentials.
-Measured beside the library in benchmarks/language.py. What is faster: no text is decoded or copied, the vector of a word
-that occurs again is remembered, and of the labels only the best and those asked for are computed.
+The same as the C++ library says but for the last digits, as it adds up floats in another order. benchmarks/language.py
+measures it beside the library. It is faster because no text is decoded or copied, because the vector of a word that
+occurs again is remembered, and because of the labels only the best and those asked for are computed.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class _Scratch(NamedTuple):
     word_start: Array  # int64, by slot; -1: empty
     word_end: Array  # int64
     word_rows: Array  # int32: how many rows its vector is the sum of
-    vectors: Array  # float32, slots x columns
+    vectors: Array  # float32, slots x columns, flat
 
 
 @dataclass(frozen=True)
@@ -136,11 +136,9 @@ def _load(path: str) -> _Loaded:
     model = fasttext_file.read(path)
     left, right, parent = _tree(model.counts)
     output = np.empty((model.output.columns, len(model.labels)), np.float32)
-    rows = len(model.labels)
-    row = np.zeros(model.output.columns, np.float32)
-    for number in range(rows):
-        row[:] = 0
-        add_row(row, model.output, number)
+    for number in range(len(model.labels)):
+        row = np.zeros(model.output.columns, np.float32)
+        _add_row(row, 0, number, *model.output[:4], model.output.width, model.output.last)
         output[:, number] = row
     at = (np.arange(_SIGMOID_TABLE + 1) * 2 * _SIGMOID_MOST / _SIGMOID_TABLE - _SIGMOID_MOST).astype(np.float32)
     sigmoid = (1 / (1 + np.exp(-at))).astype(np.float32)
@@ -156,7 +154,7 @@ def _scratch(model: _Loaded) -> _Scratch:
         np.empty(columns, np.float32), np.empty(columns, np.float32), np.empty(labels, np.float32),
         np.empty(max(1, model.words.word_ngrams), np.uint64), np.empty(2 * labels, np.int32),
         np.empty(2 * labels, np.float32), np.full(slots, -1, np.int64), np.empty(slots, np.int64),
-        np.empty(slots, np.int32), np.empty((slots, columns), np.float32),
+        np.empty(slots, np.int32), np.empty(slots * columns, np.float32),
     )
 
 
@@ -253,8 +251,17 @@ _LABEL = np.frombuffer(fasttext_file.PREFIX.encode(), np.uint8)
 
 @kernel
 def _read_line(data: Array, start: int, end: int, words: Words, matrix: Matrix, scratch: _Scratch) -> int:
-    """Adds up the rows of all words, their n-grams, and the end token, into scratch.sum; how many there are."""
-    scratch.sum[:] = 0
+    """Adds up the rows of all words, their n-grams, and the end token, into scratch.sum; how many there are.
+
+    What it calls for each word is given arrays one by one: to take them out of a tuple costs more than to use them.
+    """
+    text, starts, ends, hashes, slots = words.text, words.start, words.end, words.hash, words.slots
+    is_kept, kept = words.is_kept, words.kept
+    dense, codes, scale, centroids = matrix.dense, matrix.codes, matrix.scale, matrix.centroids
+    total, vectors, word_start, word_end, word_rows = (
+        scratch.sum, scratch.vectors, scratch.word_start, scratch.word_end, scratch.word_rows)
+    columns = len(total)
+    total[:] = 0
     scratch.grams[:] = 0
     rows = 0
     grams = 0
@@ -276,23 +283,45 @@ def _read_line(data: Array, start: int, end: int, words: Words, matrix: Matrix, 
                 break
             state = fnv(state, byte)
             position += 1
-        entry = _find(data, word, position, state, words)
+        entry = _find(data, word, position, state, text, starts, ends, hashes, slots)
         if entry >= words.words or (entry < 0 and _begins(data, word, position, _LABEL)):
             continue  # a label is no word
-        rows += _add_word(data, word, position, state, entry, words, matrix, scratch)
+        if words.longest <= 0:
+            if entry >= 0:
+                _add_row(total, 0, entry, dense, codes, scale, centroids, matrix.width, matrix.last)
+                rows += 1
+        else:
+            slot = int(state & np.uint64(len(word_start) - 1))
+            if word_start[slot] < 0 or not same_bytes(data, word_start[slot], word_end[slot], word, position):
+                word_start[slot] = word
+                word_end[slot] = position
+                for column in range(slot * columns, (slot + 1) * columns):
+                    vectors[column] = 0
+                word_rows[slot] = _add_ngrams(
+                    data, word, position, words.shortest, words.longest, words.buckets, words.inverse, words.words,
+                    words.has_buckets, is_kept, kept, dense, codes, scale, centroids, matrix.width, matrix.last,
+                    vectors, slot * columns,
+                )
+                if entry >= 0:
+                    _add_row(vectors, slot * columns, entry, dense, codes, scale, centroids, matrix.width, matrix.last)
+                    word_rows[slot] += 1
+            for column in range(columns):
+                total[column] += vectors[slot * columns + column]
+            rows += word_rows[slot]
         if words.word_ngrams > 1:
             grams += _add_word_ngrams(state, before, words, matrix, scratch)
             before += 1
     state = FNV_OFFSET
     for byte in _END_TOKEN:
         state = fnv(state, byte)
-    entry = _find(_END_TOKEN, 0, len(_END_TOKEN), state, words)
+    entry = _find(_END_TOKEN, 0, len(_END_TOKEN), state, text, starts, ends, hashes, slots)
     if 0 <= entry < words.words:
-        add_row(scratch.sum, matrix, entry)
+        _add_row(total, 0, entry, dense, codes, scale, centroids, matrix.width, matrix.last)
         rows += 1
     if words.word_ngrams > 1:
         grams += _add_word_ngrams(state, before, words, matrix, scratch)
-        _add(scratch.sum, scratch.grams)
+        for column in range(columns):
+            total[column] += scratch.grams[column]
     return rows + grams
 
 
@@ -307,17 +336,19 @@ def _begins(data: Array, start: int, end: int, what: Array) -> bool:
 
 
 @kernel
-def _find(data: Array, start: int, end: int, state: Any, words: Words) -> int:
+def _find(
+    data: Array, start: int, end: int, state: Any, text: Array, starts: Array, ends: Array, hashes: Array, slots: Array
+) -> int:
     """The entry of the dictionary that is this word, or -1."""
-    mask = np.uint64(len(words.slots) - 1)
+    mask = np.uint64(len(slots) - 1)
     slot = state & mask
     while True:
-        entry = words.slots[slot]
+        entry = slots[slot]
         if entry < 0:
             return -1
-        if words.hash[entry] == state and words.end[entry] - words.start[entry] == end - start:
+        if hashes[entry] == state and ends[entry] - starts[entry] == end - start:
             step = 0
-            while step < end - start and words.text[words.start[entry] + step] == data[start + step]:
+            while step < end - start and text[starts[entry] + step] == data[start + step]:
                 step += 1
             if step == end - start:
                 return int(entry)
@@ -325,62 +356,49 @@ def _find(data: Array, start: int, end: int, state: Any, words: Words) -> int:
 
 
 @kernel
-def _add_word(
-    data: Array, start: int, end: int, state: Any, entry: int, words: Words, matrix: Matrix, scratch: _Scratch
+def _add_ngrams(
+    data: Array,
+    start: int,
+    end: int,
+    shortest: int,
+    longest: int,
+    buckets: int,
+    inverse: float,
+    before: int,
+    has_buckets: bool,
+    is_kept: Array,
+    kept: Array,
+    dense: Array,
+    codes: Array,
+    scale: Array,
+    centroids: Array,
+    width: int,
+    last: int,
+    vectors: Array,
+    at: int,
 ) -> int:
-    """Adds the rows of a word and of the n-grams of its characters; how many there are."""
-    if words.longest <= 0:
-        if entry < 0:
-            return 0
-        add_row(scratch.sum, matrix, entry)
-        return 1
-    slot = state & np.uint64(len(scratch.word_start) - 1)
-    vector = scratch.vectors[slot]
-    seen = scratch.word_start[slot]
-    if seen < 0 or not same_bytes(data, seen, scratch.word_end[slot], start, end):
-        scratch.word_start[slot] = start
-        scratch.word_end[slot] = end
-        vector[:] = 0
-        rows = 0
-        if entry >= 0:
-            add_row(vector, matrix, entry)
-            rows = 1
-        scratch.word_rows[slot] = rows + _add_ngrams(data, start, end, words, matrix, vector)
-    _add(scratch.sum, vector)
-    return int(scratch.word_rows[slot])
-
-
-@kernel
-def _add_ngrams(data: Array, start: int, end: int, words: Words, matrix: Matrix, vector: Array) -> int:
-    """Adds the rows of the n-grams of characters of <word>; how many there are."""
+    """Adds the rows of the n-grams of characters of <word> to vectors[at:]; how many there are."""
     rows = 0
     for first in range(start - 1, end + 1):
         if start <= first < end and (data[first] & 0xC0) == 0x80:
             continue
         state = FNV_OFFSET
         after = first
-        for size in range(1, words.longest + 1):
+        for size in range(1, longest + 1):
             if after > end:
                 break
-            state = fnv(state, _byte(data, start, end, after))
+            state = fnv(state, _OPEN if after < start else _CLOSE if after == end else data[after])
             after += 1
             while after < end and (data[after] & 0xC0) == 0x80:
                 state = fnv(state, data[after])
                 after += 1
-            if size < words.shortest or (size == 1 and (first < start or after > end)):
+            if size < shortest or (size == 1 and (first < start or after > end)):
                 continue
-            row = _row_of(_bucket(state, words), words)
+            row = _row_of(_bucket(state, buckets, inverse), before, has_buckets, is_kept, kept)
             if row >= 0:
-                add_row(vector, matrix, row)
+                _add_row(vectors, at, row, dense, codes, scale, centroids, width, last)
                 rows += 1
     return rows
-
-
-@kernel
-def _byte(data: Array, start: int, end: int, position: int) -> Any:
-    if position < start:
-        return _OPEN
-    return data[position] if position < end else _CLOSE
 
 
 @kernel
@@ -392,44 +410,38 @@ def _add_word_ngrams(state: Any, before: int, words: Words, matrix: Matrix, scra
     for begun in range(max(0, before - most), before):
         slot = begun % most
         scratch.open[slot] = scratch.open[slot] * np.uint64(116049371) + signed
-        row = _row_of(scratch.open[slot] % np.uint64(words.buckets), words)
+        row = _row_of(scratch.open[slot] % np.uint64(words.buckets), words.words, words.has_buckets, words.is_kept,
+                      words.kept)
         if row >= 0:
-            add_row(scratch.grams, matrix, row)
+            _add_row(scratch.grams, 0, row, matrix.dense, matrix.codes, matrix.scale, matrix.centroids, matrix.width,
+                     matrix.last)
             rows += 1
     scratch.open[before % most] = signed
     return rows
 
 
 @kernel
-def _bucket(state: Any, words: Words) -> Any:
+def _bucket(state: Any, buckets: int, inverse: float) -> Any:
     """state % buckets for a state of 32 bits, by a multiplication, which is four times as fast."""
-    buckets = np.uint64(words.buckets)
-    guess = np.uint64(np.float64(state) * words.inverse)  # off by one at most
-    rest = np.int64(state - guess * buckets)
+    guess = np.int64(np.float64(state) * inverse)  # off by one at most
+    rest = np.int64(state) - guess * buckets
     if rest < 0:
-        rest += np.int64(buckets)
-    elif rest >= np.int64(buckets):
-        rest -= np.int64(buckets)
+        rest += buckets
+    elif rest >= buckets:
+        rest -= buckets
     return np.uint64(rest)
 
 
 @kernel
-def _row_of(bucket: Any, words: Words) -> int:
-    """The row of a bucket, -1 if it was pruned."""
-    if not words.has_buckets:
+def _row_of(bucket: Any, before: int, has_buckets: bool, is_kept: Array, kept: Array) -> int:
+    """The row of a bucket, after the words, -1 if it was pruned."""
+    if not has_buckets:
         return -1
-    if len(words.kept) == 0:
-        return words.words + np.int64(bucket)
-    if not words.is_kept[bucket >> np.uint64(3)] >> (bucket & np.uint64(7)) & np.uint64(1):
+    if len(kept) == 0:
+        return before + int(bucket)
+    if not is_kept[bucket >> np.uint64(3)] >> (bucket & np.uint64(7)) & np.uint64(1):
         return -1
-    kept = np.int64(words.kept[bucket])
-    return words.words + kept if kept >= 0 else -1
-
-
-@kernel
-def _add(vector: Array, other: Array) -> None:
-    for column in range(len(vector)):
-        vector[column] += other[column]
+    return before + int(kept[bucket])
 
 
 @kernel
@@ -439,24 +451,29 @@ def _scale(vector: Array, factor: Any) -> None:
 
 
 @kernel
-def add_row(vector: Array, matrix: Matrix, row: int) -> None:
-    """Adds a row of the matrix to the vector."""
-    if len(matrix.dense) > 0:
-        for column in range(matrix.columns):
-            vector[column] += matrix.dense[row, column]
+def _add_row(
+    vectors: Array, at: int, row: int, dense: Array, codes: Array, scale: Array, centroids: Array, width: int, last: int
+) -> None:
+    """Adds a row of a matrix, whose parts these are, to vectors[at:]."""
+    if len(dense) > 0:
+        for column in range(dense.shape[1]):
+            vectors[at + column] += dense[row, column]
         return
-    scale = matrix.scale[row]
-    parts = matrix.codes.shape[1]
-    for part in range(parts):
-        code = np.int64(matrix.codes[row, part])
-        if part < parts - 1:
-            width = matrix.width
-            at = (part * 256 + code) * width
-        else:
-            width = matrix.last
-            at = part * 256 * matrix.width + code * width
-        for step in range(width):
-            vector[part * matrix.width + step] += scale * matrix.centroids[at + step]
+    factor = scale[row]
+    parts = codes.shape[1] - 1
+    if width == 2:  # as fastText quantises unless it is told otherwise; a loop that is unrolled
+        for part in range(parts):
+            centroid = (part * 256 + np.int64(codes[row, part])) * 2
+            vectors[at + 2 * part] += factor * centroids[centroid]
+            vectors[at + 2 * part + 1] += factor * centroids[centroid + 1]
+    else:
+        for part in range(parts):
+            centroid = (part * 256 + np.int64(codes[row, part])) * width
+            for step in range(width):
+                vectors[at + part * width + step] += factor * centroids[centroid + step]
+    centroid = parts * 256 * width + np.int64(codes[row, parts]) * last
+    for step in range(last):
+        vectors[at + parts * width + step] += factor * centroids[centroid + step]
 
 
 @kernel

@@ -98,7 +98,7 @@ def _floats(values: Array, known: Array) -> pa.Array:
 
 
 def _measure(batch: TextBatch, start: Array, end: Array, model: _Model, known: Array, probabilities: Array) -> None:
-    """Fills `known` and the probabilities of all classes; texts that have to be evened out before as bytes of theirs."""
+    """Fills `known` and the probabilities of all classes. Texts that are read otherwise than they are get own bytes."""
     changed = [(document, text) for document in range(len(batch))
                if (text := _evened(batch, int(start[document]), int(end[document]))) is not None]
     as_they_are = np.ones(len(batch), np.bool_)

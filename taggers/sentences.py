@@ -57,8 +57,7 @@ def _split(
             code, width = decode(data, position)
             kind = kinds[code] if code < len(kinds) else 0
             space = table[code] & SPACE
-            if inside and (code == 10 or (run == _IS_OPEN and space) or
-                           (run == _IS_CLOSED and kind == 0)):
+            if inside and (code == 10 or (run == _IS_OPEN and space) or (run == _IS_CLOSED and kind == 0)):
                 found += 1
                 inside = False
             if not inside and not space:
@@ -71,7 +70,7 @@ def _split(
             if inside and not space:
                 end[found] = position
                 length[found] = points
-            if kind == _IS_OPEN or kind == _IS_CLOSED:
+            if kind in (_IS_OPEN, _IS_CLOSED):
                 run = max(run, kind)
             elif kind == 0:
                 run = 0

@@ -20,8 +20,8 @@ Array = NDArray[Any]
 # than WINDOW is encoded in windows of so many, each of which begins at a token of the one before, OVERLAP before its
 # end. In the middle of the overlap both must have the same tokens over a stretch of OVERLAP / 2 code points; there one
 # hands over to the other, and each token counts once. What stands within OVERLAP / 2 of the end of a window, where it
-# was cut off, or before the stretch, is never counted from it. Where two never agree the first is made twice as long, so
-# that a word of 50 MB which a WordPiece model has as one [UNK] is encoded as a whole.
+# was cut off, or before the stretch, is never counted from it. Where two never agree the first is made twice as long,
+# so that a word of 50 MB which a WordPiece model has as one [UNK] is encoded as a whole.
 WINDOW = 1 << 18
 OVERLAP = 1 << 13
 _TRIES = 8  # tokens at which a window may begin, before it is made one with the window before

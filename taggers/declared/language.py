@@ -86,9 +86,10 @@ LANGID = Tagger(
     run="taggers.langid:run",
     columns=(
         Column("langid.top", "string", "language",
-               "The most likely language's code; zxx is text in no language. Null where no n-gram of the model occurs."),
+               "The most likely language's code; zxx is text in no language. Null where none of the model's n-grams "
+               "occurs."),
         Column("langid.score", "float32", "probability",
-               "Its probability, 0 to 1. Null where no n-gram of the model occurs, as in an empty text."),
+               "Its probability, 0 to 1. Null where top is, as in an empty text."),
     ),
     parameters={"languages": [], "max_chars": 50_000},
     family=Family(
@@ -97,7 +98,7 @@ LANGID = Tagger(
         values=LANGID_CODES,
         type="float32",
         unit="probability",
-        doc="Probability of this language, 0 to 1. Null where no n-gram of the model occurs.",
+        doc="Probability of this language, 0 to 1. Null where none of the model's n-grams occurs.",
     ),
     bundled="taggers.langid:model_digest",
     source="py3langid 0.4; Lui and Baldwin 2012",

@@ -69,17 +69,18 @@ BADWORDS = Tagger(
     name="badwords",
     version=1,
     doc=(
-        "Words and phrases of a `list`, a file in UTF-8 with one a line, such as LDNOOBW's, which C4 was filtered with; "
-        "blank lines and those that begin with # and a space are skipped. Upper and lower case are alike, code point by "
-        "code point (İ has no other, ς is σ), and a space in a phrase is just that. With `boundaries` a code point that "
-        "is \\w (letters, digits and _ of any script) may stand neither before nor behind, so that a text has one where "
-        "C4's (?:\\W|^)(word)(?:\\W|$) finds one in the lower-cased text; without, as C4 has Chinese, Japanese and Thai, "
-        "they count inside words too. Of entries that begin at one place the longest counts, and none inside another. "
-        "No list comes along."
+        "Words and phrases of a `list`, a file in UTF-8 with one a line, such as LDNOOBW's, which C4 was filtered "
+        "with; blank lines and those that begin with # and a space are skipped. Upper and lower case are alike, code "
+        "point by code point (İ has no other, ς is σ), and a space in a phrase is just that. With `boundaries` a code "
+        "point that is \\w (letters, digits and _ of any script) may stand neither before nor behind, so that a text "
+        "has one where C4's (?:\\W|^)(word)(?:\\W|$) finds one in the lower-cased text; without, as C4 has Chinese, "
+        "Japanese and Thai, they count inside words too. Of entries that begin at one place the longest counts, and "
+        "none inside another. No list comes along."
     ),
     run="taggers.badwords:run",
     columns=(
-        Column("badwords.count", "int64", "words", "Occurrences of entries of the list. 0 if there are none, never null."),
+        Column("badwords.count", "int64", "words",
+               "Occurrences of entries of the list. 0 if there are none, never null."),
         Column("badwords.distinct", "int64", "words", "Different entries that occur. 0 if none does, never null."),
         Column("badwords.spans", "spans", "word", "Each occurrence, with score 1. Never null."),
     ),
@@ -93,10 +94,10 @@ TOKENS = Tagger(
     name="tokens",
     version=1,
     doc=(
-        "Exact counts of tokens by a `tokenizer`, a Hugging Face tokenizer.json, whose path or URI it is. What the file "
-        "says of truncation and padding is not followed. The special tokens that it puts at the ends of a text count "
-        "with `special_tokens`; one that is written out in a text counts as one token, as the library has it. Texts of "
-        "more than 262,144 code points are encoded in windows that overlap, and that have to agree where they meet."
+        "Exact counts of tokens by a `tokenizer`, the path or URI of a Hugging Face tokenizer.json. What the file says "
+        "of truncation and padding is not followed. The special tokens that it puts at the ends of a text count with "
+        "`special_tokens`; one that is written out in a text counts as one token, as the library has it. Texts of more "
+        "than 262,144 code points are encoded in windows that overlap, and that have to agree where they meet."
     ),
     run="taggers.tokens:run",
     columns=(

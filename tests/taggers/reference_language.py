@@ -55,7 +55,7 @@ def langid(text: str, parameters: Mapping[str, Any]) -> Values:
     asked = parameters["languages"]
     head = text if parameters["max_chars"] == 0 else text[: parameters["max_chars"]]
     found = dict(_langid().rank(head))
-    if len(set(found.values())) == 2:  # all alike, but for languages in two scripts: what it says where it found nothing
+    if len(set(found.values())) == 2:  # where it found nothing all are alike, but for languages in two scripts
         return dict.fromkeys(["langid.top", "langid.score", *(f"langid.{code}" for code in asked)])
     top = max(found, key=lambda code: found[code])
     return {"langid.top": top, "langid.score": found[top], **{f"langid.{code}": found[code] for code in asked}}

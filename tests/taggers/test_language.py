@@ -6,7 +6,7 @@ from pathlib import Path
 
 import fasttext_models
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taggers import fasttext_file, fasttext_predict, langid, language
@@ -34,6 +34,7 @@ def test_an_unknown_language_is_refused_rather_than_0() -> None:
         langid.run(TextBatch.of_strings(["a"]), {**LANGID.parameters, "languages": ["en", "klingon"]})
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.text(), st.integers(1, 20))
 def test_the_head_is_the_first_code_points(text: str, max_chars: int) -> None:
     batch = TextBatch.of_strings(["é", text, "😀" * 10])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_models import sentences as reference
 from tagger_uses import use_of
@@ -40,7 +40,8 @@ def test_sentences_end_where_the_rule_says(text: str, expected: list[str]) -> No
     assert cut(text) == expected
 
 
-@given(st.lists(st.sampled_from((*".!?…。！？\"')」 \n\r\u2028", "a", "é", "日", "😀", "ab c")), max_size=40).map("".join))
+@settings(deadline=None)  # the first call compiles
+@given(st.lists(st.sampled_from((*".!?…。！？\"')」 \n\r\u2028aé日😀", "ab c")), max_size=40).map("".join))
 def test_any_text_as_the_reference(text: str) -> None:
     assert cut(text) == [text[start:end] for start, end in reference(text)]
     batch = TextBatch.of_strings([text])

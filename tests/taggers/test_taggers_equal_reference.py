@@ -33,7 +33,9 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "text_hash": {"normalise": ["lower", "nfc", "punctuation", "whitespace"]},
 }
 # How far scores may be from those of the libraries, which add up floats in another order.
-TOLERANCES = {"fasttext": 1e-5, "fasttext_sentences": 1e-5, "langid": 5e-5, "language": 1e-5, "language_paragraphs": 1e-5}
+TOLERANCES = {
+    "fasttext": 1e-5, "fasttext_sentences": 1e-5, "langid": 5e-5, "language": 1e-5, "language_paragraphs": 1e-5,
+}
 USES = [use_of(tagger, **PARAMETERS.get(tagger.name, {})) for tagger in TAGGERS]
 
 # What taggers look at, and what kernels over UTF-8 get wrong: odd whitespace, marks, right-to-left, astral planes, NUL.
@@ -137,8 +139,8 @@ def assert_equal_reference(uses: Sequence[Use], texts: Sequence[str]) -> None:
             expected = measure(use.tagger.name, text, use.parameters)
             assert expected.keys() == given.keys()
             for name, value in expected.items():
-                tolerance = TOLERANCES.get(use.tagger.name, 0.0)
-                assert alike(given[name][document], value, tolerance), (name, given[name][document], value, text[:2000])
+                found = given[name][document]
+                assert alike(found, value, TOLERANCES.get(use.tagger.name, 0.0)), (name, found, value, text[:2000])
 
 
 def alike(value: Any, expected: Any, tolerance: float = 0.0) -> bool:

@@ -310,7 +310,8 @@ def _groups(data: Array, start: int, end: int) -> Any:
                 return 0, 0
             gap = groups
         digits = 0
-    return (groups, gap) if (groups == 8) == (gap < 0) else (0, 0)
+    # One group and "::" is what stands before a block of reStructuredText: in the year 2262::
+    return (groups, gap) if groups > 1 and (groups == 8) == (gap < 0) else (0, 0)
 
 
 @kernel

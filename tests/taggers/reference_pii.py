@@ -25,7 +25,7 @@ SPECIAL = [ipaddress.ip_network(network) for network in (
     *("240.0.0.0/4", "2001::/23", "2001:db8::/32", "3fff::/20"),
 )]
 NORTH_AMERICAN = re.compile(
-    r"(?<![0-9])(?:\((?P<bracketed>[2-9](?!11)[0-9]{2})\)[-. ]?|[2-9](?!11)[0-9]{2}(?P<first>[-. ]))"
+    r"(?:\((?P<bracketed>[2-9](?!11)[0-9]{2})\)[-. ]?|(?<![0-9])[2-9](?!11)[0-9]{2}(?P<first>[-. ]))"
     r"(?!555[-. ]01)[2-9](?!11)[0-9]{2}(?P<second>[-. ])[0-9]{4}")
 INTERNATIONAL = re.compile(r"(?<![A-Za-z0-9_+])\+[1-9][0-9]*(?:[ .-]?\([0-9]+\)[ .-]?[0-9]+|[ .-][0-9]+)*")
 CARD = re.compile(
@@ -81,7 +81,8 @@ def is_somebodys(written: str) -> bool:
         address = ipaddress.ip_address(written)
     except ValueError:
         return False
-    given_out = address.version == 4 or address in ipaddress.ip_network("2000::/3")
+    in_use = address.version == 4 or address in ipaddress.ip_network("2000::/3")
+    given_out = in_use and not re.fullmatch("[^:]*::", written)
     return given_out and not any(address in network for network in SPECIAL)
 
 

@@ -64,7 +64,7 @@ _VENDORED = frozenset((
     "thirdparty", "3rdparty", "3rd_party", "externals", "site-packages", "dist-packages", "pods", "carthage", "godeps",
     ".yarn", ".venv", "venv", "virtualenv", "_vendor", "deps", "extern",
 ))  # fmt: skip
-_MINIFIED = re.compile(r"[.-](?:min|bundle|pack|packed)\.(?:m?js|cjs|css)(?:\.map)?", re.ASCII)
+_MINIFIED = re.compile(r"[.-](?:min|bundle|pack|packed)\.(?:m?js|cjs|css)(?:\.map)?\Z", re.ASCII | re.IGNORECASE)
 
 
 @functools.lru_cache(maxsize=65536)
@@ -75,7 +75,7 @@ def is_vendored(path: str) -> bool:
 
 def is_minified(path: str) -> bool:
     """Whether the file's name says that it is minified: .min.js, -bundle.js, .min.css."""
-    return _MINIFIED.search(path[-20:].lower()) is not None and path[-20:].lower().endswith(("js", "css", ".map"))
+    return _MINIFIED.search(path[-24:]) is not None
 
 
 # --- markers in the text's head ---------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -63,12 +63,29 @@ def _tag(head: bytes) -> str | None:
 # Words are compared: lower-case letters and digits, whatever is between, so that comments' stars do not count.
 _TO_SPACES = bytes(byte if chr(byte).isalnum() and byte < 128 else 32 for byte in range(256))
 
-_GNU = b" gnu general public license "
-_LESSER = (b" gnu lesser general public license ", b" gnu library general public license ")
-_AFFERO = b" gnu affero general public license "
+# The GNU licences: identifier, name, versions with their words.
+_GNU = (
+    ("AGPL", b"gnu affero general public license", (("3.0", b"3"),)),
+    ("LGPL", b"gnu lesser general public license", (("2.1", b"2 1"), ("3.0", b"3"))),
+    ("LGPL", b"gnu library general public license", (("2.0", b"2"),)),
+    ("GPL", b"gnu general public license", (("3.0", b"3"), ("2.0", b"2"), ("1.0", b"1"))),
+)
+_LATER = (b"version %b of the license or at your option any later version", b"version %b or at your option any later",
+          b"version %b or later", b"version %b of the license or later")
+_ONLY = (b"version %b of the license", b"license version %b", b"version %b only", b"license v%b")
+
+
+def _gnu() -> Iterator[tuple[str, tuple[bytes, ...], tuple[bytes, ...]]]:
+    for identifier, name, versions in _GNU:
+        for forms, which in ((_LATER, "or-later"), (_ONLY, "only")):
+            for version, words in versions:
+                for form in forms:
+                    lacks = (b" version 2 1 ",) if words == b"2" else ()
+                    yield f"{identifier}-{version}-{which}", (b" %b " % name, b" %b " % (form % words)), lacks
+
+
 _BSD = b" redistribution and use in source and binary forms with or without modification are permitted "
 _NAME = (b" neither the name ", b" may not be used to endorse or promote ")
-_LATER = b" or at your option any later version "
 _MIT = (b" permission is hereby granted free of charge to any person obtaining a copy ",)
 _ISC = (b" permission to use copy modify and or distribute this software for any purpose with or without fee ",)
 
@@ -77,16 +94,8 @@ _TEXTS: tuple[tuple[str, tuple[bytes, ...], tuple[bytes, ...]], ...] = (
     ("Apache-2.0 WITH LLVM-exception", (b" apache license v2 0 with llvm exceptions ",), ()),
     ("Apache-2.0", (b" licensed under the apache license version 2 0 ",), ()),
     ("Apache-2.0", (b" apache license version 2 0 january 2004 ",), ()),
-    ("AGPL-3.0-or-later", (_AFFERO, b" version 3 ", _LATER), ()),
-    ("AGPL-3.0-only", (_AFFERO, b" version 3 "), ()),
-    *((f"LGPL-{version}-or-later", (name, b" version " + words + b" ", _LATER), ())
-      for name in _LESSER for version, words in (("2.1", b"2 1"), ("3.0", b"3"), ("2.0", b"2"))),
-    *((f"LGPL-{version}-only", (name, b" version " + words + b" "), ())
-      for name in _LESSER for version, words in (("2.1", b"2 1"), ("3.0", b"3"), ("2.0", b"2"))),
-    ("GPL-3.0-or-later", (_GNU, b" version 3 ", _LATER), (b" version 2 ",)),
-    ("GPL-2.0-or-later", (_GNU, b" version 2 ", _LATER), ()),
-    ("GPL-3.0-only", (_GNU, b" version 3 "), (b" version 2 ",)),
-    ("GPL-2.0-only", (_GNU, b" version 2 "), (b" version 3 ",)),
+    ("Artistic-1.0-Perl OR GPL-1.0-or-later", (b" same terms as perl itself ",), ()),
+    *_gnu(),
     ("MPL-2.0", (b" mozilla public license v 2 0 ",), ()),
     ("MPL-2.0", (b" mozilla public license version 2 0 ",), ()),
     ("MPL-1.1", (b" mozilla public license version 1 1 ",), ()),
@@ -98,13 +107,16 @@ _TEXTS: tuple[tuple[str, tuple[bytes, ...], tuple[bytes, ...]], ...] = (
     ("CC0-1.0", (b" cc0 1 0 universal ",), ()),
     ("Unlicense", (b" this is free and unencumbered software released into the public domain ",), ()),
     ("PSF-2.0", (b" licensed to psf under a contributor agreement ",), ()),
-    ("Artistic-1.0-Perl OR GPL-1.0-or-later", (b" under the same terms as perl itself ",), ()),
     ("BSD-4-Clause", (_BSD, b" all advertising materials "), ()),
     *(("BSD-3-Clause", (_BSD, name), ()) for name in _NAME),
     ("BSD-2-Clause", (_BSD,), ()),
-    ("MIT", (*_MIT, b" permission notice shall be included "), (b" except as contained in this notice ",)),
-    ("X11", (*_MIT, b" except as contained in this notice "), ()),
-    ("MIT-0", (*_MIT, b" without restriction ", b" the software is provided as is "), ()),
+    ("SGI-B-2.0", (*_MIT, b" oss sgi com projects freeb "), ()),
+    ("X11", (*_MIT, b" permission notice shall be included ", b" except as contained in this notice "), ()),
+    ("MIT", (*_MIT, b" permission notice shall be included "), ()),
+    ("MIT", (*_MIT, b" permission notice including the next paragraph shall be included "),
+     (b" except as contained in this notice ",)),
+    ("MIT-0", (*_MIT, b" without restriction ", b" the software is provided as is "),
+     (b" permission notice ", b" except as contained in this notice ")),
     ("ISC", (*_ISC, b" permission notice appear in all copies "), ()),
     ("0BSD", _ISC, ()),
     ("Zlib", (b" this software is provided as is without any express or implied warranty ",

@@ -36,9 +36,9 @@ PII = Tagger(
         Column(
             "pii.ip", "spans", "IP address",
             "IPv4: four octets of 0 to 255 without leading zeros, not in a longer row of numbers. IPv6: RFC 4291's "
-            "forms within 2000::/3, which is all that is given out. Left out: private, shared, loopback, link-local, "
-            "documentation, benchmark, multicast and reserved ranges. A version of four numbers is found, too. "
-            + _SPANS,
+            "forms, two groups at least, within 2000::/3, which is all that is given out. Left out: private, shared, "
+            "loopback, link-local, documentation, benchmark, multicast and reserved ranges. A version of four "
+            "numbers is found, too. " + _SPANS,
         ),
         Column("pii.ip_count", "int64", "spans", f"IP addresses, of both kinds. {_COUNT}"),
         Column(

@@ -167,6 +167,7 @@ def secrets(text: str, parameters: Mapping[str, Any]) -> Values:
     from taggers.secrets import LEAST_ENTROPY, NAMES, PLACEHOLDERS, TOKENS
 
     alphabets = (r"[A-Za-z0-9]", r"[A-Za-z0-9_]", r"[A-Za-z0-9_-]", r"[A-Za-z0-9_.-]", r"[A-Z0-9]", r"[a-f0-9]")
+    prefixes = tuple(token[0] for token in TOKENS)
     found: dict[str, list[tuple[int, int]]] = {"private_key": [], "token": [], "assigned": []}
     place = 0
     for place_of_key in (match.start() for match in re.finditer("-----BEGIN ", text)):
@@ -178,18 +179,20 @@ def secrets(text: str, parameters: Mapping[str, Any]) -> Values:
     for start in range(len(text)):
         if start < place or re.match("[A-Za-z0-9_-]", text[start - 1 : start] if start else ""):
             continue
+        if not text.startswith(prefixes, start):
+            continue
         for prefix, alphabet, least, most in TOKENS:
-            rest = re.match(f"{alphabets[alphabet]}*", text[start + len(prefix) :])
-            if not text.startswith(prefix, start) or rest is None or not least <= rest.end() <= most:
+            rest = re.compile(f"{alphabets[alphabet]}*").match(text, start + len(prefix))
+            if not text.startswith(prefix, start) or rest is None or not least <= len(rest[0]) <= most:
                 continue
-            end = start + len(prefix) + rest.end()
-            if re.match("[A-Za-z0-9_]", text[end:]) or len(set(rest[0])) < 6 or "example" in rest[0].lower():
+            end = rest.end()
+            if re.match("[A-Za-z0-9_]", text[end : end + 1]) or len(set(rest[0])) < 6 or "example" in rest[0].lower():
                 continue
             found["token"].append((start, end))
             place = end
             break
     for start in (match.end() for match in re.finditer("[\"'`]", text)):
-        value = re.match(rf"[!-~]*?(?={text[start - 1]})", text[start:])
+        value = re.match(rf"[!-~]*?(?={text[start - 1]})", text[start : start + 258])
         named = NAMED.search(text[max(0, start - 90) : start - 1])
         if value is None or named is None or not any(name in named[1][-64:].lower() for name in NAMES):
             continue

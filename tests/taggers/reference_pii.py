@@ -25,7 +25,7 @@ SPECIAL = [ipaddress.ip_network(network) for network in (
     *("240.0.0.0/4", "2001::/23", "2001:db8::/32", "3fff::/20"),
 )]
 NORTH_AMERICAN = re.compile(
-    r"(?<![0-9])(?:\((?P<bracketed>[2-9](?!11)[0-9]{2})\)[-. ]?|[2-9](?!11)[0-9]{2}(?P<first>[-. ]))"
+    r"(?:\((?P<bracketed>[2-9](?!11)[0-9]{2})\)[-. ]?|(?<![0-9])[2-9](?!11)[0-9]{2}(?P<first>[-. ]))"
     r"(?!555[-. ]01)[2-9](?!11)[0-9]{2}(?P<second>[-. ])[0-9]{4}")
 INTERNATIONAL = re.compile(r"(?<![A-Za-z0-9_+])\+[1-9][0-9]*(?:[ .-]?\([0-9]+\)[ .-]?[0-9]+|[ .-][0-9]+)*")
 CARD = re.compile(
@@ -71,7 +71,7 @@ def ips(text: str) -> list[Range]:
     for match in IPV6.finditer(text):
         written = re.sub("(?<!:):$", "", match[0])
         end = match.start() + len(written)
-        if not re.match(r"[A-Za-z0-9_]|\.[0-9]", text[end:]):
+        if not re.match(r"[A-Za-z0-9_]|\.[0-9]", text[end : end + 2]):
             found.append((match.start(), end))
     return sorted(place for place in found if is_somebodys(text[slice(*place)]))
 
@@ -81,7 +81,8 @@ def is_somebodys(written: str) -> bool:
         address = ipaddress.ip_address(written)
     except ValueError:
         return False
-    given_out = address.version == 4 or address in ipaddress.ip_network("2000::/3")
+    in_use = address.version == 4 or address in ipaddress.ip_network("2000::/3")
+    given_out = in_use and not re.fullmatch("[^:]*::", written)
     return given_out and not any(address in network for network in SPECIAL)
 
 
@@ -100,9 +101,9 @@ def phones(text: str) -> list[Range]:
                 continue
             free = found[-1][1] if found else 0
             one = re.search(r"(?<![A-Za-z0-9_])(?<![0-9][-.])1[-. ]" + ("?" if match["bracketed"] else "") + r"\Z",
-                            text[:start])
-            if one and one.start() >= free:
-                start = one.start()
+                            text[max(0, start - 5) : start])
+            if one and max(0, start - 5) + one.start() >= free:
+                start = max(0, start - 5) + one.start()
             spaced = match["first"] == match["second"] == " "
             if not stands_alone(text, start, match.end(), spaced):
                 place += 1
@@ -120,7 +121,7 @@ def international(text: str, place: int) -> Iterator[int]:
     ends = [place + len(match[0][: unit.end()]) for unit in re.finditer(r"(?<=[0-9])(?=[^0-9)]|\Z)", match[0])]
     for end in reversed(ends):
         digits = re.sub("[^0-9]", "", text[place:end].replace("(0)", ""))
-        if not re.match("[A-Za-z0-9_]", text[end:]) and len(digits) <= 15 and is_phone(digits):
+        if not re.match("[A-Za-z0-9_]", text[end : end + 2]) and len(digits) <= 15 and is_phone(digits):
             yield end
 
 
@@ -137,7 +138,7 @@ def is_phone(digits: str) -> bool:
 def stands_alone(text: str, start: int, end: int, spaced: bool) -> bool:
     marks = "-. " if spaced else "-."
     before = re.search(rf"(?:[A-Za-z0-9_]|[0-9][{marks}])\Z", text[max(0, start - 2) : start])
-    after = re.match(rf"[A-Za-z0-9_]|[{marks[::-1]}][0-9]", text[end:])
+    after = re.match(rf"[A-Za-z0-9_]|[{marks[::-1]}][0-9]", text[end : end + 2])
     return before is None and after is None
 
 
@@ -150,7 +151,7 @@ def ibans(text: str) -> list[Range]:
         spaces = (length - 1) // 4 if match[0][4:5] == " " else 0
         written = text[match.start() : match.start() + length + spaces]
         plain = written.replace(" ", "")
-        goes_on = re.match("[A-Za-z0-9_]", text[match.start() + len(written) :])
+        goes_on = re.match("[A-Za-z0-9_]", text[match.start() + len(written) : match.start() + len(written) + 1])
         if len(plain) != length or len(written) > len(match[0]) or goes_on:
             continue
         if int("".join(str(int(char, 36)) for char in plain[4:] + plain[:4])) % 97 == 1:

@@ -32,7 +32,7 @@ TEXTS = st.one_of(st.lists(st.sampled_from(PARTS), max_size=30).map("".join), st
 
 
 @WILD
-@given(st.lists(st.tuples(st.one_of(st.none(), st.sampled_from(PATHS)), TEXTS), max_size=20))
+@given(st.lists(st.tuples(st.one_of(st.none(), st.sampled_from(PATHS)), TEXTS), max_size=8))
 def test_wild_code(files: list[tuple[str | None, str]]) -> None:
     columns = run([use_of(CODE)], batch_of(files))[use_of(CODE).key]
     for place, (path, text) in enumerate(files):

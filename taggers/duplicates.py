@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from taggers.chunks import same_piece
 from taggers.columns import ratios
 from taggers.compiled import kernel
-from taggers.text import Pieces, TextBatch, same_bytes
+from taggers.text import Pieces, TextBatch
 
 Array = NDArray[Any]
 
@@ -96,9 +97,7 @@ def _count_duplicates(
                     again[index] = False
                     break
                 known = begin + other
-                if hashes[known] == hashes[piece] and same_bytes(
-                    data, start[known], end[known], start[piece], end[piece]
-                ):
+                if same_piece(data, start, end, hashes, piece, known):
                     if not again[other]:
                         again[other] = True
                         pieces[document] += 1

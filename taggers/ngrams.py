@@ -19,10 +19,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from taggers.chunks import mix64, same_piece
 from taggers.columns import numbers, ratios
 from taggers.compiled import kernel
 from taggers.duplicates import table_size
-from taggers.text import TextBatch, mix64, same_bytes
+from taggers.text import TextBatch
 
 Array = NDArray[Any]
 
@@ -147,7 +148,7 @@ def _number_words(
                 distinct += 1
                 break
             known = begin + origin[found]
-            if hashes[known] == hashes[word] and same_bytes(data, start[known], end[known], start[word], end[word]):
+            if same_piece(data, start, end, hashes, word, known):
                 break
             slot = (slot + np.uint64(1)) & mask
         number[place] = found

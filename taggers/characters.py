@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 UNICODE_VERSION = unicodedata.unidata_version
 
-# Bits of a code point's class. A word's flags are these or-ed over its code points, with DOTS in place of BREAK.
+# Bits of a code point's class. A word's flags are LETTER and MARKS or-ed over its code points, and DOTS.
 SPACE = 1  # what str.isspace holds for, and so what str.split() splits at
 LETTER = 2  # general category L*, which is what str.isalpha tests
 SYMBOL = 4  # "#" and "…", the symbols of Gopher's symbol-to-word ratio
@@ -21,6 +21,7 @@ DOTS = 8  # of a word only: it contains "..."
 J = 16  # "j" and "J", rare in most languages, with which "javascript" begins
 BRACKET = 32  # "[" and "{"
 FOLDS = 64  # beyond ASCII, but str.lower() makes an ASCII letter of it: the Kelvin sign
+MARKS = SYMBOL | J | BRACKET | FOLDS
 DECIMAL = 128  # general category Nd, which is \d of regular expressions
 
 

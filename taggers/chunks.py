@@ -1,6 +1,7 @@
-"""Eight bytes of text at a time: what kernels load, count and hash with.
+"""Many bytes of text at a time: what kernels load, compare, count and hash with.
 
-A chunk is eight bytes as a little-endian uint64: the first byte of the text is the lowest. Loads need no alignment.
+A chunk is eight bytes as a little-endian uint64: the first byte of the text is the lowest. A mask is a uint64 of one bit
+for each of 64 bytes, the lowest for the first. Loads need no alignment, and LLVM makes vector instructions of them.
 """
 
 from __future__ import annotations
@@ -51,6 +52,30 @@ def _count_ones(typing: Any, value: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
+def _mask(predicate: str, fold: int) -> Callable[..., Any]:
+    def mask(typing: Any, data: Any, position: Any, byte: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            array = context.make_array(signature.args[0])(context, builder, arguments[0])
+            block = ir.VectorType(ir.IntType(8), 64)
+            pointer = builder.bitcast(builder.gep(array.data, [arguments[1]]), block.as_pointer())
+            values = builder.or_(builder.load(pointer, align=1), ir.Constant(block, [fold] * 64))
+            one = builder.insert_element(
+                ir.Constant(block, ir.Undefined), builder.trunc(arguments[2], ir.IntType(8)),
+                ir.Constant(ir.IntType(32), 0))
+            lanes = ir.Constant(ir.VectorType(ir.IntType(32), 64), [0] * 64)
+            all_ones = builder.shuffle_vector(one, one, lanes)
+            return builder.bitcast(builder.icmp_unsigned(predicate, values, all_ones), ir.IntType(64))
+
+        return types.uint64(data, types.int64, types.int64), generate
+
+    return cast(Callable[..., Any], intrinsic(mask))
+
+
+# For kernels, of the 64 bytes from a position on: which are below a byte, which equal it, and which equal it once
+# 0x20 is or-ed to them, as lower case is. The caller knows that 64 bytes of data follow.
+mask_below = _mask("<", 0)
+mask_equal = _mask("==", 0)
+mask_folded = _mask("==", 0x20)
 # For kernels: the chunk at a position of which the caller knows that eight bytes of data follow.
 load8 = cast(Callable[..., Any], intrinsic(_load8))
 # For kernels: zero bits below the lowest one, 64 if there is none; and how many ones there are.
@@ -67,12 +92,6 @@ def chunk_at(data: Array, position: int) -> Any:
     for step in range(len(data) - position):
         chunk |= np.uint64(data[position + step]) << np.uint64(8 * step)
     return chunk
-
-
-@kernel
-def zero_bytes(chunk: Any) -> Any:
-    """The high bits of bytes that are zero. The lowest is exact; above it a byte that is 1 may show as well."""
-    return (chunk - ONES) & ~chunk & HIGHS
 
 
 @kernel
@@ -108,6 +127,7 @@ _MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
 _31 = np.uint64(31)
 _32 = np.uint64(32)
 _33 = np.uint64(33)
+_63 = np.uint64(63)
 
 
 @kernel
@@ -139,8 +159,32 @@ def hash_bytes(data: Array, start: int, end: int) -> Any:
 
 
 @kernel
+def hash_word(data: Array, start: int, end: int, head: Any, rest: Any) -> Any:
+    """As hash_bytes, of which it is a faster form; `head` and `rest` are the first 16 bytes, zeros past the end."""
+    size = end - start
+    short = np.uint64(size < 8)
+    more = rest * _MIX_2
+    if size > 16:
+        more = _hash_on(data, start + 16, end, more)
+    value = (head | (short * np.uint64(size)) << _SIZE_SHIFT) ^ more ^ (more >> _32)
+    value = (value * _MIX_1) & _LOW_63
+    value ^= value >> _31
+    value = (value * _MIX_2) & _LOW_63
+    return value ^ (value >> _32) | short << _63
+
+
+@kernel
+def _hash_on(data: Array, start: int, end: int, state: Any) -> Any:
+    position = start
+    while position + 8 < end:
+        state = (state ^ (state >> _32) ^ load8(data, position)) * _MIX_1
+        position += 8
+    return (state ^ (state >> _32) ^ load8(data, end - 8)) * _MIX_1
+
+
+@kernel
 def same_piece(data: Array, start: Array, end: Array, hashes: Array, piece: int, other: int) -> bool:
-    """Whether two pieces, hashed by hash_bytes, hold the same bytes."""
+    """Whether two pieces, both hashed by hash_bytes or both by hash_word, hold the same bytes."""
     if hashes[piece] != hashes[other]:
         return False
     if hashes[piece] & _SHORT:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from taggers.characters import BRACKET, BREAK, DOTS, LETTER, SPACE, SYMBOL, J, classes
+from taggers.characters import BREAK, DOTS, LETTER, MARKS, SPACE, classes
 from taggers.chunks import (
     CASE,
     HIGHS,
@@ -20,12 +20,17 @@ from taggers.chunks import (
     ONES,
     chunk_at,
     count_code_points,
+    count_ones,
     count_trailing_zeros,
     first_bytes,
     hash_bytes,
+    hash_word,
+    load8,
+    mask_below,
+    mask_equal,
+    mask_folded,
     mix64,
     same_bytes,
-    zero_bytes,
 )
 from taggers.compiled import kernel
 
@@ -51,7 +56,7 @@ class Pieces:
 
 @dataclass(frozen=True)
 class Words(Pieces):
-    flags: Array  # uint8, words: the classes of their code points, or-ed; see characters
+    flags: Array  # uint8, words: of their code points' classes LETTER, SYMBOL, J, BRACKET and FOLDS, and DOTS
 
 
 @dataclass(frozen=True)
@@ -152,17 +157,17 @@ class TextBatch:
     def _words_and_breaks(self) -> tuple[Words, Breaks]:
         documents = len(self)
         most = len(self.data) // 2 + documents  # words are parted by a byte at least
-        words = Words(*_room(documents, most, self.data), np.empty(most, np.uint8))
+        words = Words(*_room(documents, most, self.data), np.zeros(most, np.uint8))
         position = _position_type(self.data)
         breaks = Breaks(np.empty(documents + 1, np.int64), np.empty(len(self.data), position),
                         np.empty(len(self.data), np.int32))
         found, broken = _find_words(
-            self.data, self.offsets, classes(),
-            words.first, words.start, words.end, words.length, words.hash, words.flags,
-            breaks.first, breaks.end, breaks.word,
+            self.data, np.zeros(64, np.uint8), self.offsets, classes(),
+            words.first, words.start, words.end, words.flags, breaks.first, breaks.end, breaks.word,
         )
-        return (Words(*_cut(words, found), words.flags[:found]),
-                Breaks(breaks.first, breaks.end[:broken], breaks.word[:broken]))
+        words = Words(*_cut(words, found), words.flags[:found])
+        _measure_words(self.data, classes(), words.start, words.end, words.length, words.hash, words.flags)
+        return words, Breaks(breaks.first, breaks.end[:broken], breaks.word[:broken])
 
     @cached_property
     def word_chars(self) -> Array:
@@ -245,124 +250,184 @@ def _count_code_points(data: Array, offsets: Array, counts: Array) -> None:
         counts[document] = count_code_points(data, offsets[document], offsets[document + 1])
 
 
-_HIGH = np.uint64(0x80)
-_7 = np.uint64(7)
-_8 = np.uint64(8)
-_NONE = np.uint64(0)
+_0 = np.uint64(0)
+_1 = np.uint64(1)
+_2 = np.uint64(2)
+_62 = np.uint64(62)
+_63 = np.uint64(63)
+_LAST = np.uint64(1 << 63)
 _ALL = ~np.uint64(0)
-_UP_TO_SPACE = ONES * np.uint64(0x21)
-_FROM_A = ONES * np.uint64(0x80 - ord("a"))  # added to a byte it sets the high bit from "a" on
-_PAST_Z = ONES * np.uint64(0x7F - ord("z"))
-_HASHES = ONES * np.uint64(ord("#"))
-_JS = ONES * np.uint64(ord("j"))
-_BRACES = ONES * np.uint64(ord("{"))
-_DOTS = ONES * np.uint64(ord("."))
 
 
 @kernel
 def _find_words(
     data: Array,
+    tail: Array,  # zeros: where the last bytes of the data are copied to, to be read as a block of 64
     offsets: Array,
     table: Array,
     first: Array,
     start: Array,
     end: Array,
-    length: Array,
-    hashes: Array,
-    flags: Array,
+    flags: Array,  # zeros; gets all bits but LETTER
     first_break: Array,
     break_end: Array,
     break_word: Array,
 ) -> Any:
-    """(words, breaks). ASCII words go by chunks of eight bytes, and only what else there is by code points."""
+    """(words, breaks). Reads 64 bytes at a time as masks, so that no branch depends on how long a word is."""
     found = 0
+    ended = 0
     broken = 0
     for document in range(len(offsets) - 1):
         first[document] = found
         first_break[document] = broken
         position = offsets[document]
         stop = offsets[document + 1]
+        before = _1  # whether the byte before the block is whitespace; the start of a text counts as that
+        dots_before = _0
+        spilled = _0  # the rest of whitespace of several bytes that began in the block before
+        spilled_breaks = _0
         while position < stop:
-            byte = data[position]
-            if byte == 32:
-                position += 1
-                continue
-            seen = 0
-            points = 0
-            begin = position
-            if byte < 33 or byte > 127:
-                code, width = decode(data, position)
+            if position + 64 <= len(data):
+                masks = _scan(data, position)
+            else:
+                tail[: len(data) - position] = data[position:]
+                masks = _scan(tail, 0)
+            spaces, low, leads, newlines, marks, dots = masks
+            inside = _ALL if stop - position >= 64 else (_1 << np.uint64(stop - position)) - _1
+            breaks = newlines
+            if low & ~newlines & inside:  # control characters, of which only some are whitespace
+                bits = low & ~newlines & inside
+                while bits:
+                    bit = bits & (~bits + _1)
+                    kind = table[data[position + count_trailing_zeros(bit)]]
+                    if not kind & SPACE:
+                        spaces &= ~bit
+                    elif kind & BREAK:
+                        breaks |= bit
+                    bits ^= bit
+            spaces |= spilled
+            breaks |= spilled_breaks
+            spilled = _0
+            spilled_breaks = _0
+            bits = leads & inside
+            while bits:
+                place = count_trailing_zeros(bits)
+                code, width = decode(data, position + place)
                 kind = table[code]
-                position += width
+                if kind & MARKS:
+                    marks |= bits & (~bits + _1)
                 if kind & SPACE:
+                    for step in range(place, place + width):
+                        if step < 64:
+                            spaces |= _1 << np.uint64(step)
+                        else:
+                            spilled |= _1 << np.uint64(step - 64)
                     if kind & BREAK:
-                        if code == 13 and position < stop and data[position] == 10:
-                            position += 1
-                        break_end[broken] = position
-                        break_word[broken] = found
-                        broken += 1
-                    continue
-                seen |= kind
-                points += 1
-            letters = _NONE
-            symbols = _NONE
-            js = _NONE
-            brackets = _NONE
-            dots = _NONE
-            while position < stop:
-                chunk = chunk_at(data, position)
-                # The lowest set bit stands at the first byte that is no visible ASCII.
-                odd = ((chunk - _UP_TO_SPACE) & ~chunk | chunk) & HIGHS
-                mask = ((odd & (~odd + np.uint64(1))) >> _7) - np.uint64(1)
-                plain = count_trailing_zeros(odd) >> 3
-                if plain > stop - position:
-                    plain = stop - position
-                    mask = first_bytes(plain)
-                lower = chunk | CASE
-                marks = mask & HIGHS
-                low = lower & LOWS
-                letters |= (low + _FROM_A) & ~(low + _PAST_Z) & marks
-                symbols |= zero_bytes(lower ^ _HASHES) & marks
-                js |= zero_bytes(lower ^ _JS) & marks
-                brackets |= zero_bytes(lower ^ _BRACES) & marks
-                dot = zero_bytes(lower ^ _DOTS) & marks
-                dots |= dot & (dot >> _8)
-                position += plain
-                points += plain
-                if plain == 8:
-                    continue
-                if position == stop or data[position] == 32:
-                    break
-                code, width = decode(data, position)
-                kind = table[code]
-                if kind & SPACE:
-                    break
-                seen |= kind
-                points += 1
-                position += width
-            seen |= (letters != _NONE) * LETTER | (symbols != _NONE) * SYMBOL
-            seen |= (js != _NONE) * J | (brackets != _NONE) * BRACKET
-            if dots != _NONE and _has_three_dots(data, begin, position):
-                seen |= DOTS
-            start[found] = begin
-            end[found] = position
-            length[found] = points
-            hashes[found] = hash_bytes(data, begin, position)
-            flags[found] = seen
-            found += 1
+                        if place + width <= 64:
+                            breaks |= _1 << np.uint64(place + width - 1)
+                        else:
+                            spilled_breaks |= _1 << np.uint64(place + width - 65)
+                bits &= bits - _1
+            spaces |= ~inside
+            after_space = spaces << _1 | before
+            before = spaces >> _63
+            starts = ~spaces & after_space
+            bits = starts
+            base = found
+            while bits:
+                start[found] = position + count_trailing_zeros(bits)
+                found += 1
+                bits &= bits - _1
+            bits = spaces & ~after_space
+            while bits:
+                end[ended] = position + count_trailing_zeros(bits)
+                ended += 1
+                bits &= bits - _1
+            marks &= inside
+            dots &= inside
+            threes = dots & (dots << _1 | dots_before >> _1) & (dots << _2 | dots_before)
+            dots_before = dots >> _62
+            bits = marks | threes
+            while bits:
+                bit = bits & (~bits + _1)
+                word = base + count_ones(starts & (bit | (bit - _1))) - 1
+                kind = table[decode(data, position + count_trailing_zeros(bit))[0]]
+                flags[word] |= kind & MARKS | (DOTS if bit & threes else 0)
+                bits ^= bit
+            bits = breaks & inside
+            while bits:
+                bit = bits & (~bits + _1)
+                after = position + count_trailing_zeros(bit) + 1
+                if not (data[after - 1] == 13 and after < stop and data[after] == 10):
+                    break_end[broken] = after
+                    break_word[broken] = base + count_ones(starts & (bit - _1))
+                    broken += 1
+                bits ^= bit
+            position += 64
+        if not before:
+            end[ended] = stop
+            ended += 1
     first[len(offsets) - 1] = found
     first_break[len(offsets) - 1] = broken
     return found, broken
 
 
 @kernel
-def _has_three_dots(data: Array, start: int, end: int) -> bool:
-    dots = 0
-    for position in range(start, end):
-        dots = dots + 1 if data[position] == 46 else 0
-        if dots == 3:
-            return True
-    return False
+def _scan(data: Array, position: int) -> Any:
+    """Masks of 64 bytes: up to space, below space, leads, newlines, marks, dots.
+
+    Leads are the first bytes of code points beyond ASCII among which whitespace and all with other bits than LETTER and
+    DECIMAL are: U+0080 to U+00BF, U+1680 to U+16BF, U+2000 to U+2FFF, U+3000 to U+303F. A test holds it to that.
+    """
+    leads = mask_equal(data, position, 0xC2) | mask_equal(data, position, 0xE2)
+    leads |= mask_equal(data, position, 0xE1) & (mask_equal(data, position, 0x9A) >> _1 | _LAST)
+    leads |= mask_equal(data, position, 0xE3) & (mask_equal(data, position, 0x80) >> _1 | _LAST)
+    marks = mask_equal(data, position, 35) | mask_folded(data, position, 106) | mask_folded(data, position, 123)
+    return (mask_below(data, position, 33), mask_below(data, position, 32), leads, mask_equal(data, position, 10),
+            marks, mask_equal(data, position, 46))
+
+
+_FIRST = np.array([first_bytes.py_func(min(size, 8)) for size in range(17)])
+_REST = np.array([np.uint64(0) if size < 9 else first_bytes.py_func(size - 8) for size in range(17)])
+_FROM_A = ONES * np.uint64(0x80 - ord("a"))  # added to a byte it sets the high bit from "a" on
+_PAST_Z = ONES * np.uint64(0x7F - ord("z"))
+
+
+@kernel
+def _measure_words(
+    data: Array, table: Array, start: Array, end: Array, length: Array, hashes: Array, flags: Array
+) -> None:
+    for word in range(len(start)):
+        begin = np.int64(start[word])
+        stop = np.int64(end[word])
+        size = stop - begin
+        if begin + 16 <= len(data):
+            head = load8(data, begin)
+            rest = load8(data, begin + 8)
+        else:
+            head = chunk_at(data, begin)
+            rest = chunk_at(data, min(begin + 8, len(data)))
+        head &= _FIRST[min(size, 16)]
+        rest &= _REST[min(size, 16)]
+        hashes[word] = hash_word(data, begin, stop, head, rest)
+        has_letter = (_letters(head) | _letters(rest)) != _0
+        if (head | rest) & HIGHS or size > 16:
+            length[word] = count_code_points(data, begin, stop)
+            position = begin
+            while not has_letter and position < stop:
+                code, width = decode(data, position)
+                has_letter = table[code] & LETTER != 0
+                position += width
+        else:
+            length[word] = size
+        flags[word] |= has_letter * LETTER
+
+
+@kernel
+def _letters(chunk: Any) -> Any:
+    """The high bits of bytes that are ASCII letters."""
+    lower = (chunk | CASE) & LOWS
+    return (lower + _FROM_A) & ~(lower + _PAST_Z) & ~chunk & HIGHS
 
 
 @kernel

@@ -129,6 +129,15 @@ NGRAMS = Tagger(
         ),
         *(
             Column(
+                f"ngrams.top_{n}_datatrove",
+                "float64", "share",
+                f"Count of the most frequent {n}-gram x its code points with a space between words / code points of "
+                "the text (datatrove, but for its tokenizer). Ties as above.",
+            )
+            for n in (2, 3, 4)
+        ),
+        *(
+            Column(
                 f"ngrams.duplicate_{n}",
                 "float64", "share",
                 f"Letters of {n}-grams that occur more than once, every occurrence counted, / letters of all {n}-grams "

@@ -74,7 +74,7 @@ def duplicates(prefix: str, text: str, pieces: list[str]) -> Values:
 
 def ngrams(text: str, parameters: Mapping[str, Any]) -> Values:
     found = text.split()
-    columns = [f"ngrams.top_{n}" for n in range(2, 5)]
+    columns = [f"ngrams.top_{n}{whose}" for n in range(2, 5) for whose in ("", "_datatrove")]
     columns += [f"ngrams.{what}_{n}" for what in ("duplicate", "covered") for n in range(5, 11)]
     if not found:
         return dict.fromkeys(columns)
@@ -87,6 +87,7 @@ def ngrams(text: str, parameters: Mapping[str, Any]) -> Values:
         if n < 5:
             top, count = counts.most_common(1)[0]
             values[f"ngrams.top_{n}"] = count * letters(top) / letters(found)
+            values[f"ngrams.top_{n}_datatrove"] = count * len(" ".join(top)) / len(text)
         else:
             repeated = sum(count * letters(gram) for gram, count in counts.items() if count > 1)
             whole = sum(count * letters(gram) for gram, count in counts.items())

@@ -12,17 +12,13 @@ from numpy.typing import NDArray
 
 UNICODE_VERSION = unicodedata.unidata_version
 
-# Bits of a code point's class. A word's flags are LETTER and MARKS or-ed over its code points, and DOTS.
+# Bits of a code point's class. A word's flags are LETTER and SYMBOL or-ed over its code points, and DOTS.
 SPACE = 1  # what str.isspace holds for, and so what str.split() splits at
 LETTER = 2  # general category L*, which is what str.isalpha tests
 SYMBOL = 4  # "#" and "…", the symbols of Gopher's symbol-to-word ratio
 BREAK = 8  # of whitespace: where str.splitlines() splits
 DOTS = 8  # of a word only: it contains "..."
-J = 16  # "j" and "J", rare in most languages, with which "javascript" begins
-BRACKET = 32  # "[" and "{"
-FOLDS = 64  # beyond ASCII, but str.lower() makes an ASCII letter of it: the Kelvin sign
-MARKS = SYMBOL | J | BRACKET | FOLDS
-DECIMAL = 128  # general category Nd, which is \d of regular expressions
+DECIMAL = 16  # general category Nd, which is \d of regular expressions
 
 
 @functools.cache
@@ -41,10 +37,5 @@ def classes() -> NDArray[Any]:
             table[code] = DECIMAL
     for character in "#…":
         table[ord(character)] |= SYMBOL
-    for character in "jJ":
-        table[ord(character)] |= J
-    for character in "[{":
-        table[ord(character)] |= BRACKET
-    table[ord("\N{KELVIN SIGN}")] |= FOLDS
     table.setflags(write=False)
     return table

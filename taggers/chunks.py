@@ -95,6 +95,12 @@ def chunk_at(data: Array, position: int) -> Any:
 
 
 @kernel
+def zero_bytes(chunk: Any) -> Any:
+    """The high bits of bytes that are zero. The lowest is exact; above it a byte that is 1 may show as well."""
+    return (chunk - ONES) & ~chunk & HIGHS
+
+
+@kernel
 def first_bytes(count: int) -> Any:
     """A mask of the first bytes of a chunk, up to eight."""
     if count >= 8:
@@ -208,3 +214,12 @@ def same_bytes(data: Array, start: int, end: int, other_start: int, other_end: i
             return False
         step += 1
     return True
+
+
+@kernel
+def table_size(entries: int) -> int:
+    """The slots of a hash table for so many entries: a power of two, at most half of it used."""
+    size = 2
+    while size < 2 * entries:
+        size *= 2
+    return size

@@ -20,10 +20,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from taggers.chunks import mix64, same_piece
+from taggers.chunks import mix64, same_piece, table_size
 from taggers.columns import numbers, ratios
 from taggers.compiled import kernel
-from taggers.duplicates import table_size
 from taggers.text import TextBatch
 
 Array = NDArray[Any]

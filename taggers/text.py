@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from taggers.characters import BREAK, DOTS, LETTER, MARKS, SPACE, classes
+from taggers.characters import BREAK, DOTS, LETTER, SPACE, SYMBOL, classes
 from taggers.chunks import (
     CASE,
     HIGHS,
@@ -28,13 +28,14 @@ from taggers.chunks import (
     load8,
     mask_below,
     mask_equal,
-    mask_folded,
     mix64,
     same_bytes,
+    same_piece,
+    table_size,
 )
 from taggers.compiled import kernel
 
-__all__ = ["Breaks", "Lines", "Pieces", "TextBatch", "Words", "decode", "mix64", "same_bytes"]
+__all__ = ["AGAIN", "FIRST", "ONCE", "Breaks", "Lines", "Pieces", "TextBatch", "Words", "decode", "find_repeats", "mix64", "same_bytes"]
 
 Array = NDArray[Any]
 
@@ -56,7 +57,7 @@ class Pieces:
 
 @dataclass(frozen=True)
 class Words(Pieces):
-    flags: Array  # uint8, words: of their code points' classes LETTER, SYMBOL, J, BRACKET and FOLDS, and DOTS
+    flags: Array  # uint8, words: LETTER and SYMBOL of their code points' classes, and DOTS
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,11 @@ class TextBatch:
         return Lines(*_cut(lines, found), lines.word[: found + 1])
 
     @cached_property
+    def line_repeats(self) -> Array:
+        """uint8, lines: ONCE, FIRST of several equal ones in its document, or AGAIN."""
+        return find_repeats(self.data, self.lines)
+
+    @cached_property
     def paragraphs(self) -> Pieces:
         r"""What re.split(r"\n{2,}", text) gives. An empty text has none."""
         return self.paragraphs_between(self.offsets[:-1], self.offsets[1:])
@@ -211,6 +217,48 @@ def _text_at(raw: Any, keys: Sequence[str]) -> str | None:
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value if isinstance(value, str) else None
+
+
+# What find_repeats gives of a piece.
+ONCE = 0
+FIRST = 1
+AGAIN = 2
+
+
+def find_repeats(data: Array, pieces: Pieces) -> Array:
+    """uint8, pieces: whether a piece is the only one of its kind in its document, the first, or a later one."""
+    repeats = np.zeros(len(pieces.start), np.uint8)
+    most = int(np.max(np.diff(pieces.first), initial=0))
+    _find_repeats(data, pieces.first, pieces.start, pieces.end, pieces.hash, np.empty(table_size(most), np.int32),
+                  repeats)
+    return repeats
+
+
+@kernel
+def _find_repeats(
+    data: Array, first: Array, start: Array, end: Array, hashes: Array, slots: Array, repeats: Array
+) -> None:
+    for document in range(len(first) - 1):
+        begin = first[document]
+        count = first[document + 1] - begin
+        if count < 2:
+            continue
+        size = table_size(count)
+        mask = np.uint64(size - 1)
+        slots[:size] = -1
+        for index in range(count):
+            piece = begin + index
+            slot = hashes[piece] & mask
+            while True:
+                other = slots[slot]
+                if other < 0:
+                    slots[slot] = index
+                    break
+                if same_piece(data, start, end, hashes, piece, begin + other):
+                    repeats[begin + other] = FIRST
+                    repeats[piece] = AGAIN
+                    break
+                slot = (slot + np.uint64(1)) & mask
 
 
 def _position_type(data: Array) -> Any:
@@ -292,7 +340,7 @@ def _find_words(
             else:
                 tail[: len(data) - position] = data[position:]
                 masks = _scan(tail, 0)
-            spaces, low, leads, newlines, marks, dots = masks
+            spaces, low, leads, newlines, symbols, dots = masks
             inside = _ALL if stop - position >= 64 else (_1 << np.uint64(stop - position)) - _1
             breaks = newlines
             if low & ~newlines & inside:  # control characters, of which only some are whitespace
@@ -314,8 +362,8 @@ def _find_words(
                 place = count_trailing_zeros(bits)
                 code, width = decode(data, position + place)
                 kind = table[code]
-                if kind & MARKS:
-                    marks |= bits & (~bits + _1)
+                if kind & SYMBOL:
+                    symbols |= bits & (~bits + _1)
                 if kind & SPACE:
                     for step in range(place, place + width):
                         if step < 64:
@@ -343,16 +391,16 @@ def _find_words(
                 end[ended] = position + count_trailing_zeros(bits)
                 ended += 1
                 bits &= bits - _1
-            marks &= inside
+            symbols &= inside
             dots &= inside
             threes = dots & (dots << _1 | dots_before >> _1) & (dots << _2 | dots_before)
             dots_before = dots >> _62
-            bits = marks | threes
+            bits = symbols | threes
             while bits:
                 bit = bits & (~bits + _1)
                 word = base + count_ones(starts & (bit | (bit - _1))) - 1
                 kind = table[decode(data, position + count_trailing_zeros(bit))[0]]
-                flags[word] |= kind & MARKS | (DOTS if bit & threes else 0)
+                flags[word] |= kind & SYMBOL | (DOTS if bit & threes else 0)
                 bits ^= bit
             bits = breaks & inside
             while bits:
@@ -374,7 +422,7 @@ def _find_words(
 
 @kernel
 def _scan(data: Array, position: int) -> Any:
-    """Masks of 64 bytes: up to space, below space, leads, newlines, marks, dots.
+    """Masks of 64 bytes: up to space, below space, leads, newlines, number signs, dots.
 
     Leads are the first bytes of code points beyond ASCII among which whitespace and all with other bits than LETTER and
     DECIMAL are: U+0080 to U+00BF, U+1680 to U+16BF, U+2000 to U+2FFF, U+3000 to U+303F. A test holds it to that.
@@ -382,9 +430,8 @@ def _scan(data: Array, position: int) -> Any:
     leads = mask_equal(data, position, 0xC2) | mask_equal(data, position, 0xE2)
     leads |= mask_equal(data, position, 0xE1) & (mask_equal(data, position, 0x9A) >> _1 | _LAST)
     leads |= mask_equal(data, position, 0xE3) & (mask_equal(data, position, 0x80) >> _1 | _LAST)
-    marks = mask_equal(data, position, 35) | mask_folded(data, position, 106) | mask_folded(data, position, 123)
     return (mask_below(data, position, 33), mask_below(data, position, 32), leads, mask_equal(data, position, 10),
-            marks, mask_equal(data, position, 46))
+            mask_equal(data, position, 35), mask_equal(data, position, 46))
 
 
 _FIRST = np.array([first_bytes.py_func(min(size, 8)) for size in range(17)])

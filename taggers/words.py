@@ -25,10 +25,11 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
     documents = len(batch)
     total = np.diff(words.first)
     medians = np.zeros(documents, np.float64)
-    symbols, symbols_paper, alphabetic, required, distinct = np.zeros((5, documents), np.int64)
+    symbols, symbols_paper, hashes, ellipses, alphabetic, required, distinct = np.zeros((7, documents), np.int64)
     longest = int(np.max(total, initial=0))
     _median_lengths(words.first, words.length, np.zeros(_BINS, np.int64), np.empty(longest, np.int32), medians)
-    _count_flags(words.first, words.flags, symbols, symbols_paper, alphabetic)
+    _count_flags(batch.data, words.first, words.start, words.end, words.flags, symbols, symbols_paper, hashes, ellipses,
+                 alphabetic)
     _count_required(batch.data, words.first, words.start, words.end, _PACKED, required, distinct)
     return {
         "words.count": counts(total),
@@ -36,11 +37,16 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
         "words.median_length": numbers(medians, total != 0),
         "words.symbols": ratios(symbols, total),
         "words.symbols_paper": ratios(symbols_paper, total),
+        "words.hashes_datatrove": ratios(hashes, total),
+        "words.ellipses_datatrove": ratios(ellipses, total),
         "words.alphabetic": ratios(alphabetic, total),
         "words.required": counts(required),
         "words.required_distinct": counts(distinct),
     }
 
+
+_HASH = ord("#")
+_DOT = ord(".")
 
 # Word lengths below this are counted in bins; a text whose median is longer is sorted.
 _BINS = 64
@@ -81,13 +87,29 @@ def _median_lengths(first: Array, length: Array, bins: Array, room: Array, media
 
 
 @kernel
-def _count_flags(first: Array, flags: Array, symbols: Array, symbols_paper: Array, alphabetic: Array) -> None:
+def _count_flags(
+    data: Array, first: Array, start: Array, end: Array, flags: Array, symbols: Array, symbols_paper: Array,
+    hashes: Array, ellipses: Array, alphabetic: Array,
+) -> None:
     for document in range(len(symbols)):
+        letters = 0
         for word in range(first[document], first[document + 1]):
             flag = flags[word]
-            symbols[document] += (flag & SYMBOL) != 0
-            symbols_paper[document] += (flag & (SYMBOL | DOTS)) != 0
-            alphabetic[document] += (flag & LETTER) != 0
+            letters += (flag & LETTER) != 0
+            if flag & (SYMBOL | DOTS):
+                symbols[document] += (flag & SYMBOL) != 0
+                symbols_paper[document] += 1
+                dots = 0
+                for position in range(start[word], end[word]):
+                    byte = data[position]
+                    hashes[document] += byte == _HASH
+                    dots = dots + 1 if byte == _DOT else 0
+                    ellipses[document] += dots == 3
+                    dots = 0 if dots == 3 else dots
+                    # … is E2 80 A6, and the word begins before its third byte.
+                    if byte == 0xA6 and position - start[word] >= 2:
+                        ellipses[document] += data[position - 1] == 0x80 and data[position - 2] == 0xE2
+        alphabetic[document] = letters
 
 
 @kernel

@@ -79,6 +79,7 @@ _QUESTION = ord("?")
 _EXCLAMATION = ord("!")
 _QUOTE = ord('"')
 _APOSTROPHE = ord("'")
+_CLOSERS = (_QUOTE, _APOSTROPHE, ord(")"), ord("]"))
 
 
 def _text(text: str) -> Array:
@@ -144,7 +145,7 @@ _FIRST_60 = np.uint64((1 << 60) - 1)
 
 
 @kernel
-def _candidates(data: Array, position: int) -> Any:
+def _candidates(data: Array, position: Any) -> Any:
     """Of the first 60 bytes of a block: brackets, braces, "jav", and spaces before "pol", "coo", "of " and "ips"."""
     c, i, o, p = (mask_folded(data, position, 99), mask_folded(data, position, 105),
                   mask_folded(data, position, 111), mask_folded(data, position, 112))
@@ -159,7 +160,7 @@ def _candidates(data: Array, position: int) -> Any:
 
 
 @kernel
-def _kind_at(data: Array, begin: int, stop: int, at: int) -> int:
+def _kind_at(data: Array, begin: Any, stop: Any, at: Any) -> int:
     """What a brace, a "j" or the first space of a phrase at this byte belongs to; 0 if to nothing of interest."""
     byte = data[at]
     if byte == _BRACE:
@@ -181,7 +182,7 @@ def _kind_at(data: Array, begin: int, stop: int, at: int) -> int:
 
 
 @kernel
-def _reads(data: Array, position: int, stop: int, word: Array) -> bool:
+def _reads(data: Array, position: Any, stop: Any, word: Array) -> bool:
     """Whether str.lower() of the text from a position on begins with an ASCII word."""
     for letter in word:
         if position >= stop:
@@ -194,7 +195,7 @@ def _reads(data: Array, position: int, stop: int, word: Array) -> bool:
 
 
 @kernel
-def _reads_back(data: Array, begin: int, position: int, word: Array) -> bool:
+def _reads_back(data: Array, begin: Any, position: Any, word: Array) -> bool:
     """Whether str.lower() of the text up to a position ends with an ASCII word."""
     for index in range(len(word) - 1, -1, -1):
         position -= 1
@@ -206,7 +207,7 @@ def _reads_back(data: Array, begin: int, position: int, word: Array) -> bool:
 
 
 @kernel
-def _lower(code: int) -> int:
+def _lower(code: Any) -> Any:
     """The lower-case ASCII letter of a code point, or the code point. Beyond ASCII only the Kelvin sign has one."""
     if 65 <= code <= 90:
         return code + 32
@@ -214,7 +215,7 @@ def _lower(code: int) -> int:
 
 
 @kernel
-def _citation(data: Array, table: Array, at: int, stop: int) -> int:
+def _citation(data: Array, table: Array, at: Any, stop: Any) -> Any:
     """The end of a citation that begins with this bracket, as in [12], [], [edit] or [citation needed]; 0 if none."""
     if _is(data, at, stop, _EDIT):
         return at + len(_EDIT)
@@ -232,7 +233,7 @@ def _citation(data: Array, table: Array, at: int, stop: int) -> int:
 
 
 @kernel
-def _is(data: Array, position: int, stop: int, word: Array) -> bool:
+def _is(data: Array, position: Any, stop: Any, word: Array) -> bool:
     if position + len(word) > stop:
         return False
     for index in range(len(word)):  # noqa: SIM110 (numba compiles a loop, but not all())
@@ -345,7 +346,7 @@ def _judge_lines(
 
 
 @kernel
-def _add(found: Array, first: Array, ends: Array, document: int, what: int, start: int, end: int) -> None:
+def _add(found: Array, first: Array, ends: Array, document: Any, what: Any, start: Any, end: Any) -> None:
     """Adds a line to the spans, which grow where lines follow one another; an empty last line has none."""
     if start == end:
         return
@@ -359,12 +360,12 @@ def _add(found: Array, first: Array, ends: Array, document: int, what: int, star
 
 
 @kernel
-def _ends_line(byte: int) -> bool:
-    return byte == _DOT or byte == _QUESTION or byte == _EXCLAMATION or byte == _QUOTE
+def _ends_line(byte: Any) -> bool:
+    return bool(byte in (_DOT, _QUESTION, _EXCLAMATION, _QUOTE))
 
 
 @kernel
-def _ends_split_line(data: Array, start: int, end: int) -> bool:
+def _ends_split_line(data: Array, start: Any, end: Any) -> bool:
     """As datatrove has it: ' ends a line too, and ... does not."""
     if start == end:
         return False
@@ -375,7 +376,7 @@ def _ends_split_line(data: Array, start: int, end: int) -> bool:
 
 
 @kernel
-def _copy_uncited(data: Array, start: int, end: int, cited: Array, room: Array) -> int:
+def _copy_uncited(data: Array, start: Any, end: Any, cited: Array, room: Array) -> int:
     """Copies a range without the citations in it; how many bytes there are."""
     size = 0
     position = start
@@ -388,15 +389,15 @@ def _copy_uncited(data: Array, start: int, end: int, cited: Array, room: Array) 
 
 
 @kernel
-def _count_sentences(data: Array, word_start: Array, word_end: Array, word: int, next_word: int) -> int:
+def _count_sentences(data: Array, word_start: Array, word_end: Array, word: Any, next_word: Any) -> int:
     """Sentences of a line: each ends with a word that ends in . ? or !, quotes and brackets after it aside."""
     sentences = 0
     for each in range(word, next_word):
         start = word_start[each]
         end = np.int64(word_end[each])
         byte = data[end - 1]
-        while end - 1 > start and (byte == _QUOTE or byte == _APOSTROPHE or byte == 41 or byte == 93):
+        while end - 1 > start and byte in _CLOSERS:
             end -= 1
             byte = data[end - 1]
-        sentences += byte == _DOT or byte == _QUESTION or byte == _EXCLAMATION or each == next_word - 1
+        sentences += byte in (_DOT, _QUESTION, _EXCLAMATION) or each == next_word - 1
     return sentences

@@ -1,7 +1,7 @@
 """Many bytes of text at a time: what kernels load, compare, count and hash with.
 
-A chunk is eight bytes as a little-endian uint64: the first byte of the text is the lowest. A mask is a uint64 of one bit
-for each of 64 bytes, the lowest for the first. Loads need no alignment, and LLVM makes vector instructions of them.
+A chunk is eight bytes as a little-endian uint64: the first byte of the text is the lowest. A mask is a uint64 of one
+bit for each of 64 bytes, the lowest for the first. Loads need no alignment, and LLVM makes vector instructions of them.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ count_ones = cast(Callable[..., Any], intrinsic(_count_ones))
 
 
 @kernel
-def chunk_at(data: Array, position: int) -> Any:
+def chunk_at(data: Array, position: Any) -> Any:
     """The chunk at a position of the data; zeros stand for what is past its end."""
     if position + 8 <= len(data):
         return load8(data, position)
@@ -101,7 +101,7 @@ def zero_bytes(chunk: Any) -> Any:
 
 
 @kernel
-def first_bytes(count: int) -> Any:
+def first_bytes(count: Any) -> Any:
     """A mask of the first bytes of a chunk, up to eight."""
     if count >= 8:
         return ~np.uint64(0)
@@ -109,7 +109,7 @@ def first_bytes(count: int) -> Any:
 
 
 @kernel
-def count_code_points(data: Array, start: int, end: int) -> int:
+def count_code_points(data: Array, start: Any, end: Any) -> Any:
     """The code points of a byte range that begins and ends between code points."""
     points = end - start
     position = start
@@ -145,7 +145,7 @@ def mix64(value: Any) -> Any:
 
 
 @kernel
-def hash_bytes(data: Array, start: int, end: int) -> Any:
+def hash_bytes(data: Array, start: Any, end: Any) -> Any:
     """A uint64 of the bytes. Up to seven of them it tells apart for certain: then its highest bit is set."""
     size = end - start
     if size < 8:
@@ -165,7 +165,7 @@ def hash_bytes(data: Array, start: int, end: int) -> Any:
 
 
 @kernel
-def hash_word(data: Array, start: int, end: int, head: Any, rest: Any) -> Any:
+def hash_word(data: Array, start: Any, end: Any, head: Any, rest: Any) -> Any:
     """As hash_bytes, of which it is a faster form; `head` and `rest` are the first 16 bytes, zeros past the end."""
     size = end - start
     short = np.uint64(size < 8)
@@ -180,7 +180,7 @@ def hash_word(data: Array, start: int, end: int, head: Any, rest: Any) -> Any:
 
 
 @kernel
-def _hash_on(data: Array, start: int, end: int, state: Any) -> Any:
+def _hash_on(data: Array, start: Any, end: Any, state: Any) -> Any:
     position = start
     while position + 8 < end:
         state = (state ^ (state >> _32) ^ load8(data, position)) * _MIX_1
@@ -189,7 +189,7 @@ def _hash_on(data: Array, start: int, end: int, state: Any) -> Any:
 
 
 @kernel
-def same_piece(data: Array, start: Array, end: Array, hashes: Array, piece: int, other: int) -> bool:
+def same_piece(data: Array, start: Array, end: Array, hashes: Array, piece: Any, other: Any) -> bool:
     """Whether two pieces, both hashed by hash_bytes or both by hash_word, hold the same bytes."""
     if hashes[piece] != hashes[other]:
         return False
@@ -199,7 +199,7 @@ def same_piece(data: Array, start: Array, end: Array, hashes: Array, piece: int,
 
 
 @kernel
-def same_bytes(data: Array, start: int, end: int, other_start: int, other_end: int) -> bool:
+def same_bytes(data: Array, start: Any, end: Any, other_start: Any, other_end: Any) -> bool:
     """Whether two ranges of the data hold the same bytes."""
     size = end - start
     if size != other_end - other_start:
@@ -217,7 +217,7 @@ def same_bytes(data: Array, start: int, end: int, other_start: int, other_end: i
 
 
 @kernel
-def table_size(entries: int) -> int:
+def table_size(entries: Any) -> int:
     """The slots of a hash table for so many entries: a power of two, at most half of it used."""
     size = 2
     while size < 2 * entries:

@@ -53,7 +53,8 @@ def spans(batch: TextBatch, first: Array, start: Array, end: Array, score: Array
     count = int(first[-1])
     chars = np.empty((2, count), np.int64)
     _to_code_points(batch.data, batch.offsets, first, start[:count], end[:count], chars[0], chars[1])
-    values = [chars[0], chars[1], np.subtract(end[:count], start[:count], dtype=np.int64), np.ones(count) if score is None else score[:count]]
+    sizes = np.subtract(end[:count], start[:count], dtype=np.int64)
+    values = [chars[0], chars[1], sizes, np.ones(count) if score is None else score[:count]]
     kind = ARROW_TYPES["spans"]
     structs = pa.StructArray.from_arrays([pa.array(each) for each in values], fields=list(kind.value_type))
     return pa.ListArray.from_arrays(pa.array(first, pa.int32()), structs, type=kind)

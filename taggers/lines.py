@@ -64,7 +64,7 @@ def _count_marks(
             if word[line] == word[line + 1]:
                 continue  # no word, so neither bullet nor ellipsis
             byte = data[start[line]]
-            bullets_dolma[document] += byte == _STAR or byte == _HYPHEN
+            bullets_dolma[document] += byte in (_STAR, _HYPHEN)
             last = word_end[word[line + 1] - 1]
             if ends_with_ellipsis(data, word_start[word[line + 1] - 1], last):
                 ellipsis_paper[document] += 1
@@ -100,16 +100,16 @@ def _count_marks_of_split_lines(
             total[document] += after > begin
             if next_word > word:
                 code = decode(data, word_start[word])[0]
-                bullets[document] += code == _BULLET or code == _HYPHEN
+                bullets[document] += code in (_BULLET, _HYPHEN)
                 ellipsis[document] += ends_with_ellipsis(data, word_start[next_word - 1], word_end[next_word - 1])
             word = next_word
             begin = after
 
 
 @kernel
-def ends_with_ellipsis(data: Array, start: int, end: int) -> bool:
+def ends_with_ellipsis(data: Array, start: Any, end: Any) -> bool:
     """Whether a word ends with … or ...; in UTF-8 both have three bytes."""
     if end - start < 3:
         return False
     a, b, c = data[end - 3], data[end - 2], data[end - 1]
-    return (a == 0x2E and b == 0x2E and c == 0x2E) or (a == 0xE2 and b == 0x80 and c == 0xA6)
+    return bool((a == 0x2E and b == 0x2E and c == 0x2E) or (a == 0xE2 and b == 0x80 and c == 0xA6))

@@ -2,7 +2,7 @@
 
 An n-gram can only occur twice if the two (n-1)-grams in it do. So each step looks only at places that are still alive:
 
-1. Give equal words of a document equal numbers: one hash table, hits verified byte for byte where the hash leaves doubt.
+1. Give equal words of a document equal numbers: one hash table, hits verified where the hash leaves doubt.
 2. For n = 2 .. 10, at each place where this (n-1)-gram and the next one both repeat, the n-gram is exactly the pair of
    their numbers, 64 bits. Most pairs occur once: a bitmap small enough for the cache tells nearly all of those.
 3. Number the others by a hash table that holds the whole pair, and keep the places whose n-gram repeats. Nothing rests
@@ -75,7 +75,7 @@ def _shares(parts: Array, wholes: Array) -> Array:
 
 
 @kernel
-def _bitmap_size(places: int) -> int:
+def _bitmap_size(places: Any) -> int:
     """The uint64 of a bitmap for so many places: a power of two, 16 bits or more for each up to 64 KB."""
     size = 1
     while size < 1 << 13 and 4 * size < places:
@@ -143,8 +143,8 @@ def _number_words(
     start: Array,
     end: Array,
     hashes: Array,
-    begin: int,
-    count: int,
+    begin: Any,
+    count: Any,
     slots: Array,
     keys: Array,
     number: Array,
@@ -220,7 +220,7 @@ def _number_pairs(
         hashed = (np.uint64(number[place]) << _32 | np.uint64(following)) * _GOLDEN
         index = (hashed >> (_32 + _BITS)) & last
         twice = bitmap[half + np.int64(index)] >> ((hashed >> _32) & _BIT) & _1
-        candidates += np.int64(twice & np.uint64(following >= 0))
+        candidates += int(twice & np.uint64(following >= 0))
     size = table_size(candidates)
     slots[:size] = -1
     mask = np.uint64(size - 1)
@@ -254,10 +254,10 @@ def _number_pairs(
 
 
 @kernel
-def _top(distinct: int, occurrences: Array, origin: Array) -> Any:
+def _top(distinct: Any, occurrences: Array, origin: Array) -> Any:
     """(count, place) of the most frequent n-gram, of those the first; where none repeats, the first of the document."""
-    most = 1
-    place = 0
+    most = np.int64(1)
+    place = np.int64(0)
     for candidate in range(distinct):
         if occurrences[candidate] > most:
             most = occurrences[candidate]
@@ -281,12 +281,12 @@ def _keep_repeated(places: Array, number: Array, occurrences: Array) -> int:
 
 @kernel
 def _weigh(
-    n: int,
+    n: Any,
     places: Array,
     number: Array,
     origin: Array,
     before: Array,
-    document: int,
+    document: Any,
     duplicate: Array,
     covered: Array,
 ) -> None:

@@ -1,7 +1,8 @@
 """Runs of one character, and runs of words with a period of up to 13, as OLMo's data loader looks for among tokens.
 
-A run of words has a period p where each word but the first p equals the one p places before it. Such a run of at least
-2 p words past its first p covers a place that is a multiple of 2 p: only those are looked at, and runs grown from there.
+A run of words has a period p where each word but the first p equals the one p places before it. Such a run of at
+least 2 p words past its first p covers a place that is a multiple of 2 p: only those are looked at, and runs grown from
+there.
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ from taggers.chunks import (
     count_code_points,
     count_ones,
     count_trailing_zeros,
-    first_bytes,
     hash_bytes,
     hash_word,
     load8,
@@ -35,9 +34,13 @@ from taggers.chunks import (
 )
 from taggers.compiled import kernel
 
-__all__ = ["AGAIN", "FIRST", "ONCE", "Breaks", "Lines", "Pieces", "TextBatch", "Words", "decode", "find_repeats", "mix64", "same_bytes"]
+__all__ = [
+    "AGAIN", "FIRST", "ONCE", "Breaks", "Lines", "Pieces", "TextBatch", "Words", "decode", "find_repeats", "mix64",
+    "same_bytes",
+]
 
 Array = NDArray[Any]
+_Arrays = tuple[Array, Array, Array, Array, Array]  # of Pieces, in order
 
 
 @dataclass(frozen=True)
@@ -265,19 +268,19 @@ def _position_type(data: Array) -> Any:
     return np.int32 if len(data) < 1 << 31 else np.int64
 
 
-def _room(documents: int, most: int, data: Array) -> tuple[Array, ...]:
+def _room(documents: int, most: int, data: Array) -> _Arrays:
     """The arrays of `most` pieces. Pages that stay untouched cost no memory, so the bound may be generous."""
     position = _position_type(data)
     return (np.empty(documents + 1, np.int64), np.empty(most, position), np.empty(most, position),
             np.empty(most, np.int32), np.empty(most, np.uint64))
 
 
-def _cut(pieces: Pieces, found: int) -> tuple[Array, ...]:
+def _cut(pieces: Pieces, found: int) -> _Arrays:
     return (pieces.first, pieces.start[:found], pieces.end[:found], pieces.length[:found], pieces.hash[:found])
 
 
 @kernel
-def decode(data: Array, position: int) -> Any:
+def decode(data: Array, position: Any) -> Any:
     """(code point, width in bytes) at a byte position. The data is valid UTF-8, which Arrow promises."""
     lead = np.int64(data[position])
     if lead < 0x80:
@@ -421,7 +424,7 @@ def _find_words(
 
 
 @kernel
-def _scan(data: Array, position: int) -> Any:
+def _scan(data: Array, position: Any) -> Any:
     """Masks of 64 bytes: up to space, below space, leads, newlines, number signs, dots.
 
     Leads are the first bytes of code points beyond ASCII among which whitespace and all with other bits than LETTER and
@@ -434,8 +437,9 @@ def _scan(data: Array, position: int) -> Any:
             mask_equal(data, position, 35), mask_equal(data, position, 46))
 
 
-_FIRST = np.array([first_bytes.py_func(min(size, 8)) for size in range(17)])
-_REST = np.array([np.uint64(0) if size < 9 else first_bytes.py_func(size - 8) for size in range(17)])
+# By the size of a word, up to 16: masks of the bytes that it has in its first chunk and in its second.
+_FIRST = np.array([(1 << 8 * min(size, 8)) - 1 for size in range(17)], np.uint64)
+_REST = np.array([(1 << 8 * max(size - 8, 0)) - 1 for size in range(17)], np.uint64)
 _FROM_A = ONES * np.uint64(0x80 - ord("a"))  # added to a byte it sets the high bit from "a" on
 _PAST_Z = ONES * np.uint64(0x7F - ord("z"))
 
@@ -448,14 +452,15 @@ def _measure_words(
         begin = np.int64(start[word])
         stop = np.int64(end[word])
         size = stop - begin
+        shown = size if size < 16 else 16
         if begin + 16 <= len(data):
             head = load8(data, begin)
             rest = load8(data, begin + 8)
         else:
             head = chunk_at(data, begin)
             rest = chunk_at(data, min(begin + 8, len(data)))
-        head &= _FIRST[min(size, 16)]
-        rest &= _REST[min(size, 16)]
+        head &= _FIRST[shown]
+        rest &= _REST[shown]
         hashes[word] = hash_word(data, begin, stop, head, rest)
         has_letter = (_letters(head) | _letters(rest)) != _0
         if (head | rest) & HIGHS or size > 16:
@@ -487,7 +492,7 @@ def _sum_lengths(first: Array, length: Array, sums: Array) -> None:
 
 
 @kernel
-def _measure(data: Array, ascii: bool, piece: int, begin: int, stop: int, start: Array, end: Array, length: Array,
+def _measure(data: Array, ascii: bool, piece: Any, begin: Any, stop: Any, start: Array, end: Array, length: Array,
              hashes: Array) -> None:
     start[piece] = begin
     end[piece] = stop

@@ -89,7 +89,8 @@ LINES = Tagger(
         Column(
             "lines.bullets_datatrove",
             "float64", "share",
-            "Lines that start, after whitespace, with • or - / lines, both of str.splitlines() (datatrove). Null if empty.",
+            "Lines that start, after whitespace, with • or - / lines, both of str.splitlines() (datatrove). Null if "
+            "empty.",
         ),
         Column("lines.ellipsis_dolma", "float64", "share", "Lines that end with … / lines (dolma). Null if empty."),
         Column(
@@ -106,7 +107,10 @@ LINES = Tagger(
         *_duplicate_columns("lines"),
     ),
     parameters={},
-    source="Rae et al. 2021, Table A1; dolma 1.2.1, gopher_v2; datatrove 0.10.1, GopherQualityFilter and GopherRepetitionFilter",
+    source=(
+        "Rae et al. 2021, Table A1; dolma 1.2.1, gopher_v2; datatrove 0.10.1, GopherQualityFilter and "
+        "GopherRepetitionFilter"
+    ),
 )
 
 PARAGRAPHS = Tagger(
@@ -123,13 +127,14 @@ PARAGRAPHS = Tagger(
         Column(
             "paragraphs.duplicate_datatrove",
             "float64", "share",
-            "Paragraphs of text.strip() that occurred before / paragraphs of text.strip() (datatrove). Null without words.",
+            "Paragraphs of text.strip() that occurred before / paragraphs of text.strip() (datatrove). Null "
+            "without words.",
         ),
         Column(
             "paragraphs.duplicate_chars_datatrove",
             "float64", "share",
-            "Code points of paragraphs of text.strip() that occurred before / code points of the text (datatrove). Null "
-            "without words.",
+            "Code points of paragraphs of text.strip() that occurred before / code points of the text (datatrove). "
+            "Null without words.",
         ),
     ),
     parameters={},
@@ -206,8 +211,8 @@ C4 = Tagger(
         Column("c4.few_words_lines", "int64", "lines", "How many lines those are (dolma)."),
         Column("c4.lines_datatrove", "int64", "lines", "Lines of text.splitlines() (datatrove)."),
         Column("c4.no_punctuation_datatrove", "spans", "lines",
-               "Lines that, stripped and then without citations, do not end with . ? ! or a quote of either kind, or end "
-               "with ... (datatrove). Whitespace before a citation at the end counts as the end."),
+               "Lines that, stripped and then without citations, do not end with . ? ! or a quote of either kind, or "
+               "end with ... (datatrove). Whitespace before a citation at the end counts as the end."),
         Column("c4.few_words_datatrove", "spans", "lines", "Lines of fewer than 3 words, blank ones too (datatrove)."),
         Column("c4.long_word", "spans", "lines", "Lines with a word of more than 1,000 code points (datatrove)."),
         Column("c4.javascript_lines", "spans", "lines", "Lines that contain javascript (datatrove)."),
@@ -219,8 +224,9 @@ C4 = Tagger(
         Column("c4.dropped_lines", "int64", "lines",
                "Lines that datatrove drops, for any of the five reasons whose lines are above."),
         Column("c4.sentences_left", "int64", "sentences",
-               "Sentences in the lines that it keeps. A sentence ends with a word that ends in . ? or !, perhaps before "
-               "quotes and brackets of ASCII, and with the line. datatrove asks a tokenizer, which knows abbreviations."),
+               "Sentences in the lines that it keeps. A sentence ends with a word that ends in . ? or !, perhaps "
+               "before quotes and brackets of ASCII, and with the line. datatrove asks a tokenizer, which knows "
+               "abbreviations."),
         Column("c4.curly_brace", "bool", "yes or no", "Whether the text contains { (the paper, dolma)."),
         Column("c4.lorem_ipsum", "bool", "yes or no", "Whether the text contains lorem ipsum (the paper, dolma)."),
         Column("c4.javascript", "bool", "yes or no", "Whether the text contains javascript (dolma)."),
@@ -228,8 +234,8 @@ C4 = Tagger(
                "Whether { stands in a line that datatrove drops neither for its punctuation, words or length nor for "
                "javascript: then it drops the document."),
         Column("c4.lorem_ipsum_datatrove", "bool", "yes or no",
-               "Whether lorem ipsum stands in a line that datatrove does not drop for its punctuation, words or length: "
-               "then it drops the document."),
+               "Whether lorem ipsum stands in a line that datatrove does not drop for its punctuation, words or "
+               "length: then it drops the document."),
     ),
     parameters={},
     source="Raffel et al. 2020, section 2.2; dolma 1.2.1, c4_v2; datatrove 0.10.1, C4QualityFilter",
@@ -239,8 +245,8 @@ FINEWEB = Tagger(
     name="fineweb",
     version=1,
     doc=(
-        "The rules that FineWeb adds (Penedo et al. 2024), as datatrove's FineWebQualityFilter computes them. Lines are "
-        "what text.split('\\n') gives, without those of whitespace alone."
+        "The rules that FineWeb adds (Penedo et al. 2024), as datatrove's FineWebQualityFilter computes them. Lines "
+        "are what text.split('\\n') gives, without those of whitespace alone."
     ),
     run="taggers.fineweb:run",
     columns=(
@@ -254,8 +260,8 @@ FINEWEB = Tagger(
                "Code points of lines that occurred before / code points of the text that are no newlines. The paper "
                "drops from 0.1 on, datatrove by default from 0.01. Null without words."),
         Column("fineweb.newlines", "float64", "share",
-               "Newlines / words (datatrove, but for its tokenizer, which finds more words). It can pass 1. Null without "
-               "words."),
+               "Newlines / words (datatrove, but for its tokenizer, which finds more words). It can pass 1. Null "
+               "without words."),
     ),
     parameters={},
     source="Penedo et al. 2024, section 3.6; datatrove 0.10.1, FineWebQualityFilter",
@@ -280,8 +286,8 @@ REPETITION = Tagger(
         Column("repetition.longest_visible_run", "int64", "characters",
                "The same without runs of whitespace. Never null."),
         Column("repetition.word_period_times", "int64", "repeats",
-               "How often the words of the run with most repeats repeat, of runs whose period is 1 to 13 words and that "
-               "repeat 3 times or more: the run's words / its period, rounded down. 0 without one, never null."),
+               "How often the words of the run with most repeats repeat, of runs whose period is 1 to 13 words and "
+               "that repeat 3 times or more: the run's words / its period, rounded down. 0 without one, never null."),
         Column("repetition.word_period", "int64", "words",
                "The period of that run, the shortest if several repeat as often. 0 without one, never null."),
     ),

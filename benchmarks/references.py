@@ -3,8 +3,9 @@
     python benchmarks/references.py [FOLDER ...] [--every 1] [--taggers words,c4] [--processes 2]
 
 FOLDER holds shards at any depth; the default is web, book and wiki of $SOLERA_CORPORA. Integers, text, flags and spans
-have to be equal, other numbers to 1e-9 (float32: to its precision). --every 20 reads each twentieth document. Prints the
-values compared by tagger and each mismatch; exits with 1 if there is one.
+have to be equal, other numbers to 1e-9 (float32: to its precision; scores of models: to what the tests allow).
+--every 20 reads each twentieth document. Prints the values compared by tagger and each mismatch; exits with 1 if there
+is one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ ROOT = Path(__file__).absolute().parents[1]
 for folder in (ROOT, ROOT / "tests" / "taggers"):
     sys.path.insert(0, str(folder))  # so that it runs from a checkout, and finds the references
 
+import msgspec  # noqa: E402
 import pyarrow as pa  # noqa: E402
+import test_taggers_equal_reference  # noqa: E402
 
 from mixer.documents import SUFFIXES, Document, ShardReader  # noqa: E402
 from taggers.declare import Use  # noqa: E402
@@ -34,11 +37,10 @@ from taggers.run import run  # noqa: E402
 from taggers.text import TextBatch  # noqa: E402
 
 DEFAULT = os.environ.get("SOLERA_CORPORA", str(ROOT.parent / "shared" / "corpora"))
-# Parameters with which a tagger shows more than with its defaults.
-PARAMETERS: Mapping[str, Mapping[str, Any]] = {
-    "language": {"languages": ["de", "en"], "max_chars": 2_000},
-    "text_hash": {"normalise": ["lower", "nfc", "punctuation", "whitespace"]},
-}
+# As the tests use the taggers: parameters with which they show more than with their defaults, and how far the scores of
+# models may be from those of the libraries.
+PARAMETERS: Mapping[str, Mapping[str, Any]] = test_taggers_equal_reference.PARAMETERS
+TOLERANCES: Mapping[str, float] = getattr(test_taggers_equal_reference, "TOLERANCES", {})
 BATCH = 200
 SHOWN = 200  # mismatches
 BOOK = 30_000  # code points; longer documents count for several in the order of work
@@ -94,15 +96,19 @@ def check_shard(uri: str, names: list[str], every: int) -> tuple[str, int, Count
                     break
                 for name, value in expected.items():
                     compared[use.tagger.name] += 1
-                    if not alike(given[name][place], value):
+                    if not alike(given[name][place], value, TOLERANCES.get(use.tagger.name, 0)):
                         wrong.append(f"{document.id} {name}: {given[name][place]!r:.300}, reference {value!r:.300}")
     return uri, read, compared, wrong
 
 
-def alike(value: Any, expected: Any) -> bool:
+def alike(value: Any, expected: Any, tolerance: float) -> bool:
+    if isinstance(value, list) and isinstance(expected, list):
+        return len(value) == len(expected) and all(map(alike, value, expected, [tolerance] * len(value)))
+    if isinstance(value, dict) and isinstance(expected, dict):
+        return value.keys() == expected.keys() and all(alike(value[key], expected[key], tolerance) for key in value)
     if isinstance(value, float) and isinstance(expected, float | int):
-        return math.isclose(value, expected, rel_tol=1e-9, abs_tol=1e-12) or float(
-            pa.scalar(expected, pa.float32()).as_py()) == value
+        close = math.isclose(value, expected, rel_tol=1e-9, abs_tol=max(1e-12, tolerance))
+        return close or float(pa.scalar(expected, pa.float32()).as_py()) == value
     return type(value) is type(expected) and bool(value == expected)
 
 
@@ -110,7 +116,8 @@ def _measure(use: Use, document: Document) -> dict[str, Any]:
     """The reference's values; references that look at more than the text take what else there is of a document."""
     import tagger_reference
 
-    measured: dict[str, Any] = tagger_reference.measure(use.tagger.name, document.text, use.parameters)
+    about = {"id": document.id, "metadata": msgspec.json.decode(document.metadata)}
+    measured: dict[str, Any] = tagger_reference.measure(use.tagger.name, document.text, use.parameters, about)
     return measured
 
 

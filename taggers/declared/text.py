@@ -27,9 +27,13 @@ WORDS = Tagger(
     run="taggers.words:run",
     columns=(
         Column("words.count", "int64", "words", "Words: runs of non-whitespace. 0 if there are none, never null."),
+        Column("words.count_datatrove", "int64", "words",
+               "Words that are more than punctuation (datatrove, but for its tokenizer). Never null."),
         Column("words.mean_length", "float64", "characters",
-               "Mean word length in code points (the paper; datatrove's tokenizer parts words from punctuation, and "
-               "it leaves out what is punctuation alone). Null without words."),
+               "Mean word length in code points (the paper). Null without words."),
+        Column("words.mean_length_datatrove", "float64", "characters",
+               "Mean length of words that are more than punctuation (datatrove, but for its tokenizer, which parts "
+               "words from punctuation). Null without such words."),
         Column("words.median_length", "float64", "characters",
                "Median word length in code points (dolma). Null without words."),
         Column("words.symbols", "float64", "share", "Words that contain # or … / words (dolma). Null without words."),

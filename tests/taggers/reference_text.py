@@ -13,7 +13,7 @@ from typing import Any
 
 import xxhash
 
-from taggers import fineweb as fineweb_kernel
+from taggers import characters
 
 Values = dict[str, Any]
 
@@ -25,15 +25,24 @@ def sizes(text: str, parameters: Mapping[str, Any]) -> Values:
     return {"sizes.bytes": size, "sizes.chars": len(text), "sizes.tokens_approx": math.ceil(size / 4)}
 
 
+# What datatrove takes for punctuation.
+PUNCTUATION = {
+    chr(code) for low, high in characters.STOPS + characters.PUNCTUATION for code in range(low, high + 1)
+}
+
+
 def words(text: str, parameters: Mapping[str, Any]) -> Values:
     found = text.split()
     lengths = [len(word) for word in found]
+    more = [word for word in found if not set(word) <= PUNCTUATION]
     symbols = [word for word in found if "#" in word or "…" in word]
     symbols_paper = [word for word in found if "#" in word or "…" in word or "..." in word]
     alphabetic = [word for word in found if any(unicodedata.category(char).startswith("L") for char in word)]
     required = [word for word in found if word in REQUIRED]
     return {
         "words.count": len(found),
+        "words.count_datatrove": len(more),
+        "words.mean_length_datatrove": ratio(sum(map(len, more)), len(more)),
         "words.mean_length": ratio(sum(lengths), len(found)),
         "words.median_length": statistics.median(lengths) if found else None,
         "words.symbols": ratio(len(symbols), len(found)),
@@ -211,7 +220,7 @@ def span(text: str, start: int, end: int) -> Values:
 
 
 # FineWeb's stop characters.
-STOPS = {chr(code) for low, high in fineweb_kernel.STOPS for code in range(low, high + 1)}
+STOPS = {chr(code) for low, high in characters.STOPS for code in range(low, high + 1)}
 
 
 def fineweb(text: str, parameters: Mapping[str, Any]) -> Values:

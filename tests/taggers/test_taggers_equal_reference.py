@@ -42,6 +42,10 @@ USES = [use_of(tagger, **PARAMETERS.get(tagger.name, {})) for tagger in TAGGERS]
 FRAGMENTS = (
     *("a", "b", "the", "of", "be", "x" * 70, "1", "#", "…", "...", ".", "•", "*", "-", "</s>", "__label__en"),
     *(" ", " ", " ", "\t", "\n", "\n", "\n\n", "\r\n", "\x0b", "\x1c", "\x85", "\xa0", "\u1680", "\u2028", "\u3000"),
+    *("javascript", "JavaScript", "use cookies", "USE OF COO\u212aIES", "Privacy Policy", "lorem ipsum"),
+    *("terms of use", "uses cookies", "cookie", "policy", "use", "lorem ", " ipsum", "java", "script"),
+    *("{", "[", "]", "[3]", "[٣٤]", "[edit]", "[citation needed]", "?", "!", '"', "'", ")", "a b c.", "one two three!"),
+    *("x" * 1000, "é" * 1001, "    ", "----", "ééé", "\x1e", "\x0c"),
     *("\0", "\x7f", "\u200b", "\ufeff", "é", "e\u0301", "\u0345", "İ", "ß", "שלום", "\u202eعرب", "日本", "ก็", "٣"),
     *("😀", "👩\u200d👩\u200d👧", "𝒜", "𐐀", "\U000e0061", "\U0010ffff", "\ufffe", "\u2026", "\u2025", "\u0a85"),
 )

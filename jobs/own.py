@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import importlib.util
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from types import ModuleType
 
 from mixer.errors import BadInput
 from taggers import declare, registry
-from taggers.declare import COLUMN_TYPES, Tagger, Use
+from taggers.declare import Tagger, Use
 
 _HOW = "write --taggers MODULE:TAGGER, where MODULE.py lies here, or PATH/MODULE.py:TAGGER"
 # What a tagger is tried on before anything is started: nothing, whitespace, words, and text that is not ASCII.
@@ -96,34 +95,12 @@ def _declared(reference: str, module: ModuleType, name: str) -> Tagger:
 
 
 def _problems(tagger: Tagger, module: str) -> Iterator[str]:
-    """What is wrong with a declaration, as tests hold it against the registry's own."""
-    if not re.fullmatch("[a-z][a-z0-9_]*", tagger.name):
-        yield f"{tagger.name!r} is no name of a tagger; use a-z, 0-9 and _"
-    elif tagger.name == "dolma" or registry.find_tagger(tagger.name) is not None:
+    """What is wrong with a declaration: what would be in the registry's own, and what only another's can get wrong."""
+    yield from declare.problems(tagger)
+    if tagger.name == "dolma" or registry.find_tagger(tagger.name) is not None:
         yield f"{tagger.name} is the name of one of Solera's taggers; call it something else"
-    if tagger.version < 1:
-        yield f"its version is {tagger.version}; the first is 1"
     if tagger.run is None or tagger.run.partition(":")[0] != module:
         yield f"its `run` is {tagger.run!r}; write \"{module}:FUNCTION\", a function of the same file"
-    names = [column.name for column in tagger.columns]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"the column {name} is declared twice"
-    for column in tagger.columns:
-        if not re.fullmatch(rf"{re.escape(tagger.name)}\.\S+", column.name):
-            yield f"the column {column.name} does not begin with `{tagger.name}.`, and all of its columns do"
-        if column.type not in COLUMN_TYPES:
-            yield f"the column {column.name} is of type {column.type}; the types are {', '.join(COLUMN_TYPES)}"
-    if not names and tagger.family is None:
-        yield "it declares no columns"
-    if tagger.family is not None and tagger.parameters.get(tagger.family.parameter) is None:
-        yield f"its family needs a parameter {tagger.family.parameter}, whose default is []"
-    if tagger.file is not None and not {tagger.file, declare.SHA256} <= tagger.parameters.keys():
-        yield f"it has a file, so its parameters need {tagger.file} and {declare.SHA256}, both None"
-    try:
-        if declare.from_json(declare.as_json(tagger)) != tagger:
-            yield "its parameters do not survive JSON; use text, numbers, true or false, and lists of them"
-    except (TypeError, ValueError):
-        yield "its parameters are no JSON; use text, numbers, true or false, and lists of them"
 
 
 def _try(reference: str, tagger: Tagger) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -138,6 +139,39 @@ class Use:
     def key(self) -> str:
         """Folder name and lock key: name@version, and a digest of parameters if there are any."""
         return f"{self.tagger.key}-{self.parameters_digest[:12]}" if self.parameters else self.tagger.key
+
+
+def problems(tagger: Tagger) -> Iterator[str]:
+    """What is wrong with a declaration; nothing of the registry's, and of a user's own to be told."""
+    if not re.fullmatch("[a-z][a-z0-9_]*", tagger.name):
+        yield f"{tagger.name!r} is no name of a tagger; use a-z, 0-9 and _"
+    if tagger.version < 1:
+        yield f"its version is {tagger.version}; the first is 1"
+    names = [column.name for column in tagger.columns]
+    if not names and tagger.family is None:
+        yield "it declares no columns"
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"the column {name} is declared twice"
+    for column in tagger.columns:
+        if not re.fullmatch(rf"{re.escape(tagger.name)}\.\S+", column.name):
+            yield f"the column {column.name} does not begin with `{tagger.name}.`, and all of its columns do"
+        if column.type not in COLUMN_TYPES:
+            yield f"the column {column.name} is of type {column.type}; the types are {', '.join(COLUMN_TYPES)}"
+        if not column.unit:
+            yield f"the column {column.name} has no unit; write one, such as words, share or yes or no"
+    family = tagger.family
+    if family is not None and (family.prefix, family.type in COLUMN_TYPES) != (f"{tagger.name}.", True):
+        yield (f"its family has the prefix {family.prefix} and the type {family.type}; write `{tagger.name}.`, and "
+               f"one of {', '.join(COLUMN_TYPES)}")
+    if family is not None and tagger.parameters.get(family.parameter) != []:
+        yield f"its family needs a parameter {family.parameter}, whose default is []"
+    if tagger.file is not None and any(tagger.parameters.get(name, "") is not None for name in (tagger.file, SHA256)):
+        yield f"it has a file, so its parameters need {tagger.file} and {SHA256}, both None"
+    try:
+        if from_json(as_json(tagger)) != tagger:
+            yield "its parameters do not survive JSON; use text, numbers, true or false, and lists of them"
+    except (TypeError, ValueError):
+        yield "its parameters are no JSON; use text, numbers, true or false, and lists of them"
 
 
 def as_json(tagger: Tagger) -> dict[str, Any]:

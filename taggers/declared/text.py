@@ -17,6 +17,7 @@ SIZES = Tagger(
                "Bytes / 4, rounded up: what a recipe's counter `approx` counts, and no tokenizer's count. Never null."),
     ),
     parameters={},
+    source="Unicode code points and UTF-8; four bytes a token, as a rule of thumb for English",
 )
 
 # "Word" is everywhere a run of non-whitespace, as str.split() has it; "length" counts code points.
@@ -311,6 +312,7 @@ TEXT_HASH = Tagger(
         Column("text_hash.key", "key128", "key", "xxh3-128, big-endian, of the normalised text in UTF-8. Never null."),
     ),
     parameters={"normalise": []},
+    source="xxHash 0.8, XXH3 with 128 bits; Unicode Standard Annex 15",
 )
 
 TEXT_TAGGERS: tuple[Tagger, ...] = (SIZES, WORDS, LINES, PARAGRAPHS, NGRAMS, C4, FINEWEB, REPETITION, TEXT_HASH)

@@ -121,7 +121,7 @@ def test_nothing_tagged_is_a_stage_to_run(tmp_path, made):
 def test_column_that_was_not_measured_is_a_stage_to_run(tmp_path, made):
     text = json.loads(made.recipe.text)
     text["keep"]["lines.count"] = {"min": 1}
-    check(opened(tmp_path, json.dumps(text).encode()), r"lines@1 is missing or out of date for 5 of 5", "tag")
+    check(opened(tmp_path, json.dumps(text).encode()), r"lines@2 is missing or out of date for 5 of 5", "tag")
 
 
 def test_parameters_that_were_not_measured_are_a_stage_to_run(tmp_path, made):
@@ -144,7 +144,7 @@ def test_shard_that_has_changed_is_a_stage_to_run(tmp_path, made, change):
     check(opened(tmp_path, made.recipe.text), rf"rows@1 is missing or out of date for {count} shards, {path}", "tag")
 
 
-@pytest.mark.parametrize("key", ["rows@1", "words@1"])
+@pytest.mark.parametrize("key", ["rows@1", "words@2"])
 def test_sidecar_that_has_gone_is_a_stage_to_run(made, key):
     storage.remove(made.corpus.workspace.sidecar(key, "wiki/0.jsonl"))
     check((made.recipe, made.corpus), rf"{key} is missing or out of date for 1 of 5 shards, wiki/0.jsonl", "tag")
@@ -156,11 +156,11 @@ def test_values_of_other_rows_are_a_stage_to_run(tmp_path, made):
 
     from mixer import index
 
-    uri = made.corpus.workspace.index("words@1")
+    uri = made.corpus.workspace.index("words@2")
     entries = index.read(uri)
     other = replace(entries["wiki/0.jsonl"], rows_digest="0" * 64)
     index.write(uri, entries.updated(Index.of([other])))
-    check((made.recipe, made.corpus), r"words@1 is missing or out of date for 1 of 5 shards, wiki/0.jsonl", "tag")
+    check((made.recipe, made.corpus), r"words@2 is missing or out of date for 1 of 5 shards, wiki/0.jsonl", "tag")
 
 
 @pytest.mark.parametrize("gone", ["set", "member", "identities"])

@@ -104,7 +104,7 @@ def test_every_shard_is_tagged_and_recorded(stage: Stage, runner: Engine) -> Non
     assert (found.shards, found.redone, found.sidecars) == (4, 4, 8)
     assert (found.documents, found.bad, found.text_bytes, found.redone_text_bytes) == (10, 0, 40, 40)
     assert found.read_bytes == sum(len(line(number)) * (number + 1) for number in range(4))
-    for key in (rows.KEY, "sizes@1"):
+    for key in (rows.KEY, "sizes@2"):
         entries = stage.index(key)
         assert {path: entry.rows for path, entry in entries.items()} == {f"web/{n}.jsonl": n + 1 for n in range(4)}
         for path, entry in entries.items():
@@ -115,7 +115,7 @@ def test_every_shard_is_tagged_and_recorded(stage: Stage, runner: Engine) -> Non
 def test_what_another_run_records_meanwhile_stays(stage: Stage, runner: Engine) -> None:
     """Both read the index before either has written it."""
     _, corpus = stage.opened()
-    known = {key: index.read(corpus.workspace.index(key)) for key in (rows.KEY, "sizes@1")}
+    known = {key: index.read(corpus.workspace.index(key)) for key in (rows.KEY, "sizes@2")}
     stage.tag(runner)
     everything = {key: stage.index(key) for key in known}
     late = {key: index.Index.of([replace(found["web/1.jsonl"], token="seen later")]).packed()
@@ -158,16 +158,16 @@ def test_of_changed_shards_only_their_own_sidecars_are_made(stage: Stage, runner
     stage.put("web/2.jsonl", line(7, "other"))
     found = stage.tag(runner)
     assert (found.redone, found.sidecars, found.documents, found.redone_text_bytes) == (1, 2, 8, 5)
-    assert stage.written(before) == [f"sidecars/{key}/web/2.jsonl.parquet" for key in (rows.KEY, "sizes@1")]
+    assert stage.written(before) == [f"sidecars/{key}/web/2.jsonl.parquet" for key in (rows.KEY, "sizes@2")]
     assert no_spark(stage).redone == 0
 
 
 def test_a_deleted_sidecar_is_made_again(stage: Stage, runner: Engine) -> None:
     stage.tag(runner)
-    (stage.work / "sidecars" / "sizes@1" / "web" / "3.jsonl.parquet").unlink()
+    (stage.work / "sidecars" / "sizes@2" / "web" / "3.jsonl.parquet").unlink()
     before = stage.files()
     assert stage.tag(runner).sidecars == 1
-    assert stage.written(before) == ["sidecars/sizes@1/web/3.jsonl.parquet"]
+    assert stage.written(before) == ["sidecars/sizes@2/web/3.jsonl.parquet"]
 
 
 def test_a_new_shard_is_all_that_is_read(stage: Stage, runner: Engine) -> None:
@@ -193,12 +193,12 @@ def test_what_a_killed_run_left_is_used(stage: Stage, runner: Engine) -> None:
     """Killed before its index was written, and with the sidecars of one shard still to come."""
     entries = (stage.tag(runner), stage.index())[1]
     shutil.rmtree(stage.work / "index")
-    (stage.work / "sidecars" / "sizes@1" / "web" / "1.jsonl.parquet").unlink()
+    (stage.work / "sidecars" / "sizes@2" / "web" / "1.jsonl.parquet").unlink()
     (stage.work / "sidecars" / rows.KEY / "web" / ".1.jsonl.parquet.99-ab.tmp").write_bytes(b"half")
     before = stage.files()
     found = stage.tag(runner)
     assert (found.redone, found.sidecars) == (1, 1)
-    assert stage.written(before) == ["sidecars/sizes@1/web/1.jsonl.parquet"]
+    assert stage.written(before) == ["sidecars/sizes@2/web/1.jsonl.parquet"]
     assert stage.index() == entries
     assert no_spark(stage).redone == 0
 
@@ -210,7 +210,7 @@ def test_verify_finds_what_time_and_size_hide(stage: Stage, runner: Engine) -> N
     before = shard.stat()
     stage.put("web/0.jsonl", line(0, "tEXt"))
     os.utime(shard, ns=(before.st_atime_ns, before.st_mtime_ns))
-    damaged = stage.work / "sidecars" / "sizes@1" / "web" / "3.jsonl.parquet"
+    damaged = stage.work / "sidecars" / "sizes@2" / "web" / "3.jsonl.parquet"
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:30] + bytes([whole[30] ^ 1]) + whole[31:])
     os.utime(damaged, ns=(1, 1))
@@ -219,8 +219,8 @@ def test_verify_finds_what_time_and_size_hide(stage: Stage, runner: Engine) -> N
     found = stage.tag(runner, verify=True)
     assert (found.redone, found.sidecars) == (2, 3)
     assert stage.written(files) == [
-        "sidecars/rows@1/web/0.jsonl.parquet", "sidecars/sizes@1/web/0.jsonl.parquet",
-        "sidecars/sizes@1/web/3.jsonl.parquet"]
+        "sidecars/rows@1/web/0.jsonl.parquet", "sidecars/sizes@2/web/0.jsonl.parquet",
+        "sidecars/sizes@2/web/3.jsonl.parquet"]
     assert damaged.read_bytes() == whole
     assert no_spark(stage).redone == 0
 

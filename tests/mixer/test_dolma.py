@@ -281,8 +281,8 @@ def test_numbers_come_back_as_they_were(
     columns["words.count"][:] = [value[0] for value in values]
     columns["words.mean_length"][:] = [value[1] for value in values]
     write_sidecar(found.corpus, "web/0.jsonl", use, columns, found.indexes[rows.KEY])
-    names = [dolma.Exported("n", "words.count", "int64", "words@1"),
-             dolma.Exported("f", "words.mean_length", "float64", "words@1")]
+    names = [dolma.Exported("n", "words.count", "int64", "words@2"),
+             dolma.Exported("f", "words.mean_length", "float64", "words@2")]
     place = found.corpus.workspace
     dolma.export_shard(Export(place, str(folder), "pii", tuple(names)), "web/0.jsonl", 0)
     file = folder / "attributes/pii/web/0.jsonl"
@@ -344,7 +344,7 @@ def test_a_value_that_json_cannot_hold_is_an_error(tmp_path: Path) -> None:
     columns: dict[str, list[Any]] = {column.name: [None] for column in use.columns}
     columns["words.mean_length"] = [math.nan]
     write_sidecar(found.corpus, "web/0.jsonl", use, columns, found.indexes[rows.KEY])
-    names = (dolma.Exported("f", "words.mean_length", "float64", "words@1"),)
+    names = (dolma.Exported("f", "words.mean_length", "float64", "words@2"),)
     with pytest.raises(BadInput, match=r"words\.mean_length has the value nan"):
         dolma.export_shard(Export(found.corpus.workspace, str(tmp_path), "pii", names), "web/0.jsonl", 0)
     assert not list((tmp_path / "attributes").rglob("*.jsonl"))

@@ -89,7 +89,7 @@ def test_values_that_are_not_those_of_the_lock_are_refused(made):
     use = next(use for use in made.recipe.uses() if use.tagger.name == "words")
     values = {column.name: [9] * 6 if column.name == "words.count" else [None] * 6 for column in use.columns}
     write_sidecar(made.corpus, "web/0.jsonl", use, values, made.indexes["rows@1"])
-    with pytest.raises(StorageError, match=r"words@1/web/0.jsonl.parquet: not the sidecar that the index names"):
+    with pytest.raises(StorageError, match=r"words@2/web/0.jsonl.parquet: not the sidecar that the index names"):
         made.plan()
 
 
@@ -103,16 +103,16 @@ def test_values_of_other_rows_are_refused(made, rows_digest):
         of_rows["web/0.jsonl"] = dataclasses.replace(of_rows["web/0.jsonl"], digest="0" * 64)
     values = {column.name: [9] * size if column.name == "words.count" else [None] * size for column in use.columns}
     entry = write_sidecar(made.corpus, "web/0.jsonl", use, values, of_rows)
-    made.indexes["words@1"] = made.indexes["words@1"].updated(Index.of([entry]))
-    with pytest.raises(StorageError, match=r"words@1/web/0.jsonl.parquet: not aligned with the rows of its shard; "
+    made.indexes["words@2"] = made.indexes["words@2"].updated(Index.of([entry]))
+    with pytest.raises(StorageError, match=r"words@2/web/0.jsonl.parquet: not aligned with the rows of its shard; "
                                            "run `solera tag .* --verify`$"):
         made.plan()
 
 
 def test_broken_sidecar_is_named(made):
-    uri = made.corpus.workspace.sidecar("words@1", "web/0.jsonl")
+    uri = made.corpus.workspace.sidecar("words@2", "web/0.jsonl")
     storage.put(uri, storage.read(uri)[:-9])
-    with pytest.raises(StorageError, match=r"words@1/web/0.jsonl.parquet: this sidecar cannot be read"):
+    with pytest.raises(StorageError, match=r"words@2/web/0.jsonl.parquet: this sidecar cannot be read"):
         made.plan()
 
 

@@ -10,7 +10,7 @@ from taggers.declare import Tagger, Use
 
 DATA = Path(__file__).with_name("data")
 
-# The file in DATA of each tagger that cannot run without one.
+# The file in DATA of each tagger that cannot run without one, and of those whose own is too large or plain for tests.
 FILES: dict[str, str] = {
     "fasttext": "quality.bin",
     "fasttext_sentences": "quality.bin",
@@ -27,7 +27,7 @@ _NEEDED: dict[str, dict[str, Any]] = {"fasttext_sentences": {"label": "hq"}}
 def use_of(tagger: Tagger, **parameters: Any) -> Use:
     """The tagger with these parameters, defaults for the others, and a file of ours where it needs one."""
     use = Use(tagger, {**tagger.parameters, **_NEEDED.get(tagger.name, {}), **parameters})
-    if not tagger.needs_file or use.file is not None:
+    if tagger.name not in FILES or use.file is not None:
         return use
     path = DATA / FILES[tagger.name]
     return use.with_file(str(path), hashlib.sha256(path.read_bytes()).hexdigest())

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from taggers.declare import COLUMN_TYPES, Use, load
+from taggers.declare import Use, load, problems
 from taggers.registry import TAGGERS, column_names, find_column, find_tagger
 
 
@@ -22,9 +22,9 @@ def test_names_are_unique_and_say_whose_they_are() -> None:
     assert len({tagger.name for tagger in TAGGERS}) == len(TAGGERS)
     assert len(set(column_names())) == len(column_names())
     for tagger in TAGGERS:
+        assert list(problems(tagger)) == []
+        assert tagger.source and tagger.own is None
         for column in tagger.columns:
-            assert column.name.startswith(f"{tagger.name}.")
-            assert column.type in COLUMN_TYPES
             assert column.doc.endswith(".")
 
 

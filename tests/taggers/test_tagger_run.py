@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tagger_uses import use_of
 
+from taggers.arrow_types import ARROW_TYPES
+from taggers.columns import spans
 from taggers.declare import Column, Use
 from taggers.declared.text import SIZES
 from taggers.registry import TAGGERS
@@ -80,3 +84,31 @@ def test_words_lines_and_paragraphs_are_byte_ranges() -> None:
     assert cut(batch.paragraphs) == [["é b", "c"], [], [" d\n"]]
     assert batch.words.length.tolist() == [1, 1, 1, 1]
     assert len(np.unique(batch.words.hash)) == 4
+
+
+def test_a_field_is_text_of_the_metadata_or_none():
+    metadata = [b'{"url": "https://a.example/", "warc": {"type": "response", "length": 7}}', b"null", b'["url"]', b'{}']
+    batch = TextBatch.of_strings([""] * 4, ["one", "two", "three", "four"], metadata)
+    assert batch.field("id") == ["one", "two", "three", "four"]
+    assert batch.field("metadata.url") == ["https://a.example/", None, None, None]
+    assert batch.field("metadata.warc.type") == ["response", None, None, None]
+    assert batch.field("metadata.warc.length") == batch.field("metadata.warc") == [None] * 4
+    nothing = TextBatch.of_strings(["", ""])
+    assert nothing.field("id") == nothing.field("metadata.url") == [None] * 2
+    for path in ("url", "metadata", "text"):
+        with pytest.raises(ValueError, match="no field"):
+            batch.field(path)
+
+
+@given(st.lists(st.tuples(st.text(), st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)))), max_size=6))
+def test_spans_slice_to_what_they_claim(documents):
+    batch = TextBatch.of_strings([text for text, _ in documents])
+    first, starts, ends, expected = [0], [], [], []
+    for number, (text, wanted) in enumerate(documents):
+        places = sorted((min(a, b, len(text)), min(max(a, b), len(text))) for a, b in wanted)
+        expected.append([{"start": a, "end": b, "bytes": len(text[a:b].encode()), "score": 1.0} for a, b in places])
+        starts += [batch.offsets[number] + len(text[:a].encode()) for a, _ in places]
+        ends += [batch.offsets[number] + len(text[:b].encode()) for _, b in places]
+        first.append(len(starts))
+    made = spans(batch, np.array(first, np.int64), np.array(starts, np.int64), np.array(ends, np.int64))
+    assert made.type == ARROW_TYPES["spans"] and made.to_pylist() == expected

@@ -75,6 +75,9 @@ def parser() -> argparse.ArgumentParser:
 
     def recipe(made: argparse.ArgumentParser) -> None:
         made.add_argument("recipe", metavar="RECIPE", help="a recipe file")
+        own(made)
+
+    def own(made: argparse.ArgumentParser) -> None:
         made.add_argument("--taggers", action="append", default=[], metavar="MODULE:TAGGER",
                           help="a tagger of your own, declared in MODULE.py; repeatable")
 
@@ -119,6 +122,10 @@ def parser() -> argparse.ArgumentParser:
     made = command("tag", _tag, "Measure every document that has not been measured.")
     for add in (recipe, work, spark, tagging):
         add(made)
+    made.add_argument("--columns", type=_columns, default=[], metavar="A,B",
+                      help="columns to measure beside those that the recipe's rules name; words.* is all of a tagger's")
+    made.add_argument("--sample", type=_size, metavar="N",
+                      help="write nothing; measure N documents here, and show how each column's values lie")
     made = command("dedup", _dedup, "Find the documents that are the same.")
     for add in (recipe, work, spark):
         add(made)
@@ -127,6 +134,7 @@ def parser() -> argparse.ArgumentParser:
     made = command("plan", _plan, "Show what a recipe takes, without reading any text.")
     for add in (recipe, work, spark, planning):
         add(made)
+    made.add_argument("--sweep", metavar="COLUMN", help="instead of a plan, show what each threshold would keep")
     made = command("build", _build, "Write the mixture of a recipe that has been planned.")
     for add in (recipe, out, work, spark, planning):
         add(made)
@@ -154,9 +162,25 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("source", metavar="SOURCE", help="the document's own source")
     made.add_argument("id", metavar="ID", help="the document's own id")
     work(made)
+    made = command("train", _train, "Train a quality model from documents that a recipe selects.")
+    for add in (recipe, work, spark, planning):
+        add(made)
+    made.add_argument("--positive", type=_columns, required=True, metavar="A,B",
+                      help="the recipe's sources of good documents")
+    made.add_argument("--negative", type=_columns, default=[], metavar="A,B",
+                      help="its sources of others; a perplexity model is trained without")
+    made.add_argument("--out", required=True, metavar="FILE", help="the model's file")
+    made.add_argument("--kind", choices=("fasttext", "ngram"), default="fasttext",
+                      help="a classifier, or a trigram model for perplexity (default: fasttext)")
+    made.add_argument("--held-out", type=_share, default=0.1, metavar="SHARE",
+                      help="of the documents, to measure the model by (default 0.1)")
+    made.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
+                      help="a setting of the trainer, such as epochs=3; repeatable")
     made = command("pack", _pack, "Make the archive that brings Solera to executors which have none.")
     made.add_argument("--out", metavar="FILE", help="the archive's file, ending in .tar.gz (default: in the cache)")
-    command("taggers", _taggers, "List the taggers, and the columns that a recipe's rules may name.")
+    made = command("taggers", _taggers, "List the taggers, and the columns that a recipe's rules may name.")
+    made.add_argument("names", nargs="*", metavar="NAME", help="only these taggers")
+    own(made)
     return top
 
 
@@ -184,13 +208,23 @@ def _run(options: Any) -> int:
 
 def _tag(options: Any) -> int:
     from jobs import report
+    from jobs.plan import expand
     from jobs.run import run_tag
 
     recipe, corpus = _opened(options)
+    columns = expand(recipe, options.columns)
     with opened_engine(options, corpus) as engine:
-        found = run_tag(recipe, corpus, engine, keep_broken=options.keep_broken, verify=options.verify,
-                        max_bad_share=options.max_bad_share)
-    _print_stages(options, found.as_json(), lambda: report.tag_text(found, corpus), engine.progress.stages)
+        if options.sample is not None:
+            from jobs.sample import sample
+
+            sampled = sample(recipe, corpus, engine, options.sample, columns)
+        else:
+            found = run_tag(recipe, corpus, engine, also=columns, keep_broken=options.keep_broken,
+                            verify=options.verify, max_bad_share=options.max_bad_share)
+    if options.sample is not None:
+        _print(options, sampled.as_json(), lambda: sampled.text)
+    else:
+        _print_stages(options, found.as_json(), lambda: report.tag_text(found, corpus), engine.progress.stages)
     return 0
 
 
@@ -232,6 +266,12 @@ def _plan(options: Any) -> int:
 
     recipe, corpus = _opened(options)
     with opened_engine(options, corpus) as engine:
+        if options.sweep is not None:
+            from jobs.sweep import make_sweep
+
+            swept = make_sweep(recipe, corpus, engine, options.sweep, options.where)
+            _print(options, swept.as_json(), lambda: swept.text)
+            return 0
         found = run_plan(recipe, corpus, engine, options.where)
     (stage,) = engine.progress.stages
     _print_stages(options, report.plan_json(found),
@@ -298,6 +338,18 @@ def _explain(options: Any) -> int:
     return 0
 
 
+def _train(options: Any) -> int:
+    from jobs.train import Order, train
+
+    recipe, corpus = _opened(options)
+    order = Order(options.kind, tuple(options.positive), tuple(options.negative), options.out, options.held_out,
+                  tuple(_pair("--set", each, "epochs=3") for each in options.set))
+    with opened_engine(options, corpus) as engine:
+        found = train(recipe, corpus, engine, order, options.where)
+    _print_stages(options, found.as_json(), lambda: found.text, engine.progress.stages)
+    return 0
+
+
 def _pack(options: Any) -> int:
     from jobs import report
     from jobs.pack import pack
@@ -309,24 +361,20 @@ def _pack(options: Any) -> int:
 
 
 def _taggers(options: Any) -> int:
+    import shutil
+
+    from jobs import tagger_list
+    from mixer.errors import BadInput
     from taggers.registry import TAGGERS
 
-    said = [{"tagger": tagger.key, "doc": tagger.doc, "parameters": dict(tagger.parameters),
-             "columns": [column.__dict__ for column in tagger.columns],
-             "family": tagger.family and {"prefix": tagger.family.prefix, "type": tagger.family.type,
-                                          "values": tagger.family.values, "doc": tagger.family.doc}}
-            for tagger in TAGGERS]
-
-    def text() -> str:
-        lines = []
-        for tagger in TAGGERS:
-            lines.append(f"{tagger.key}  {tagger.doc}")
-            lines += [f"  {column.name}  ({column.type})  {column.doc}" for column in tagger.columns]
-            if tagger.family is not None:
-                lines.append(f"  {tagger.family.prefix}CODE  ({tagger.family.type})  {tagger.family.doc}")
-        return "\n".join(lines)
-
-    _print(options, said, text)
+    every = (*TAGGERS, *_own(options).taggers)
+    unknown = [name for name in options.names if name not in {tagger.name for tagger in every}]
+    if unknown:
+        raise BadInput(f"{', '.join(unknown)}: no tagger of this name; there are "
+                       f"{', '.join(tagger.name for tagger in every)}")
+    chosen = [tagger for tagger in every if tagger.name in options.names or not options.names]
+    _print(options, [tagger_list.as_json(tagger) for tagger in chosen],
+           lambda: tagger_list.text(chosen, shutil.get_terminal_size((120, 40)).columns))
     return 0
 
 
@@ -363,7 +411,7 @@ def opened_engine(options: Any, corpus: Corpus) -> Iterator[Engine]:
     from jobs.events import EventLog, beginning, without_credentials
     from jobs.progress import Display, Progress
 
-    conf = dict(_setting(each) for each in options.conf)
+    conf = dict(_pair("--conf", each, "spark.driver.memory=4g") for each in options.conf)
     if options.pack:
         conf = _packed(options, conf)
     logs = corpus.workspace.logs
@@ -418,12 +466,12 @@ def _packed(options: Any, conf: dict[str, str]) -> dict[str, str]:
     return with_archive(conf, pack(say=Display(silent=options.quiet).say).path)
 
 
-def _setting(text: str) -> tuple[str, str]:
+def _pair(option: str, text: str, example: str) -> tuple[str, str]:
     key, sign, value = text.partition("=")
     if not sign or not key:
         from mixer.errors import BadInput
 
-        raise BadInput(f"--conf {text}: not KEY=VALUE; write it like --conf spark.driver.memory=4g")
+        raise BadInput(f"{option} {text}: not KEY=VALUE; write it like {option} {example}")
     return key, value
 
 
@@ -431,6 +479,17 @@ def _local_file(text: str) -> str:
     if "://" in text:
         raise argparse.ArgumentTypeError(f"{text} is no local file; an object store has no way to append to one")
     return text
+
+
+def _columns(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _size(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text} is no number of documents; write one from 1 to 1,000,000, such as "
+                                         "1000")
+    return int(text)
 
 
 def _share(text: str) -> float:

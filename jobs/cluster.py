@@ -108,7 +108,8 @@ def _question(marks: Mapping[str, str], driver: Mapping[str, Any]) -> Callable[[
 
             return (host, f"its Solera is not the driver's: {os.path.dirname(jobs.__path__[0])} holds other sources",
                     "install the same version on both sides, or send the driver's along with --pack")
-        for module in ("numba", "numpy", "pandas", "pyarrow", "zstandard", "msgspec", "fasttext", "xxhash", "fsspec"):
+        for module in ("numba", "numpy", "pandas", "pyarrow", "zstandard", "msgspec", "fasttext", "xxhash", "fsspec",
+                       "py3langid", "publicsuffixlist", "tokenizers"):
             try:
                 __import__(module)
             except ImportError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -63,8 +64,7 @@ def _imported(reference: str, path: Path) -> ModuleType:
     known = sys.modules.get(path.stem)
     if known is not None and getattr(known, "__file__", None) == str(path):
         return known
-    # An executor would find the other one.
-    if known is not None or importlib.util.find_spec(path.stem) is not None:
+    if known is not None or _is_another(path):
         raise BadInput(f"--taggers {reference}: there is another module {path.stem}; rename the file")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
@@ -76,6 +76,14 @@ def _imported(reference: str, path: Path) -> ModuleType:
         del sys.modules[path.stem]
         raise BadInput(f"--taggers {reference}: {path} cannot be imported: {type(error).__name__}: {error}") from None
     return module
+
+
+def _is_another(path: Path) -> bool:
+    """Whether Python would find a module of this name in another file, as an executor then would."""
+    spec = importlib.util.find_spec(path.stem)
+    if spec is None:
+        return False
+    return spec.origin is None or not os.path.isfile(spec.origin) or Path(spec.origin).read_bytes() != path.read_bytes()
 
 
 def _declared(reference: str, module: ModuleType, name: str) -> Tagger:

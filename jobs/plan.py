@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import fnmatch
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,11 +13,12 @@ from jobs.progress import Counts
 from mixer import attributes, clusters, dolma, index, lock, plan, rows, selection
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
-from mixer.errors import NotDone
+from mixer.errors import BadInput, NotDone
 from mixer.index import Index
 from mixer.plan import Plan
 from mixer.recipe import Recipe
 from mixer.selection import Context, Tallies
+from taggers import registry
 
 # A corpus of more documents is planned in Spark: below it, a plan of a pool takes seconds and no JVM.
 POOL_ROWS = 5_000_000
@@ -32,18 +35,7 @@ def plan_from(
     where: str = "auto",
 ) -> Plan:
     """The same from indexes and cluster sets that have been looked for already."""
-    total = indexes[rows.KEY].sum("rows")
-    on_spark = where == "spark" or (where == "auto" and total > POOL_ROWS)
-    if on_spark:
-        engine.spark  # noqa: B018 - the number of slots is known once Spark is there
-
-    documents = indexes[rows.KEY].pylist("rows")
-
-    def run(phase: Callable[[Context], Any], parts: Sequence[Context], label: str) -> list[Any]:
-        sizes = [Counts(documents=sum(documents[number] for number in part.paths)) for part in parts]
-        if on_spark:
-            return engine.on_spark(phase, parts, label, sizes=sizes)
-        return engine.in_pool(phase, parts, label, total, sizes=sizes)
+    run = runner(corpus, indexes, engine, where)
 
     def resolve(context: Context, method: int, bins: Sequence[int]) -> Tallies:
         if where == "spark" or sets[method].documents > plan.KEEPERS_CAP:
@@ -53,6 +45,49 @@ def plan_from(
         return selection.resolve_in_memory(context, method, bins)
 
     return plan.make(recipe, corpus, indexes, sets, plan.bins_of(corpus, indexes[rows.KEY], engine.slots), run, resolve)
+
+
+def runner(corpus: Corpus, indexes: Mapping[str, Index], engine: Engine, where: str) -> plan.Runner:
+    """What runs a phase over the bins of a plan: a pool of processes, or Spark. `where` is auto, pool or spark."""
+    total = indexes[rows.KEY].sum("rows")
+    on_spark = where == "spark" or (where == "auto" and total > POOL_ROWS)
+    if on_spark:
+        engine.spark  # noqa: B018 - the number of slots is known once Spark is there
+    documents = indexes[rows.KEY].pylist("rows")
+
+    def run(phase: Callable[[Context], Any], parts: Sequence[Context], label: str) -> list[Any]:
+        sizes = [Counts(documents=sum(documents[number] for number in part.paths)) for part in parts]
+        if on_spark:
+            return engine.on_spark(phase, parts, label, sizes=sizes)
+        return engine.in_pool(phase, parts, label, total, sizes=sizes)
+
+    return run
+
+
+def expand(recipe: Recipe, names: Sequence[str]) -> list[str]:
+    """The columns that these names and patterns stand for: `words.*` is every column of words."""
+    found: dict[str, None] = {}
+    for name in names:
+        there = fnmatch.filter(recipe.column_names(), name) if set("*?[") & set(name) else [name]
+        if not there:
+            raise BadInput(f"--columns {name}: matches no column; `solera taggers` lists them")
+        for each in there:
+            check_column(recipe, each)
+            found[each] = None
+    return list(found)
+
+
+def check_column(recipe: Recipe, name: str) -> registry.Found:
+    """Where a column comes from that the command line names; BadInput where there is none."""
+    found = recipe.find_column(name)
+    if found is None:
+        near = difflib.get_close_matches(name, recipe.column_names(), 1)
+        hint = f"did you mean {near[0]}?" if near else "`solera taggers` lists the columns"
+        raise BadInput(f"{name}: no column of this name; {hint}")
+    use = next(use for use in recipe.uses([name]) if use.name == found.name or use.tagger == found.tagger)
+    if use.tagger.needs_file and use.file is None:
+        raise BadInput(f"{name}: {use.tagger.key} needs a {use.tagger.file}; name one in the recipe's `taggers`")
+    return found
 
 
 def existing_plan(recipe: Recipe, corpus: Corpus) -> tuple[Plan, Context]:
@@ -66,19 +101,20 @@ def existing_plan(recipe: Recipe, corpus: Corpus) -> tuple[Plan, Context]:
 
 
 def current_indexes(
-    recipe: Recipe, corpus: Corpus, known: Mapping[str, Index] | None = None
+    recipe: Recipe, corpus: Corpus, known: Mapping[str, Index] | None = None, also: Sequence[str] = ()
 ) -> dict[str, Index]:
     """By sidecar key the entries of the corpus's shards, in their order; NotDone where a sidecar is missing, or a shard
-    has changed since it was tagged. `known` are those that are known to be current.
+    has changed since it was tagged. `known` are those that are known to be current, `also` columns that no rule names.
     """
-    uses = {attributes.key_of(use): use for use in recipe.uses()}
+    uses = {attributes.key_of(use): use for use in recipe.uses(also)}
+    more = f" --columns {','.join(also)}" if also else ""
     found = dict(known or {})
     asked = [key for key in (rows.KEY, *uses) if key not in found]
     indexes, there = index.survey(corpus.workspace, asked)
     for key, entries in indexes.items():
         use = uses.get(key)
         imported = use is not None and use.tagger.is_imported
-        command = dolma.import_command(corpus.arguments, key) if imported else f"solera tag {corpus.arguments}"
+        command = dolma.import_command(corpus.arguments, key) if imported else f"solera tag {corpus.arguments}{more}"
         found[key] = _current(corpus, key, entries, found.get(rows.KEY, entries), there[key], command)
         if use is not None and imported:
             dolma.check_columns(use, found[key].infos())

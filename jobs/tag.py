@@ -51,15 +51,20 @@ def tag(
     corpus: Corpus,
     engine: Engine,
     *,
+    also: Sequence[str] = (),
     keep_broken: bool = False,
     verify: bool = False,
     max_bad_share: float = MAX_BAD_SHARE,
     warn: Callable[[str], None] = lambda text: None,
 ) -> TagSummary:
-    """Brings every sidecar that the recipe needs up to date. What is current, by its index, is not touched."""
+    """Brings every sidecar that the recipe needs up to date, and those of the columns `also`.
+
+    What is current, by its index, is not touched.
+    """
     began = time.monotonic()
     place = corpus.workspace
-    uses = {attributes.key_of(use): use for use in recipe.uses() if not use.tagger.is_imported}
+    uses = {attributes.key_of(use): use for use in recipe.uses(also)
+            if not use.tagger.is_imported}
     keys = [rows.KEY, *uses]
     known, there = index.survey(place, keys)
     orders = _orders(corpus, known, there, verify)

@@ -19,7 +19,7 @@ from mixer.documents import READ_BYTES, Batch, ShardReader
 from mixer.errors import StorageError, StoreUnavailable
 from mixer.index import Entry
 from mixer.workspace import Workspace
-from taggers.columns import ARROW_TYPES
+from taggers.arrow_types import ARROW_TYPES
 from taggers.declare import Use
 
 

@@ -144,7 +144,8 @@ def export_shard(export: Export, shard: str, number: int) -> int:
         if about["rows_digest"] != meta["digest"]:
             raise BadInput(f"{place.sidecar(key, shard)}: not aligned with the rows of its shard; tag it again "
                            "with --verify")
-        values |= {each.attribute: part.column(each.stored or each.column) for each in export.columns if each.key == key}
+        values |= {each.attribute: part.column(each.stored or each.column) for each in export.columns
+                   if each.key == key}
     for each in export.columns:
         if each.key is None:
             assert export.context is not None

@@ -159,14 +159,15 @@ def _make(
 
 
 def context_of(
-    recipe: Recipe, corpus: Corpus, folder: str, indexes: Mapping[str, Index], sets: Sequence[ClusterSet]
+    recipe: Recipe, corpus: Corpus, folder: str, indexes: Mapping[str, Index], sets: Sequence[ClusterSet],
+    also: Sequence[str] = (),
 ) -> Context:
-    """What the phases of a plan in this folder need to know."""
+    """What the phases of a plan in this folder need to know. `also` are columns that no rule names."""
     return Context(
         workspace=corpus.workspace, folder=folder, recipe=recipe,
         paths={number: shard.path for number, shard in enumerate(corpus.shards)},
         sources={number: shard.source for number, shard in enumerate(corpus.shards)},
-        columns={name: (attributes.key_of(use), stored) for name, (use, stored) in recipe.stored().items()},
+        columns={name: (attributes.key_of(use), stored) for name, (use, stored) in recipe.stored(also).items()},
         digests={key: dict(enumerate(entries.at(corpus.paths).pylist("digest"))) for key, entries in indexes.items()},
         sets=tuple(sets[: len(recipe.dedup)]), arguments=corpus.arguments,
     )

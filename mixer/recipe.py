@@ -110,6 +110,10 @@ class Recipe:
         """Where a column of this name comes from in this recipe, or None if there is none."""
         return registry.find_column(name, self._named, self.own)
 
+    def column_names(self) -> tuple[str, ...]:
+        """The names of all columns that a rule of this recipe could name."""
+        return registry.column_names(self._named, self.own)
+
     def uses(self, also: Iterable[str] = ()) -> tuple[Use, ...]:
         """The taggers that rules and dedup need, and the columns `also`, each with its parameters; () if none.
 

@@ -95,7 +95,7 @@ RECIPE = Vocabulary(
             least=1,
         ),
         Key("policy", "policy", "How the budget is shared among sources."),
-        Key("taggers", "taggers", "Parameters of taggers, where the defaults do not serve.", ()),
+        Key("taggers", "taggers", "Parameters, files and names of taggers, where the defaults do not serve.", ()),
         Key("dedup", "dedup", "Methods, applied in order, each among the documents still alive.", ()),
         Key(
             "prefer",
@@ -189,9 +189,13 @@ DEDUP = Vocabulary(
 
 TAGGER = Vocabulary(
     title="Taggers",
-    doc="One tagger under its own name, with its parameters beside `use`: "
-    "`language: {use: language@1, …}`. Which taggers run follows from the columns in `keep` and the methods in "
-    "`dedup`; nothing is run for being listed here.",
+    doc="One tagger, with its parameters beside `use`: `language: {use: language@1, …}`. Its name is the first part of "
+    "its columns' names, the tagger's own or any other: `edu: {use: fasttext@1, model: edu.bin}` gives the columns "
+    "`edu.score`, `edu.positive` and so on, and a second `use` of the same tagger may have a name of its own. A model, "
+    "list or tokenizer is a path, which starts at the recipe, or a URI; `sha256` beside it says what it has to be. "
+    "Which taggers run follows from the columns in `keep` and the methods in `dedup`; nothing is run for being listed "
+    "here. All are in [the tagger reference](taggers.md). A tagger of your own is known where the command line brings "
+    "it (`--taggers`), never by a recipe.",
     keys=(Key("use", "use", "The tagger and its version."),),
 )
 
@@ -217,7 +221,7 @@ WARNINGS = (
     "A source whose `about` names no `license`.",
     "A source of weight 0: it takes part in dedup, and nothing of it is in the mixture.",
     "Parameters of a tagger that no rule uses.",
-    "A `model` without its `sha256`.",
+    "A file of a tagger without its `sha256`.",
 )
 
 
@@ -238,9 +242,9 @@ _INTRODUCTION = """\
 
 # Recipes
 
-A recipe is one YAML file. It is data: it makes no code run and opens no file but its shards and models, so one from a
-stranger is safe to read. `solera lint` checks it without any data and names all its mistakes at once, each with its
-line.
+A recipe is one YAML file. It is data: it makes no code run and opens no file but its shards and its taggers' models
+and lists, so one from a stranger is safe to read. `solera lint` checks it without any data and names all its mistakes
+at once, each with its line.
 
 The YAML is strict: a key stands once, and there are no anchors, aliases, tags or second documents. `no`, `on` and dates
 are text. Digits may be grouped (`6_000_000`), and numbers are exact: 0.1 is a tenth. Nothing is ignored: an unknown key

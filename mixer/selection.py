@@ -163,7 +163,7 @@ def judge(context: Context) -> Part:
         following = _Following(stack, context, 0, tallies)
         for number, source in context.sources.items():
             source_rules = context.recipe.rules_for(source)
-            table = _load(context, number, [rule.column for rule in source_rules])
+            table = load(context, number, [rule.column for rule in source_rules])
             units = units_of(context.recipe, table)
             sizes = np.asarray(table.column("bytes"))
             draft = np.zeros(len(units), np.int16)
@@ -201,7 +201,7 @@ def drop_losers(method: int, context: Context) -> Part:
         following = _Following(stack, context, method + 1, tallies)
         drafts = _Drafts(context, method)
         for number, source in context.sources.items():
-            table = _load(context, number, [])
+            table = load(context, number, [])
             draft = drafts.next(len(table))
             lost = np.zeros(len(draft), bool)
             losers = read_losers(context, method, number)
@@ -337,7 +337,7 @@ def boundary(buckets: Mapping[str, int], context: Context) -> dict[str, Array]:
         at += size
         inside = (mine == buckets[source]) & (draft == 0) if source in buckets else np.zeros(size, bool)
         if inside.any():
-            table = _load(context, number, [])
+            table = load(context, number, [])
             columns = [*_keys(table, _draws(context, table)), units_of(context.recipe, table).astype(np.uint64)]
             found.setdefault(source, []).append(np.stack([column[inside] for column in columns], axis=1))
     return {source: np.concatenate(parts) for source, parts in found.items()}
@@ -350,7 +350,7 @@ def select(grants: Mapping[str, Grant], context: Context) -> tuple[Tallies, dict
     drafts = _Drafts(context, len(context.sets))
     for number, source in context.sources.items():
         grant = grants[source]
-        table = _load(context, number, [])
+        table = load(context, number, [])
         draft = drafts.next(len(table))
         alive = draft == 0
         extra = draw.below(_keys(table, _draws(context, table)), grant.cutoff)
@@ -408,7 +408,7 @@ def units_of_bytes(unit: str, sizes: Array) -> Array:
 # ---- helpers
 
 
-def _load(context: Context, number: int, columns: Sequence[str]) -> pa.Table:
+def load(context: Context, number: int, columns: Sequence[str]) -> pa.Table:
     """Rows of a shard, zipped with columns of its attribute sidecars; sidecars that are not aligned are an error."""
     place, shard = context.workspace, context.paths[number]
     wanted = ["bytes", "identity", "text_sha256"]

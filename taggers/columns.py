@@ -8,24 +8,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from taggers.arrow_types import ARROW_TYPES
+from taggers.chunks import count_code_points
 from taggers.compiled import kernel
 from taggers.text import TextBatch
 
 Array = NDArray[Any]
-
-ARROW_TYPES: dict[str, pa.DataType] = {
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-    "float32": pa.float32(),
-    "bool": pa.bool_(),
-    "string": pa.string(),
-    "key128": pa.binary(16),
-    # Start and end count code points of the text, bytes the UTF-8 between them.
-    "spans": pa.list_(pa.struct(
-        [("start", pa.int64()), ("end", pa.int64()), ("bytes", pa.int64()), ("score", pa.float64())]
-    )),
-}
-
 
 def counts(values: Array) -> pa.Array:
     """int64 of the values, never null."""
@@ -52,7 +40,8 @@ def spans(batch: TextBatch, first: Array, start: Array, end: Array, score: Array
     count = int(first[-1])
     chars = np.empty((2, count), np.int64)
     _to_code_points(batch.data, batch.offsets, first, start[:count], end[:count], chars[0], chars[1])
-    values = [chars[0], chars[1], end[:count] - start[:count], np.ones(count) if score is None else score[:count]]
+    sizes = np.subtract(end[:count], start[:count], dtype=np.int64)
+    values = [chars[0], chars[1], sizes, np.ones(count) if score is None else score[:count]]
     kind = ARROW_TYPES["spans"]
     structs = pa.StructArray.from_arrays([pa.array(each) for each in values], fields=list(kind.value_type))
     return pa.ListArray.from_arrays(pa.array(first, pa.int32()), structs, type=kind)
@@ -66,11 +55,11 @@ def _to_code_points(
         position = offsets[document]
         chars = 0
         for span in range(first[document], first[document + 1]):
-            while position < start[span]:
-                chars += (data[position] & 0xC0) != 0x80
-                position += 1
+            if position < start[span]:
+                chars += count_code_points(data, position, start[span])
+                position = np.int64(start[span])
             from_chars[span] = chars
-            length = 0
-            for inside in range(start[span], end[span]):
-                length += (data[inside] & 0xC0) != 0x80
-            to_chars[span] = chars + length
+            to_chars[span] = chars + count_code_points(data, start[span], end[span])
+            if span + 1 < first[document + 1] and start[span + 1] >= end[span]:  # nothing is counted twice
+                chars = to_chars[span]
+                position = np.int64(end[span])

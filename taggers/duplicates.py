@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,101 +10,40 @@ from numpy.typing import NDArray
 
 from taggers.columns import ratios
 from taggers.compiled import kernel
-from taggers.text import Pieces, TextBatch, same_bytes
+from taggers.text import AGAIN, ONCE, Pieces, TextBatch
 
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Duplicates:
-    """int64 for each document; equal means equal byte for byte."""
-
-    pieces: Array  # that occur more than once, each occurrence counted
-    chars: Array  # their code points
-    repeats: Array  # occurrences after the first
-    repeat_chars: Array  # their code points
-
-
-def find_duplicates(batch: TextBatch, pieces: Pieces) -> Duplicates:
-    """The duplicates among the pieces of each document, in time linear in the text."""
-    sums = np.zeros((4, len(batch)), np.int64)
-    most = int(np.max(np.diff(pieces.first), initial=0))
-    _count_duplicates(
-        batch.data,
-        pieces.first,
-        pieces.start,
-        pieces.end,
-        pieces.length,
-        pieces.hash,
-        np.empty(table_size(most), np.int32),
-        np.empty(most, np.bool_),
-        *sums,
-    )
-    return Duplicates(*sums)
-
-
-def duplicate_columns(prefix: str, batch: TextBatch, pieces: Pieces) -> dict[str, pa.Array]:
+def duplicate_columns(prefix: str, batch: TextBatch, pieces: Pieces, repeats: Array) -> dict[str, pa.Array]:
     """The four shares of duplicates, as float64, under names that begin with the prefix; null if the whole is 0."""
-    duplicates = find_duplicates(batch, pieces)
     total = np.diff(pieces.first)
+    found, chars, again, again_chars = sum_duplicates(pieces, repeats)
     return {
-        f"{prefix}.duplicate_dolma": ratios(duplicates.pieces, total),
-        f"{prefix}.duplicate_chars_dolma": ratios(duplicates.chars, batch.word_chars),
-        f"{prefix}.duplicate_repeats": ratios(duplicates.repeats, total),
-        f"{prefix}.duplicate_chars_repeats": ratios(duplicates.repeat_chars, batch.chars),
+        f"{prefix}.duplicate_dolma": ratios(found, total),
+        f"{prefix}.duplicate_chars_dolma": ratios(chars, batch.word_chars),
+        f"{prefix}.duplicate_repeats": ratios(again, total),
+        f"{prefix}.duplicate_chars_repeats": ratios(again_chars, batch.chars),
     }
 
 
-@kernel
-def table_size(entries: int) -> int:
-    """The slots of a hash table for so many entries: a power of two, at most half of it used."""
-    size = 2
-    while size < 2 * entries:
-        size *= 2
-    return size
+def sum_duplicates(pieces: Pieces, repeats: Array) -> Array:
+    """int64 of shape (4, documents): pieces that occur more than once, their code points, and those after the first."""
+    sums = np.zeros((4, len(pieces.first) - 1), np.int64)
+    _sum_duplicates(pieces.first, pieces.length, repeats, *sums)
+    return sums
 
 
 @kernel
-def _count_duplicates(
-    data: Array,
-    first: Array,
-    start: Array,
-    end: Array,
-    length: Array,
-    hashes: Array,
-    slots: Array,
-    again: Array,
-    pieces: Array,
-    chars: Array,
-    repeats: Array,
-    repeat_chars: Array,
+def _sum_duplicates(
+    first: Array, length: Array, repeats: Array, found: Array, chars: Array, again: Array, again_chars: Array
 ) -> None:
-    for document in range(len(first) - 1):
-        begin = first[document]
-        count = first[document + 1] - begin
-        size = table_size(count)
-        mask = np.uint64(size - 1)
-        slots[:size] = -1
-        for index in range(count):
-            piece = begin + index
-            slot = hashes[piece] & mask
-            while True:
-                other = slots[slot]
-                if other < 0:
-                    slots[slot] = index
-                    again[index] = False
-                    break
-                known = begin + other
-                if hashes[known] == hashes[piece] and same_bytes(
-                    data, start[known], end[known], start[piece], end[piece]
-                ):
-                    if not again[other]:
-                        again[other] = True
-                        pieces[document] += 1
-                        chars[document] += length[known]
-                    pieces[document] += 1
-                    chars[document] += length[piece]
-                    repeats[document] += 1
-                    repeat_chars[document] += length[piece]
-                    break
-                slot = (slot + np.uint64(1)) & mask
+    for document in range(len(found)):
+        for piece in range(first[document], first[document + 1]):
+            if repeats[piece] == ONCE:
+                continue
+            found[document] += 1
+            chars[document] += length[piece]
+            if repeats[piece] == AGAIN:
+                again[document] += 1
+                again_chars[document] += length[piece]

@@ -2,10 +2,11 @@
 
 An n-gram can only occur twice if the two (n-1)-grams in it do. So each step looks only at places that are still alive:
 
-1. Give equal words of a document equal numbers: one hash table, hits verified byte for byte.
+1. Give equal words of a document equal numbers: one hash table, hits verified where the hash leaves doubt.
 2. For n = 2 .. 10, at each place where this (n-1)-gram and the next one both repeat, the n-gram is exactly the pair of
-   their numbers, 64 bits: number the pairs by a hash table that holds the whole pair. Nothing rests on luck.
-3. Keep the places whose n-gram repeats. In most documents few are left after n = 3.
+   their numbers, 64 bits. Most pairs occur once: a bitmap small enough for the cache tells nearly all of those.
+3. Number the others by a hash table that holds the whole pair, and keep the places whose n-gram repeats. Nothing rests
+   on luck. In most documents few are left after n = 3.
 
 Numbers are given in order of first occurrence, so ties go to the n-gram that occurs first, as in Counter.most_common.
 """
@@ -19,10 +20,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from taggers.chunks import mix64, same_piece, table_size
 from taggers.columns import numbers, ratios
 from taggers.compiled import kernel
-from taggers.duplicates import table_size
-from taggers.text import TextBatch, mix64, same_bytes
+from taggers.text import TextBatch
 
 Array = NDArray[Any]
 
@@ -34,7 +35,7 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
     """The ngrams.* columns; null without words, 0 where a text has words but fewer than n."""
     words = batch.words
     most = int(np.max(np.diff(words.first), initial=0))
-    top, duplicate, covered, whole = np.zeros((4, DUPLICATE[-1] + 1, len(batch)), np.int64)
+    top, top_chars, duplicate, covered, whole = np.zeros((5, DUPLICATE[-1] + 1, len(batch)), np.int64)
     _count_ngrams(
         batch.data,
         words.first,
@@ -43,26 +44,43 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
         words.length,
         words.hash,
         np.empty(table_size(most), np.int32),
-        np.empty(table_size(most), np.int64),
+        np.empty(table_size(most), np.uint64),
+        np.empty(2 * _bitmap_size(most), np.uint64),
         np.empty(most + 1, np.int32),
         np.empty(most, np.int32),
         np.empty(most, np.int32),
         np.empty(most, np.int32),
-        np.empty(most + 1, np.int64),
+        np.empty(most + 1, np.int32 if len(batch.data) < 1 << 31 else np.int64),
         top,
+        top_chars,
         duplicate,
         covered,
         whole,
     )
     known = np.diff(words.first) != 0
     columns = {f"ngrams.top_{n}": ratios(top[n], batch.word_chars) for n in TOP}
+    for n in TOP:
+        columns[f"ngrams.top_{n}_datatrove"] = numbers(_shares(top_chars[n], batch.chars), known)
     for n in DUPLICATE:
-        share = np.divide(duplicate[n], whole[n], out=np.zeros(len(batch)), where=whole[n] != 0)
-        columns[f"ngrams.duplicate_{n}"] = numbers(share, known)
+        columns[f"ngrams.duplicate_{n}"] = numbers(_shares(duplicate[n], whole[n]), known)
     for n in DUPLICATE:
-        share = np.divide(covered[n], batch.chars, out=np.zeros(len(batch)), where=known)
-        columns[f"ngrams.covered_{n}"] = numbers(share, known)
+        columns[f"ngrams.covered_{n}"] = numbers(_shares(covered[n], batch.chars), known)
     return columns
+
+
+def _shares(parts: Array, wholes: Array) -> Array:
+    """parts / wholes, 0 where the whole is 0."""
+    shares: Array = np.divide(parts, wholes, out=np.zeros(len(parts)), where=wholes != 0)
+    return shares
+
+
+@kernel
+def _bitmap_size(places: Any) -> int:
+    """The uint64 of a bitmap for so many places: a power of two, 16 bits or more for each up to 64 KB."""
+    size = 1
+    while size < 1 << 13 and 4 * size < places:
+        size *= 2
+    return size
 
 
 @kernel
@@ -74,13 +92,15 @@ def _count_ngrams(
     length: Array,
     hashes: Array,
     slots: Array,  # hash table: the number of the n-gram in the slot, or -1
-    keys: Array,  # hash table: the pair of numbers in the slot
+    keys: Array,  # hash table: the hash of the word in the slot, or the pair of numbers
+    bitmap: Array,  # which hashes of pairs occur, in its first half, and which occur twice, in its second
     number: Array,  # by place: the number of the n-gram that begins there, -1 if it occurs once; one place more
     places: Array,  # where repeated n-grams begin, ascending
     occurrences: Array,  # by number
     origin: Array,  # by number: the place where it first occurs
     before: Array,  # by place: letters in the words before it
-    top: Array,  # this and the next three are results, by n and document: letters of the most frequent n-gram x count
+    top: Array,  # this and what follows are results, by n and document: letters of the most frequent n-gram x count
+    top_chars: Array,  # its letters and the spaces between its words x count
     duplicate: Array,  # letters of all occurrences of n-grams that repeat
     covered: Array,  # letters under occurrences after the first, none twice
     whole: Array,  # letters of all occurrences of all n-grams
@@ -93,25 +113,25 @@ def _count_ngrams(
         before[0] = 0
         for place in range(count):
             before[place + 1] = before[place] + length[begin + place]
-        distinct = _number_words(
-            data, start, end, hashes, begin, count, slots[: table_size(count)], number, occurrences, origin
-        )
+        _number_words(data, start, end, hashes, begin, count, slots, keys, number, occurrences, origin)
         alive = 0
         for place in range(count):
-            if occurrences[number[place]] > 1:
-                places[alive] = place
-                alive += 1
-            else:
-                number[place] = -1
+            repeats = occurrences[number[place]] > 1
+            number[place] = number[place] if repeats else -1
+            places[alive] = place
+            alive += repeats
         number[count] = -1
-        letters = before[count]
+        letters = np.int64(before[count])
         for n in range(2, min(10, count) + 1):
             # From all (n-1)-grams to all n-grams: each gains a word, and the last one goes.
             letters += before[count - n + 1] - before[n - 1]
             whole[n, document] = letters
-            distinct = _number_pairs(places[:alive], slots, keys, number, occurrences, origin)
+            distinct = _number_pairs(places[:alive], slots, keys, bitmap, number, occurrences, origin)
             if n <= 4:
-                top[n, document] = _top(n, distinct, occurrences, origin, before)
+                most, place = _top(distinct, occurrences, origin)
+                letters_there = np.int64(before[place + n]) - before[place]
+                top[n, document] = most * letters_there
+                top_chars[n, document] = most * (letters_there + n - 1)
             alive = _keep_repeated(places[:alive], number, occurrences)
             if n >= 5:
                 _weigh(n, places[:alive], number, origin, before, document, duplicate, covered)
@@ -123,55 +143,98 @@ def _number_words(
     start: Array,
     end: Array,
     hashes: Array,
-    begin: int,
-    count: int,
+    begin: Any,
+    count: Any,
     slots: Array,
+    keys: Array,
     number: Array,
     occurrences: Array,
     origin: Array,
-) -> int:
-    """Numbers the words of a document; how many distinct ones there are."""
-    slots[:] = -1
-    mask = np.uint64(len(slots) - 1)
+) -> None:
+    """Numbers the words of a document. The table grows with the distinct ones: a small one stays in the cache."""
+    size = min(table_size(count), 1024)
+    slots[:size] = -1
+    mask = np.uint64(size - 1)
     distinct = 0
     for place in range(count):
         word = begin + place
-        slot = hashes[word] & mask
+        key = hashes[word]
+        slot = key & mask
         while True:
             found = slots[slot]
             if found < 0:
                 found = distinct
                 slots[slot] = found
+                keys[slot] = key
                 occurrences[found] = 0
                 origin[found] = place
                 distinct += 1
                 break
-            known = begin + origin[found]
-            if hashes[known] == hashes[word] and same_bytes(data, start[known], end[known], start[word], end[word]):
+            if keys[slot] == key and same_piece(data, start, end, hashes, word, begin + origin[found]):
                 break
             slot = (slot + np.uint64(1)) & mask
         number[place] = found
         occurrences[found] += 1
-    return distinct
+        if 2 * distinct > size:
+            size *= 2
+            mask = np.uint64(size - 1)
+            slots[:size] = -1
+            for known in range(distinct):
+                key = hashes[begin + origin[known]]
+                slot = key & mask
+                while slots[slot] >= 0:
+                    slot = (slot + np.uint64(1)) & mask
+                slots[slot] = known
+                keys[slot] = key
+
+
+_BITS = np.uint64(6)
+_BIT = np.uint64(63)
+_1 = np.uint64(1)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / the golden ratio: Fibonacci hashing
+_32 = np.uint64(32)
 
 
 @kernel
-def _number_pairs(places: Array, slots: Array, keys: Array, number: Array, occurrences: Array, origin: Array) -> int:
-    """Numbers anew, by pairs of old numbers, the n-grams at these places; -1 where the next place has none.
+def _number_pairs(
+    places: Array, slots: Array, keys: Array, bitmap: Array, number: Array, occurrences: Array, origin: Array
+) -> int:
+    """Numbers anew, by pairs of old numbers, the n-grams at these places; -1 where it can only occur once.
 
     Works in place: a pair is read before either of its numbers is replaced, because places ascend.
     """
-    size = table_size(len(places))
+    half = _bitmap_size(len(places))
+    bitmap[: 2 * half] = 0
+    last = np.uint64(half - 1)
+    for place in places:
+        following = number[place + 1]
+        hashed = (np.uint64(number[place]) << _32 | np.uint64(following)) * _GOLDEN
+        # The upper half of a product is well mixed: five bits of it find the bit, the others the integer.
+        bit = np.uint64(following >= 0) << ((hashed >> _32) & _BIT)
+        index = (hashed >> (_32 + _BITS)) & last
+        bitmap[half + np.int64(index)] |= bitmap[index] & bit
+        bitmap[index] |= bit
+    candidates = 0
+    for place in places:
+        following = number[place + 1]
+        hashed = (np.uint64(number[place]) << _32 | np.uint64(following)) * _GOLDEN
+        index = (hashed >> (_32 + _BITS)) & last
+        twice = bitmap[half + np.int64(index)] >> ((hashed >> _32) & _BIT) & _1
+        candidates += int(twice & np.uint64(following >= 0))
+    size = table_size(candidates)
     slots[:size] = -1
     mask = np.uint64(size - 1)
     distinct = 0
     for place in places:
-        following = np.int64(number[place + 1])
-        if following < 0:
+        following = number[place + 1]
+        key = np.uint64(number[place]) << _32 | np.uint64(following)
+        hashed = key * _GOLDEN
+        index = (hashed >> (_32 + _BITS)) & last
+        twice = bitmap[half + np.int64(index)] >> ((hashed >> _32) & _BIT) & _1
+        if following < 0 or not twice:
             number[place] = -1
             continue
-        key = np.int64(number[place]) << 32 | following
-        slot = mix64(np.uint64(key)) & mask
+        slot = mix64(key) & mask
         while True:
             found = slots[slot]
             if found < 0:
@@ -191,15 +254,15 @@ def _number_pairs(places: Array, slots: Array, keys: Array, number: Array, occur
 
 
 @kernel
-def _top(n: int, distinct: int, occurrences: Array, origin: Array, before: Array) -> Any:
-    """Letters x count of the most frequent n-gram; where none repeats, that is the first of the document."""
-    most = 1
-    place = 0
+def _top(distinct: Any, occurrences: Array, origin: Array) -> Any:
+    """(count, place) of the most frequent n-gram, of those the first; where none repeats, the first of the document."""
+    most = np.int64(1)
+    place = np.int64(0)
     for candidate in range(distinct):
         if occurrences[candidate] > most:
             most = occurrences[candidate]
             place = origin[candidate]
-    return most * (before[place + n] - before[place])
+    return most, place
 
 
 @kernel
@@ -209,22 +272,21 @@ def _keep_repeated(places: Array, number: Array, occurrences: Array) -> int:
     for place in places:
         if number[place] < 0:
             continue
-        if occurrences[number[place]] > 1:
-            places[alive] = place
-            alive += 1
-        else:
-            number[place] = -1
+        repeats = occurrences[number[place]] > 1
+        number[place] = number[place] if repeats else -1
+        places[alive] = place
+        alive += repeats
     return alive
 
 
 @kernel
 def _weigh(
-    n: int,
+    n: Any,
     places: Array,
     number: Array,
     origin: Array,
     before: Array,
-    document: int,
+    document: Any,
     duplicate: Array,
     covered: Array,
 ) -> None:

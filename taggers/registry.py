@@ -7,11 +7,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from taggers.declare import Column, Tagger, Use
+from taggers.declared.code import CODE_TAGGERS
 from taggers.declared.language import LANGUAGE_TAGGERS
 from taggers.declared.models import MODEL_TAGGERS
+from taggers.declared.perplexity import PERPLEXITY_TAGGERS
+from taggers.declared.pii import PII_TAGGERS
 from taggers.declared.text import TEXT_TAGGERS
+from taggers.declared.url import URL_TAGGERS
 
-TAGGERS: tuple[Tagger, ...] = (*TEXT_TAGGERS, *LANGUAGE_TAGGERS, *MODEL_TAGGERS)
+TAGGERS: tuple[Tagger, ...] = (
+    *TEXT_TAGGERS, *LANGUAGE_TAGGERS, *MODEL_TAGGERS, *PERPLEXITY_TAGGERS, *PII_TAGGERS, *URL_TAGGERS, *CODE_TAGGERS,
+)
 
 
 class Found(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 
-from taggers.columns import ARROW_TYPES
+from taggers.arrow_types import ARROW_TYPES
 from taggers.declare import Use, load
 from taggers.text import TextBatch
 

@@ -13,5 +13,10 @@ from taggers.text import TextBatch
 
 
 def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
-    """sizes.bytes and sizes.chars, int64: UTF-8 bytes and code points, 0 for an empty text."""
-    return {"sizes.bytes": counts(np.diff(batch.offsets)), "sizes.chars": counts(batch.chars)}
+    """sizes.*, int64: UTF-8 bytes, code points, and bytes / 4 rounded up as a guess at tokens; 0 for an empty text."""
+    sizes = np.diff(batch.offsets)
+    return {
+        "sizes.bytes": counts(sizes),
+        "sizes.chars": counts(batch.chars),
+        "sizes.tokens_approx": counts((sizes + 3) // 4),
+    }

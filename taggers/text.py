@@ -12,10 +12,35 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from taggers.characters import DOTS, SPACE, classes
+from taggers.characters import BREAK, DOTS, LETTER, SPACE, SYMBOL, classes
+from taggers.chunks import (
+    CASE,
+    HIGHS,
+    LOWS,
+    ONES,
+    chunk_at,
+    count_code_points,
+    count_ones,
+    count_trailing_zeros,
+    hash_bytes,
+    hash_word,
+    load8,
+    mask_below,
+    mask_equal,
+    mix64,
+    same_bytes,
+    same_piece,
+    table_size,
+)
 from taggers.compiled import kernel
 
+__all__ = [
+    "AGAIN", "FIRST", "ONCE", "Breaks", "Lines", "Pieces", "TextBatch", "Words", "decode", "find_repeats", "mix64",
+    "same_bytes",
+]
+
 Array = NDArray[Any]
+_Arrays = tuple[Array, Array, Array, Array, Array]  # of Pieces, in order
 
 
 @dataclass(frozen=True)
@@ -23,24 +48,41 @@ class Pieces:
     """Parts of the texts in order: words, lines or paragraphs. `first` finds those of each document.
 
     Document d has the pieces first[d] to first[d + 1]. All positions are byte positions in `TextBatch.data`.
-    Equal pieces have equal hashes; the converse is likely but must be verified where it matters.
+    Equal pieces have equal hashes; `chunks.same_piece` says whether two that have are equal.
     """
 
     first: Array  # int64, documents + 1
-    start: Array  # int64, pieces
-    end: Array  # int64, pieces; exclusive
+    start: Array  # int32, pieces; int64 where the data has 2 GiB or more
+    end: Array  # the same; exclusive
     length: Array  # int32, pieces: code points
-    hash: Array  # uint64, pieces
-    flags: Array  # uint8, pieces: for words the classes of their code points, or-ed; otherwise 0
+    hash: Array  # uint64, pieces: hash_bytes
+
+
+@dataclass(frozen=True)
+class Words(Pieces):
+    flags: Array  # uint8, words: LETTER and SYMBOL of their code points' classes, and DOTS
+
+
+@dataclass(frozen=True)
+class Lines(Pieces):
+    word: Array  # int32, lines + 1: the first word that does not stand before the line
+
+
+@dataclass(frozen=True)
+class Breaks:
+    """Where str.splitlines() splits. Document d has the breaks first[d] to first[d + 1]."""
+
+    first: Array  # int64, documents + 1
+    end: Array  # int32 or int64, breaks: where the next line begins
+    word: Array  # int32, breaks: the first word after it
 
 
 @dataclass(frozen=True)
 class TextBatch:
     """The texts of some documents. Its arrays are shared by all taggers of a run and must not be written to.
 
-    `data` is uint8, the UTF-8 of all texts; text d is data[offsets[d]:offsets[d + 1]], with offsets int64. Each word,
-    line and paragraph takes 29 bytes once asked for: all kernels on 64 MB of English take 0.5 GB beside the text, and
-    three times that if every word is one letter.
+    `data` is uint8, the UTF-8 of all texts; text d is data[offsets[d]:offsets[d + 1]], with offsets int64. Once asked
+    for a word takes 21 bytes, a line 24 and a paragraph 20.
     """
 
     data: Array
@@ -106,22 +148,30 @@ class TextBatch:
         return counts
 
     @cached_property
-    def words(self) -> Pieces:
-        """Runs of non-whitespace, as str.split() gives them. The hash is of the code points."""
-        most = len(self.data) // 2 + len(self)  # words are parted by a byte at least
-        pieces = _scratch(len(self), most)
-        found = _find_words(
-            self.data,
-            self.offsets,
-            classes(),
-            pieces.first,
-            pieces.start,
-            pieces.end,
-            pieces.length,
-            pieces.hash,
-            pieces.flags,
+    def words(self) -> Words:
+        """Runs of non-whitespace, as str.split() gives them."""
+        return self._words_and_breaks[0]
+
+    @property
+    def breaks(self) -> Breaks:
+        """Line breaks, as str.splitlines() has them, each with the word that follows: whitespace is read only once."""
+        return self._words_and_breaks[1]
+
+    @cached_property
+    def _words_and_breaks(self) -> tuple[Words, Breaks]:
+        documents = len(self)
+        most = len(self.data) // 2 + documents  # words are parted by a byte at least
+        words = Words(*_room(documents, most, self.data), np.zeros(most, np.uint8))
+        position = _position_type(self.data)
+        breaks = Breaks(np.empty(documents + 1, np.int64), np.empty(len(self.data), position),
+                        np.empty(len(self.data), np.int32))
+        found, broken = _find_words(
+            self.data, np.zeros(64, np.uint8), self.offsets, classes(),
+            words.first, words.start, words.end, words.flags, breaks.first, breaks.end, breaks.word,
         )
-        return _cut(pieces, found)
+        words = Words(*_cut(words, found), words.flags[:found])
+        _measure_words(self.data, classes(), words.start, words.end, words.length, words.hash, words.flags)
+        return words, Breaks(breaks.first, breaks.end[:broken], breaks.word[:broken])
 
     @cached_property
     def word_chars(self) -> Array:
@@ -131,25 +181,38 @@ class TextBatch:
         return sums
 
     @cached_property
-    def lines(self) -> Pieces:
+    def lines(self) -> Lines:
         r"""What re.split(r"\n+", text) gives: so a text that begins or ends with a newline has an empty piece there.
 
-        An empty text has no lines. The hash is of the bytes.
+        An empty text has no lines.
         """
-        return self._split(newlines=1)
+        most = len(self.breaks.end) + len(self)
+        lines = Lines(*_room(len(self), most, self.data), np.empty(most + 1, np.int32))
+        found = _split_lines(
+            self.data, self.offsets, self.chars, self.words.first, self.breaks.first, self.breaks.end, self.breaks.word,
+            lines.first, lines.start, lines.end, lines.length, lines.hash, lines.word,
+        )
+        return Lines(*_cut(lines, found), lines.word[: found + 1])
+
+    @cached_property
+    def line_repeats(self) -> Array:
+        """uint8, lines: ONCE, FIRST of several equal ones in its document, or AGAIN."""
+        return find_repeats(self.data, self.lines)
 
     @cached_property
     def paragraphs(self) -> Pieces:
-        r"""What re.split(r"\n{2,}", text) gives. An empty text has none. The hash is of the bytes."""
-        return self._split(newlines=2)
+        r"""What re.split(r"\n{2,}", text) gives. An empty text has none."""
+        return self.paragraphs_between(self.offsets[:-1], self.offsets[1:])
 
-    def _split(self, newlines: int) -> Pieces:
-        most = int(np.count_nonzero(self.data == ord("\n"))) // newlines + len(self)
-        pieces = _scratch(len(self), most)
-        found = _split_at_newlines(
-            self.data, self.offsets, newlines, pieces.first, pieces.start, pieces.end, pieces.length, pieces.hash
+    def paragraphs_between(self, begin: Array, stop: Array) -> Pieces:
+        """The paragraphs of a part of each text, from the byte position in `begin` to that in `stop`."""
+        most = len(self.breaks.end) // 2 + len(self)
+        pieces = Pieces(*_room(len(self), most, self.data))
+        found = _split_paragraphs(
+            self.data, self.offsets, self.chars, begin, stop, self.breaks.first, self.breaks.end,
+            pieces.first, pieces.start, pieces.end, pieces.length, pieces.hash,
         )
-        return _cut(pieces, found)
+        return Pieces(*_cut(pieces, found))
 
 
 def _text_at(raw: Any, keys: Sequence[str]) -> str | None:
@@ -159,47 +222,65 @@ def _text_at(raw: Any, keys: Sequence[str]) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _scratch(documents: int, most: int) -> Pieces:
-    """Room for `most` pieces. Pages that stay untouched cost no memory, so the bound may be generous."""
-    return Pieces(
-        np.empty(documents + 1, np.int64),
-        np.empty(most, np.int64),
-        np.empty(most, np.int64),
-        np.empty(most, np.int32),
-        np.empty(most, np.uint64),
-        np.zeros(most, np.uint8),
-    )
+# What find_repeats gives of a piece.
+ONCE = 0
+FIRST = 1
+AGAIN = 2
 
 
-def _cut(pieces: Pieces, found: int) -> Pieces:
-    return Pieces(
-        pieces.first,
-        pieces.start[:found],
-        pieces.end[:found],
-        pieces.length[:found],
-        pieces.hash[:found],
-        pieces.flags[:found],
-    )
-
-
-# FNV-1a (Fowler, Noll, Vo), then the last steps of MurmurHash3, without which the low bits of short words collide.
-_FNV_OFFSET = np.uint64(0xCBF29CE484222325)
-_FNV_PRIME = np.uint64(0x100000001B3)
-_MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
-_MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
-_SHIFT = np.uint64(33)
+def find_repeats(data: Array, pieces: Pieces) -> Array:
+    """uint8, pieces: whether a piece is the only one of its kind in its document, the first, or a later one."""
+    repeats = np.zeros(len(pieces.start), np.uint8)
+    most = int(np.max(np.diff(pieces.first), initial=0))
+    _find_repeats(data, pieces.first, pieces.start, pieces.end, pieces.hash, np.empty(table_size(most), np.int32),
+                  repeats)
+    return repeats
 
 
 @kernel
-def mix64(value: Any) -> Any:
-    """MurmurHash3's finaliser: a bijection of uint64 that spreads every bit over all."""
-    value = (value ^ (value >> _SHIFT)) * _MIX_1
-    value = (value ^ (value >> _SHIFT)) * _MIX_2
-    return value ^ (value >> _SHIFT)
+def _find_repeats(
+    data: Array, first: Array, start: Array, end: Array, hashes: Array, slots: Array, repeats: Array
+) -> None:
+    for document in range(len(first) - 1):
+        begin = first[document]
+        count = first[document + 1] - begin
+        if count < 2:
+            continue
+        size = table_size(count)
+        mask = np.uint64(size - 1)
+        slots[:size] = -1
+        for index in range(count):
+            piece = begin + index
+            slot = hashes[piece] & mask
+            while True:
+                other = slots[slot]
+                if other < 0:
+                    slots[slot] = index
+                    break
+                if same_piece(data, start, end, hashes, piece, begin + other):
+                    repeats[begin + other] = FIRST
+                    repeats[piece] = AGAIN
+                    break
+                slot = (slot + np.uint64(1)) & mask
+
+
+def _position_type(data: Array) -> Any:
+    return np.int32 if len(data) < 1 << 31 else np.int64
+
+
+def _room(documents: int, most: int, data: Array) -> _Arrays:
+    """The arrays of `most` pieces. Pages that stay untouched cost no memory, so the bound may be generous."""
+    position = _position_type(data)
+    return (np.empty(documents + 1, np.int64), np.empty(most, position), np.empty(most, position),
+            np.empty(most, np.int32), np.empty(most, np.uint64))
+
+
+def _cut(pieces: Pieces, found: int) -> _Arrays:
+    return (pieces.first, pieces.start[:found], pieces.end[:found], pieces.length[:found], pieces.hash[:found])
 
 
 @kernel
-def decode(data: Array, position: int) -> Any:
+def decode(data: Array, position: Any) -> Any:
     """(code point, width in bytes) at a byte position. The data is valid UTF-8, which Arrow promises."""
     lead = np.int64(data[position])
     if lead < 0x80:
@@ -215,72 +296,190 @@ def decode(data: Array, position: int) -> Any:
 
 
 @kernel
-def same_bytes(data: Array, start: int, end: int, other_start: int, other_end: int) -> bool:
-    """Whether two ranges of the data hold the same bytes."""
-    if end - start != other_end - other_start:
-        return False
-    for step in range(end - start):  # noqa: SIM110 (numba compiles a loop, but not all())
-        if data[start + step] != data[other_start + step]:
-            return False
-    return True
-
-
-@kernel
 def _count_code_points(data: Array, offsets: Array, counts: Array) -> None:
     for document in range(len(counts)):
-        total = 0
-        for position in range(offsets[document], offsets[document + 1]):
-            total += (data[position] & 0xC0) != 0x80
-        counts[document] = total
+        counts[document] = count_code_points(data, offsets[document], offsets[document + 1])
+
+
+_0 = np.uint64(0)
+_1 = np.uint64(1)
+_2 = np.uint64(2)
+_62 = np.uint64(62)
+_63 = np.uint64(63)
+_LAST = np.uint64(1 << 63)
+_ALL = ~np.uint64(0)
 
 
 @kernel
 def _find_words(
     data: Array,
+    tail: Array,  # zeros: where the last bytes of the data are copied to, to be read as a block of 64
     offsets: Array,
     table: Array,
     first: Array,
     start: Array,
     end: Array,
-    length: Array,
-    hashes: Array,
-    flags: Array,
-) -> int:
+    flags: Array,  # zeros; gets all bits but LETTER
+    first_break: Array,
+    break_end: Array,
+    break_word: Array,
+) -> Any:
+    """(words, breaks). Reads 64 bytes at a time as masks, so that no branch depends on how long a word is."""
     found = 0
+    ended = 0
+    broken = 0
     for document in range(len(offsets) - 1):
         first[document] = found
+        first_break[document] = broken
         position = offsets[document]
         stop = offsets[document + 1]
+        before = _1  # whether the byte before the block is whitespace; the start of a text counts as that
+        dots_before = _0
+        spilled = _0  # the rest of whitespace of several bytes that began in the block before
+        spilled_breaks = _0
         while position < stop:
-            code, width = decode(data, position)
-            kind = table[code]
-            if kind & SPACE:
-                position += width
-                continue
-            start[found] = position
-            state = _FNV_OFFSET
-            seen = np.uint8(0)
-            points = 0
-            dots = 0
-            while not kind & SPACE:
-                state = (state ^ np.uint64(code)) * _FNV_PRIME
-                seen |= kind
-                points += 1
-                dots = dots + 1 if code == 46 else 0
-                if dots == 3:
-                    seen |= np.uint8(DOTS)
-                position += width
-                if position == stop:
-                    break
-                code, width = decode(data, position)
+            if position + 64 <= len(data):
+                masks = _scan(data, position)
+            else:
+                tail[: len(data) - position] = data[position:]
+                masks = _scan(tail, 0)
+            spaces, low, leads, newlines, symbols, dots = masks
+            inside = _ALL if stop - position >= 64 else (_1 << np.uint64(stop - position)) - _1
+            breaks = newlines
+            if low & ~newlines & inside:  # control characters, of which only some are whitespace
+                bits = low & ~newlines & inside
+                while bits:
+                    bit = bits & (~bits + _1)
+                    kind = table[data[position + count_trailing_zeros(bit)]]
+                    if not kind & SPACE:
+                        spaces &= ~bit
+                    elif kind & BREAK:
+                        breaks |= bit
+                    bits ^= bit
+            spaces |= spilled
+            breaks |= spilled_breaks
+            spilled = _0
+            spilled_breaks = _0
+            bits = leads & inside
+            while bits:
+                place = count_trailing_zeros(bits)
+                code, width = decode(data, position + place)
                 kind = table[code]
-            end[found] = position
-            length[found] = points
-            hashes[found] = mix64(state)
-            flags[found] = seen
-            found += 1
+                if kind & SYMBOL:
+                    symbols |= bits & (~bits + _1)
+                if kind & SPACE:
+                    for step in range(place, place + width):
+                        if step < 64:
+                            spaces |= _1 << np.uint64(step)
+                        else:
+                            spilled |= _1 << np.uint64(step - 64)
+                    if kind & BREAK:
+                        if place + width <= 64:
+                            breaks |= _1 << np.uint64(place + width - 1)
+                        else:
+                            spilled_breaks |= _1 << np.uint64(place + width - 65)
+                bits &= bits - _1
+            spaces |= ~inside
+            after_space = spaces << _1 | before
+            before = spaces >> _63
+            starts = ~spaces & after_space
+            bits = starts
+            base = found
+            while bits:
+                start[found] = position + count_trailing_zeros(bits)
+                found += 1
+                bits &= bits - _1
+            bits = spaces & ~after_space
+            while bits:
+                end[ended] = position + count_trailing_zeros(bits)
+                ended += 1
+                bits &= bits - _1
+            symbols &= inside
+            dots &= inside
+            threes = dots & (dots << _1 | dots_before >> _1) & (dots << _2 | dots_before)
+            dots_before = dots >> _62
+            bits = symbols | threes
+            while bits:
+                bit = bits & (~bits + _1)
+                word = base + count_ones(starts & (bit | (bit - _1))) - 1
+                kind = table[decode(data, position + count_trailing_zeros(bit))[0]]
+                flags[word] |= kind & SYMBOL | (DOTS if bit & threes else 0)
+                bits ^= bit
+            bits = breaks & inside
+            while bits:
+                bit = bits & (~bits + _1)
+                after = position + count_trailing_zeros(bit) + 1
+                if not (data[after - 1] == 13 and after < stop and data[after] == 10):
+                    break_end[broken] = after
+                    break_word[broken] = base + count_ones(starts & (bit - _1))
+                    broken += 1
+                bits ^= bit
+            position += 64
+        if not before:
+            end[ended] = stop
+            ended += 1
     first[len(offsets) - 1] = found
-    return found
+    first_break[len(offsets) - 1] = broken
+    return found, broken
+
+
+@kernel
+def _scan(data: Array, position: Any) -> Any:
+    """Masks of 64 bytes: up to space, below space, leads, newlines, number signs, dots.
+
+    Leads are the first bytes of code points beyond ASCII among which whitespace and all with other bits than LETTER and
+    DECIMAL are: U+0080 to U+00BF, U+1680 to U+16BF, U+2000 to U+2FFF, U+3000 to U+303F. A test holds it to that.
+    """
+    leads = mask_equal(data, position, 0xC2) | mask_equal(data, position, 0xE2)
+    leads |= mask_equal(data, position, 0xE1) & (mask_equal(data, position, 0x9A) >> _1 | _LAST)
+    leads |= mask_equal(data, position, 0xE3) & (mask_equal(data, position, 0x80) >> _1 | _LAST)
+    return (mask_below(data, position, 33), mask_below(data, position, 32), leads, mask_equal(data, position, 10),
+            mask_equal(data, position, 35), mask_equal(data, position, 46))
+
+
+# By the size of a word, up to 16: masks of the bytes that it has in its first chunk and in its second.
+_FIRST = np.array([(1 << 8 * min(size, 8)) - 1 for size in range(17)], np.uint64)
+_REST = np.array([(1 << 8 * max(size - 8, 0)) - 1 for size in range(17)], np.uint64)
+_FROM_A = ONES * np.uint64(0x80 - ord("a"))  # added to a byte it sets the high bit from "a" on
+_PAST_Z = ONES * np.uint64(0x7F - ord("z"))
+
+
+@kernel
+def _measure_words(
+    data: Array, table: Array, start: Array, end: Array, length: Array, hashes: Array, flags: Array
+) -> None:
+    for word in range(len(start)):
+        begin = np.int64(start[word])
+        stop = np.int64(end[word])
+        size = stop - begin
+        shown = size if size < 16 else 16
+        if begin + 16 <= len(data):
+            head = load8(data, begin)
+            rest = load8(data, begin + 8)
+        else:
+            head = chunk_at(data, begin)
+            rest = chunk_at(data, min(begin + 8, len(data)))
+        head &= _FIRST[shown]
+        rest &= _REST[shown]
+        hashes[word] = hash_word(data, begin, stop, head, rest)
+        has_letter = (_letters(head) | _letters(rest)) != _0
+        if (head | rest) & HIGHS or size > 16:
+            length[word] = count_code_points(data, begin, stop)
+            position = begin
+            while not has_letter and position < stop:
+                code, width = decode(data, position)
+                has_letter = table[code] & LETTER != 0
+                position += width
+        else:
+            length[word] = size
+        flags[word] |= has_letter * LETTER
+
+
+@kernel
+def _letters(chunk: Any) -> Any:
+    """The high bits of bytes that are ASCII letters."""
+    lower = (chunk | CASE) & LOWS
+    return (lower + _FROM_A) & ~(lower + _PAST_Z) & ~chunk & HIGHS
 
 
 @kernel
@@ -293,39 +492,77 @@ def _sum_lengths(first: Array, length: Array, sums: Array) -> None:
 
 
 @kernel
-def _split_at_newlines(
-    data: Array, offsets: Array, newlines: int, first: Array, start: Array, end: Array, length: Array, hashes: Array
+def _measure(data: Array, ascii: bool, piece: Any, begin: Any, stop: Any, start: Array, end: Array, length: Array,
+             hashes: Array) -> None:
+    start[piece] = begin
+    end[piece] = stop
+    length[piece] = stop - begin if ascii else count_code_points(data, begin, stop)
+    hashes[piece] = hash_bytes(data, begin, stop)
+
+
+@kernel
+def _split_lines(
+    data: Array, offsets: Array, chars: Array, first_word: Array, first_break: Array, break_end: Array,
+    break_word: Array, first: Array, start: Array, end: Array, length: Array, hashes: Array, word: Array,
 ) -> int:
     found = 0
     for document in range(len(offsets) - 1):
         first[document] = found
-        position = offsets[document]
+        begin = offsets[document]
         stop = offsets[document + 1]
+        if begin == stop:
+            continue
+        ascii = chars[document] == stop - begin
+        position = begin
+        word[found] = first_word[document]
+        for each in range(first_break[document], first_break[document + 1]):
+            newline = np.int64(break_end[each]) - 1
+            if data[newline] != 10:
+                continue
+            if newline > position or newline == begin:
+                _measure(data, ascii, found, position, newline, start, end, length, hashes)
+                found += 1
+            position = newline + 1
+            word[found] = break_word[each]
+        _measure(data, ascii, found, position, stop, start, end, length, hashes)
+        found += 1
+    first[len(offsets) - 1] = found
+    word[found] = first_word[len(offsets) - 1]
+    return found
+
+
+@kernel
+def _split_paragraphs(
+    data: Array, offsets: Array, chars: Array, begins: Array, stops: Array, first_break: Array, break_end: Array,
+    first: Array, start: Array, end: Array, length: Array, hashes: Array,
+) -> int:
+    found = 0
+    for document in range(len(offsets) - 1):
+        first[document] = found
+        position = begins[document]
+        stop = stops[document]
         if position == stop:
             continue
-        open_piece = True
-        while open_piece:
-            start[found] = position
-            state = _FNV_OFFSET
-            points = 0
-            open_piece = False
-            while position < stop:
-                byte = data[position]
-                if byte == 10:
-                    after = position + 1
-                    while after < stop and data[after] == 10:
-                        after += 1
-                    if after - position >= newlines:
-                        open_piece = True
-                        break
-                state = (state ^ np.uint64(byte)) * _FNV_PRIME
-                points += (byte & 0xC0) != 0x80
-                position += 1
-            end[found] = position
-            length[found] = points
-            hashes[found] = mix64(state)
-            found += 1
-            if open_piece:
-                position = after
+        ascii = chars[document] == offsets[document + 1] - offsets[document]
+        run = 0  # newlines up to here, one after another
+        run_start = position
+        for each in range(first_break[document], first_break[document + 1]):
+            newline = np.int64(break_end[each]) - 1
+            if data[newline] != 10 or newline < begins[document]:
+                continue
+            if newline >= stop:
+                break
+            if run and newline == run_start + run:
+                run += 1
+            else:
+                run = 1
+                run_start = newline
+            if run == 2:
+                _measure(data, ascii, found, position, run_start, start, end, length, hashes)
+                found += 1
+            if run >= 2:
+                position = newline + 1
+        _measure(data, ascii, found, position, stop, start, end, length, hashes)
+        found += 1
     first[len(offsets) - 1] = found
     return found

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from taggers.characters import DOTS, LETTER, SYMBOL
+from taggers.characters import DOTS, LETTER, SYMBOL, punctuation
 from taggers.columns import counts, numbers, ratios
 from taggers.compiled import kernel
-from taggers.text import TextBatch
+from taggers.text import TextBatch, decode
 
 Array = NDArray[Any]
 
@@ -25,22 +25,32 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
     documents = len(batch)
     total = np.diff(words.first)
     medians = np.zeros(documents, np.float64)
-    symbols, symbols_paper, alphabetic, required, distinct = np.zeros((5, documents), np.int64)
+    symbols, symbols_paper, hashes, ellipses, alphabetic = flagged = np.zeros((5, documents), np.int64)
+    bare, bare_chars, required, distinct = np.zeros((4, documents), np.int64)
     longest = int(np.max(total, initial=0))
     _median_lengths(words.first, words.length, np.zeros(_BINS, np.int64), np.empty(longest, np.int32), medians)
-    _count_flags(words.first, words.flags, symbols, symbols_paper, alphabetic)
+    _count_flags(batch.data, words.first, words.start, words.end, words.flags, *flagged)
+    _count_bare(batch.data, punctuation(), words.first, words.start, words.end, words.length, words.flags, bare,
+                bare_chars)
     _count_required(batch.data, words.first, words.start, words.end, _PACKED, required, distinct)
     return {
         "words.count": counts(total),
+        "words.count_datatrove": counts(total - bare),
         "words.mean_length": ratios(batch.word_chars, total),
+        "words.mean_length_datatrove": ratios(batch.word_chars - bare_chars, total - bare),
         "words.median_length": numbers(medians, total != 0),
         "words.symbols": ratios(symbols, total),
         "words.symbols_paper": ratios(symbols_paper, total),
+        "words.hashes_datatrove": ratios(hashes, total),
+        "words.ellipses_datatrove": ratios(ellipses, total),
         "words.alphabetic": ratios(alphabetic, total),
         "words.required": counts(required),
         "words.required_distinct": counts(distinct),
     }
 
+
+_HASH = ord("#")
+_DOT = ord(".")
 
 # Word lengths below this are counted in bins; a text whose median is longer is sorted.
 _BINS = 64
@@ -81,13 +91,50 @@ def _median_lengths(first: Array, length: Array, bins: Array, room: Array, media
 
 
 @kernel
-def _count_flags(first: Array, flags: Array, symbols: Array, symbols_paper: Array, alphabetic: Array) -> None:
+def _count_flags(
+    data: Array, first: Array, start: Array, end: Array, flags: Array, symbols: Array, symbols_paper: Array,
+    hashes: Array, ellipses: Array, alphabetic: Array,
+) -> None:
     for document in range(len(symbols)):
+        letters = 0
         for word in range(first[document], first[document + 1]):
             flag = flags[word]
-            symbols[document] += (flag & SYMBOL) != 0
-            symbols_paper[document] += (flag & (SYMBOL | DOTS)) != 0
-            alphabetic[document] += (flag & LETTER) != 0
+            letters += (flag & LETTER) != 0
+            if flag & (SYMBOL | DOTS):
+                symbols[document] += (flag & SYMBOL) != 0
+                symbols_paper[document] += 1
+                dots = 0
+                for position in range(start[word], end[word]):
+                    byte = data[position]
+                    hashes[document] += byte == _HASH
+                    dots = dots + 1 if byte == _DOT else 0
+                    ellipses[document] += dots == 3
+                    dots = 0 if dots == 3 else dots
+                    # … is E2 80 A6, and the word begins before its third byte.
+                    if byte == 0xA6 and position - start[word] >= 2:
+                        ellipses[document] += data[position - 1] == 0x80 and data[position - 2] == 0xE2
+        alphabetic[document] = letters
+
+
+@kernel
+def _count_bare(
+    data: Array, table: Array, first: Array, start: Array, end: Array, length: Array, flags: Array, bare: Array,
+    chars: Array,
+) -> None:
+    """Words that are punctuation alone, which no letter is."""
+    for document in range(len(bare)):
+        for word in range(first[document], first[document + 1]):
+            if flags[word] & LETTER:
+                continue
+            position = np.int64(start[word])
+            code, width = decode(data, position)
+            while table[code]:
+                position += width
+                if position == end[word]:
+                    bare[document] += 1
+                    chars[document] += length[word]
+                    break
+                code, width = decode(data, position)
 
 
 @kernel

@@ -10,12 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 import zstandard
 from faults import Bucket, Proxy
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+# The first call of a kernel compiles it, and what else runs on the machine is not known either.
+hypothesis.settings.register_profile("solera", deadline=None)
+hypothesis.settings.load_profile("solera")
 
 Record = Mapping[str, Any] | str | bytes
 WriteShard = Callable[..., Path]

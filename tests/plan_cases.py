@@ -23,7 +23,7 @@ from mixer.index import Entry, Index
 from mixer.plan import Plan
 from mixer.recipe import Recipe, parse
 from mixer.selection import Context
-from taggers.columns import ARROW_TYPES
+from taggers.arrow_types import ARROW_TYPES
 from taggers.declare import Use
 
 Shards = Mapping[str, Sequence[Doc]]

@@ -24,7 +24,7 @@ from mixer.errors import BadInput
 from mixer.index import Entry, Index
 from mixer.recipe import parse
 from mixer.workspace import Workspace, open_workspace
-from taggers.columns import ARROW_TYPES
+from taggers.arrow_types import ARROW_TYPES
 from taggers.declare import Use
 from taggers.declared.text import WORDS
 from taggers.registry import DOLMA_MEASURES, find_column

@@ -241,7 +241,8 @@ def test_columns_that_no_rule_names_can_be_asked_for():
 
 
 def test_another_model_of_languages_has_other_languages():
-    text = "taggers: {language: {use: language@1, model: glot.bin}}\n" + GOOD.replace("language.en:", "language.eng_Latn:")
+    section = "taggers: {language: {use: language@1, model: glot.bin}}\n"
+    text = section + GOOD.replace("language.en:", "language.eng_Latn:")
     assert [use.parameters["languages"] for use in parse(text).uses() if use.name == "language"] == [["eng_Latn"]]
 
 
@@ -376,7 +377,7 @@ MISTAKES = [
         {"name": "name: a\ntaggers: {words: {use: words@2}}"},
         "not the version of this tagger that is here (found words@2)",
     ),
-    ({"name": "name: a\ntaggers: {lines: {use: words@1}}"}, "2 taggers.lines: the name of another tagger (found lines)"),
+    ({"name": "name: a\ntaggers: {lines: {use: words@1}}"}, "2 taggers.lines: the name of another tagger"),
     ({"name": "name: a\ntaggers: {W: {use: words@1}}"}, "2 taggers.W: not a name (found W)"),
     ({"name": "name: a\ntaggers: {q: {use: fasttext@1}}"}, "2 taggers.q: fasttext@1 needs a model"),
     ({"name": "name: a\ntaggers: {wrds: {use: wrds@1}}"}, "unknown tagger (found wrds@1); did you mean `words@1`?"),

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import reference_code
 import reference_language
 import reference_models
+import reference_perplexity
+import reference_pii
 import reference_text
+import reference_url
 
-_REFERENCES: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
+_REFERENCES: dict[str, Callable[..., dict[str, Any]]] = {
     **reference_text.REFERENCES,
     **reference_language.REFERENCES,
+    **reference_perplexity.REFERENCES,
     **reference_models.REFERENCES,
+    **reference_pii.REFERENCES,
+    **reference_url.REFERENCES,
+    **reference_code.REFERENCES,
 }
 
 
-def measure(tagger: str, text: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The value of every column of the tagger for this text; None for null, a list of dicts for spans."""
-    return _REFERENCES[tagger](text, parameters)
+def measure(
+    tagger: str, text: str, parameters: Mapping[str, Any], document: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The value of every column of the tagger for this text; None for null, a list of dicts for spans.
+
+    `document` is for references that look at more than the text, which take it as their third argument.
+    """
+    reference = _REFERENCES[tagger]
+    if document is not None and len(inspect.signature(reference).parameters) > 2:
+        return reference(text, parameters, document)
+    return reference(text, parameters)

@@ -11,8 +11,15 @@ from taggers.declare import Tagger, Use
 DATA = Path(__file__).with_name("data")
 
 # The file in DATA of each tagger that cannot run without one.
-FILES: dict[str, str] = {"fasttext": "quality.bin", "fasttext_sentences": "quality.bin", "badwords": "bad_words.txt",
-                         "tokens": "tokenizer.json"}
+FILES: dict[str, str] = {
+    "fasttext": "quality.bin",
+    "fasttext_sentences": "quality.bin",
+    "badwords": "bad_words.txt",
+    "tokens": "tokenizer.json",
+    "perplexity": "trigrams.bin",  # by trigram_model.py
+    "blocklist": "blocklist.txt",
+    "url_words": "url_words.txt",
+}
 # Parameters that have no default which would do.
 _NEEDED: dict[str, dict[str, Any]] = {"fasttext_sentences": {"label": "hq"}}
 

@@ -1,4 +1,7 @@
-"""Each line of cases/*.jsonl: a text, what it shows, and the values that columns must have for it."""
+"""Each line of cases/*.jsonl: a text, what it shows, and the values that columns must have for it.
+
+A line may have `with` (parameters), `id` and `metadata` beside.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,8 @@ def _value(column: str, case: dict[str, Any]) -> Any:
     assert found is not None, column
     tagger, _, needed, _ = found
     use = use_of(tagger, **case.get("with", {}), **needed)
-    value = run([use], TextBatch.of_strings([case["text"]]))[use.key][column][0].as_py()
+    batch = TextBatch.of_strings([case["text"]], [case.get("id", "1")], [json.dumps(case.get("metadata")).encode()])
+    value = run([use], batch)[use.key][column][0].as_py()
     if isinstance(value, bytes):
         return value.hex()
     return round(value, 6) if isinstance(value, float) else value

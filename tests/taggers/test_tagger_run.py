@@ -35,14 +35,15 @@ def test_all_broken_promises_are_told_at_once() -> None:
     with pytest.raises(ContractError) as error:
         run([Use(tagger, {})], TextBatch.of_strings(["a"]))
     assert str(error.value) == (
-        f"tagger sizes@1 ({__name__}:broken): column sizes.chars is declared but was not given; "
+        f"tagger sizes@2 ({__name__}:broken): column sizes.chars is declared but was not given; "
+        "column sizes.tokens_approx is declared but was not given; "
         "column sizes.bits was given but is not declared; "
         "column sizes.bytes is int32, declared as int64; column sizes.bytes has 2 values for 1 documents"
     )
 
 
 def test_every_declared_type_has_an_arrow_type() -> None:
-    from taggers.columns import ARROW_TYPES
+    from taggers.arrow_types import ARROW_TYPES
     from taggers.declare import COLUMN_TYPES
 
     assert tuple(ARROW_TYPES) == COLUMN_TYPES

@@ -1,0 +1,18 @@
+"""The Arrow type of each type that a column may be declared with."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+ARROW_TYPES: dict[str, pa.DataType] = {
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "float32": pa.float32(),
+    "bool": pa.bool_(),
+    "string": pa.string(),
+    "key128": pa.binary(16),
+    # Start and end count code points of the text, bytes the UTF-8 between them.
+    "spans": pa.list_(pa.struct(
+        [("start", pa.int64()), ("end", pa.int64()), ("bytes", pa.int64()), ("score", pa.float64())]
+    )),
+}

@@ -1,0 +1,403 @@
+r"""C4's rules (Raffel et al. 2020) as dolma's c4_v2 and as datatrove apply them; the bad words are another tagger's.
+
+Lines are what text.split("\n") gives for dolma, and what text.splitlines() gives for datatrove. What they look for in a
+line are its words' number, its last characters and a few phrases. So:
+
+1. Words and line breaks are known; a stripped line reaches from its first word to the end of its last.
+2. One scan of the text, 64 bytes at a time, finds the few places where a phrase, a brace or a citation may stand.
+3. Each line takes what was found in it. datatrove cuts citations before it looks for anything else but words: a line
+   that has some is copied without them and searched anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from taggers.characters import DECIMAL, classes
+from taggers.chunks import count_trailing_zeros, mask_equal, mask_folded
+from taggers.columns import counts, spans
+from taggers.compiled import kernel
+from taggers.text import TextBatch, decode
+
+Array = NDArray[Any]
+
+LONG_WORD = 1000  # code points that a word of a kept line has at the most
+FEW_WORDS = 3  # words that a kept line has at the least
+
+_SPANS = ("no_punctuation", "few_words", "no_punctuation_datatrove", "few_words_datatrove", "long_word",
+          "javascript_lines", "policy_lines")
+(_NO_PUNCTUATION, _FEW_WORDS, _NO_PUNCTUATION_DATATROVE, _FEW_WORDS_DATATROVE, _LONG_WORD, _JAVASCRIPT_LINES,
+ _POLICY_LINES) = range(len(_SPANS))
+_COUNTS = ("lines", "no_punctuation_lines", "few_words_lines", "lines_datatrove", "dropped_lines", "sentences_left")
+_LINES, _NO_PUNCTUATION_LINES, _FEW_WORDS_LINES, _LINES_DATATROVE, _DROPPED, _SENTENCES = range(len(_COUNTS))
+_FLAGS = ("curly_brace", "lorem_ipsum", "javascript", "curly_brace_datatrove", "lorem_ipsum_datatrove")
+
+
+def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
+    """The c4.* columns; counts are 0, flags false and spans empty for an empty text, and none of them is ever null."""
+    words, breaks = batch.words, batch.breaks
+    mark, kind = np.empty(len(batch.data), words.start.dtype), np.empty(len(batch.data), np.uint8)
+    cited = np.empty((2, len(batch.data) // 2 + 1), words.start.dtype)
+    marks, citations = _find_marks(
+        batch.data, np.zeros(64, np.uint8), batch.offsets, classes(), mark, kind, cited[0], cited[1]
+    )
+    lines = len(breaks.end) + len(batch)
+    first = np.zeros((len(_SPANS) + 1, len(batch) + 1), np.int64)
+    found = np.empty((len(_SPANS), 2, lines), words.start.dtype)
+    totals = np.zeros((len(_COUNTS), len(batch)), np.int64)
+    flags = np.zeros((len(_FLAGS), len(batch)), np.bool_)
+    _judge_lines(
+        batch.data, batch.offsets, words.first, words.start, words.end,
+        np.append(np.flatnonzero(words.length > LONG_WORD), len(words.length)),
+        breaks.first, breaks.end, breaks.word, mark[:marks], kind[:marks], cited[:, :citations],
+        np.empty(int(np.max(np.diff(batch.offsets), initial=0)), np.uint8), first, found, totals, flags,
+    )
+    columns = {f"c4.{name}": counts(totals[index]) for index, name in enumerate(_COUNTS)}
+    columns |= {f"c4.{name}": pa.array(flags[index]) for index, name in enumerate(_FLAGS)}
+    columns |= {f"c4.{name}": spans(batch, first[index], *found[index]) for index, name in enumerate(_SPANS)}
+    columns["c4.citations"] = spans(batch, first[-1], cited[0], cited[1])
+    return columns
+
+
+# Kinds of what is found in a text, as bits.
+_CURLY = 1
+_LOREM = 2
+_JAVASCRIPT = 4
+_POLICY = 8
+
+_SPACE = 32
+_OPEN = ord("[")
+_CLOSE = ord("]")
+_BRACE = ord("{")
+_DOT = ord(".")
+_QUESTION = ord("?")
+_EXCLAMATION = ord("!")
+_QUOTE = ord('"')
+_APOSTROPHE = ord("'")
+_CLOSERS = (_QUOTE, _APOSTROPHE, ord(")"), ord("]"))
+
+
+def _text(text: str) -> Array:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+_NAME = _text("javascript")
+_EDIT = _text("[edit]")
+_NEEDED = _text("[citation needed]")
+# The phrases are cut at their first space: where it stands they are looked for in both directions.
+_TERMS, _OF_USE = _text("terms"), _text("of use")
+_PRIVACY, _POLICY_WORD = _text("privacy"), _text("policy")
+_COOKIE, _COOKIES = _text("cookie"), _text("cookies")
+_USES, _USE, _OF_COOKIES = _text("uses"), _text("use"), _text("of cookies")
+_LOREM_WORD, _IPSUM = _text("lorem"), _text("ipsum")
+
+
+@kernel
+def _find_marks(
+    data: Array, tail: Array, offsets: Array, table: Array, mark: Array, kind: Array, cited_start: Array,
+    cited_end: Array,
+) -> Any:
+    """(marks, citations): where braces and phrases stand, with their kinds, and the spans of citations."""
+    marks = 0
+    citations = 0
+    for document in range(len(offsets) - 1):
+        begin = offsets[document]
+        position = begin
+        stop = offsets[document + 1]
+        # A block tells candidates in its first 60 bytes, for which it sees the next four and the one before.
+        while position < stop:
+            if position + 64 <= len(data):
+                bits = _candidates(data, position)
+            else:
+                tail[: len(data) - position] = data[position:]
+                tail[len(data) - position :] = 0
+                bits = _candidates(tail, 0)
+            while bits:
+                at = position + count_trailing_zeros(bits)
+                bits &= bits - _1
+                if at >= stop:
+                    break
+                if data[at] == _OPEN:
+                    after = _citation(data, table, at, stop)
+                    if after:
+                        cited_start[citations] = at
+                        cited_end[citations] = after
+                        citations += 1
+                else:
+                    found = _kind_at(data, begin, stop, at)
+                    if found:
+                        mark[marks] = at
+                        kind[marks] = found
+                        marks += 1
+            position += 60
+    return marks, citations
+
+
+_1 = np.uint64(1)
+_2 = np.uint64(2)
+_3 = np.uint64(3)
+_FIRST_60 = np.uint64((1 << 60) - 1)
+
+
+@kernel
+def _candidates(data: Array, position: Any) -> Any:
+    """Of the first 60 bytes of a block: brackets, braces, "jav", and spaces before "pol", "coo", "of " and "ips"."""
+    c, i, o, p = (mask_folded(data, position, 99), mask_folded(data, position, 105),
+                  mask_folded(data, position, 111), mask_folded(data, position, 112))
+    space = mask_equal(data, position, 32)
+    tails = p >> _1 & o >> _2 & mask_folded(data, position, 108) >> _3
+    tails |= c >> _1 & o >> _2 & o >> _3
+    tails |= o >> _1 & mask_folded(data, position, 102) >> _2 & space >> _3
+    tails |= i >> _1 & p >> _2 & mask_folded(data, position, 115) >> _3
+    name = mask_folded(data, position, 106) & mask_folded(data, position, 97) >> _1
+    name &= mask_folded(data, position, 118) >> _2
+    return (mask_folded(data, position, 123) | space & tails | name) & _FIRST_60
+
+
+@kernel
+def _kind_at(data: Array, begin: Any, stop: Any, at: Any) -> int:
+    """What a brace, a "j" or the first space of a phrase at this byte belongs to; 0 if to nothing of interest."""
+    byte = data[at]
+    if byte == _BRACE:
+        return _CURLY
+    if byte != _SPACE:
+        return _JAVASCRIPT if _reads(data, at, stop, _NAME) else 0
+    after = at + 1
+    if _reads_back(data, begin, at, _LOREM_WORD) and _reads(data, after, stop, _IPSUM):
+        return _LOREM
+    if _reads(data, after, stop, _POLICY_WORD):
+        return _POLICY if _reads_back(data, begin, at, _PRIVACY) or _reads_back(data, begin, at, _COOKIE) else 0
+    if _reads_back(data, begin, at, _TERMS):
+        return _POLICY if _reads(data, after, stop, _OF_USE) else 0
+    if _reads_back(data, begin, at, _USES):
+        return _POLICY if _reads(data, after, stop, _COOKIES) else 0
+    if _reads_back(data, begin, at, _USE):
+        return _POLICY if _reads(data, after, stop, _COOKIES) or _reads(data, after, stop, _OF_COOKIES) else 0
+    return 0
+
+
+@kernel
+def _reads(data: Array, position: Any, stop: Any, word: Array) -> bool:
+    """Whether str.lower() of the text from a position on begins with an ASCII word."""
+    for letter in word:
+        if position >= stop:
+            return False
+        code, width = decode(data, position)
+        if _lower(code) != letter:
+            return False
+        position += width
+    return True
+
+
+@kernel
+def _reads_back(data: Array, begin: Any, position: Any, word: Array) -> bool:
+    """Whether str.lower() of the text up to a position ends with an ASCII word."""
+    for index in range(len(word) - 1, -1, -1):
+        position -= 1
+        while position > begin and data[position] & 0xC0 == 0x80:
+            position -= 1
+        if position < begin or _lower(decode(data, position)[0]) != word[index]:
+            return False
+    return True
+
+
+@kernel
+def _lower(code: Any) -> Any:
+    """The lower-case ASCII letter of a code point, or the code point. Beyond ASCII only the Kelvin sign has one."""
+    if 65 <= code <= 90:
+        return code + 32
+    return 107 if code == 0x212A else code
+
+
+@kernel
+def _citation(data: Array, table: Array, at: Any, stop: Any) -> Any:
+    """The end of a citation that begins with this bracket, as in [12], [], [edit] or [citation needed]; 0 if none."""
+    if _is(data, at, stop, _EDIT):
+        return at + len(_EDIT)
+    if _is(data, at, stop, _NEEDED):
+        return at + len(_NEEDED)
+    position = at + 1
+    while position < stop:
+        if data[position] == _CLOSE:
+            return position + 1
+        code, width = decode(data, position)
+        if not table[code] & DECIMAL:
+            return 0
+        position += width
+    return 0
+
+
+@kernel
+def _is(data: Array, position: Any, stop: Any, word: Array) -> bool:
+    if position + len(word) > stop:
+        return False
+    for index in range(len(word)):  # noqa: SIM110 (numba compiles a loop, but not all())
+        if data[position + index] != word[index]:
+            return False
+    return True
+
+
+@kernel
+def _judge_lines(
+    data: Array,
+    offsets: Array,
+    first_word: Array,
+    word_start: Array,
+    word_end: Array,
+    long_words: Array,  # their indexes, and the number of words
+    first_break: Array,
+    break_end: Array,
+    break_word: Array,
+    mark: Array,
+    kind: Array,
+    cited: Array,
+    room: Array,  # for a line without its citations
+    first: Array,  # results from here on: of the spans, then of the citations
+    found: Array,
+    totals: Array,
+    flags: Array,
+) -> None:
+    ends = np.zeros(len(found), np.int64)
+    marks = 0
+    citations = 0
+    long_word = 0
+    for document in range(len(offsets) - 1):
+        begin = offsets[document]
+        stop = offsets[document + 1]
+        first[:-1, document] = ends
+        first[-1, document] = citations
+        if begin == stop:
+            continue
+        line = begin  # of datatrove
+        word = first_word[document]
+        dolma_line = begin
+        dolma_word = word
+        breaks = first_break[document + 1]
+        for each in range(first_break[document], breaks + 1):
+            if each < breaks:
+                after = np.int64(break_end[each])
+                next_word = np.int64(break_word[each])
+            else:
+                after = stop
+                next_word = first_word[document + 1]
+            if each == breaks or data[after - 1] == 10:
+                totals[_LINES, document] += 1
+                if next_word - dolma_word < FEW_WORDS:
+                    totals[_FEW_WORDS_LINES, document] += 1
+                    _add(found, first, ends, document, _FEW_WORDS, dolma_line, after)
+                if next_word == dolma_word or not _ends_line(data[word_end[next_word - 1] - 1]):
+                    totals[_NO_PUNCTUATION_LINES, document] += 1
+                    _add(found, first, ends, document, _NO_PUNCTUATION, dolma_line, after)
+                dolma_line = after
+                dolma_word = next_word
+            if line == after:
+                continue  # nothing follows the last break
+            kinds = 0
+            while marks < len(mark) and mark[marks] < after:
+                kinds |= kind[marks]
+                marks += 1
+            flags[0, document] |= kinds & _CURLY != 0
+            flags[1, document] |= kinds & _LOREM != 0
+            flags[2, document] |= kinds & _JAVASCRIPT != 0
+            is_long = long_words[long_word] < next_word
+            while long_words[long_word] < next_word:
+                long_word += 1
+            few = next_word - word < FEW_WORDS
+            if citations < cited.shape[1] and cited[0, citations] < after:
+                last = citations
+                while last < cited.shape[1] and cited[0, last] < after:
+                    last += 1
+                size = _copy_uncited(data, word_start[word], word_end[next_word - 1], cited[:, citations:last], room)
+                citations = last
+                kinds = 0
+                for at in range(size):
+                    if room[at] == _BRACE or room[at] == _SPACE or room[at] | 32 == 106:
+                        kinds |= _kind_at(room, 0, size, at)
+                unended = not _ends_split_line(room, 0, size)
+            else:
+                unended = next_word == word or not _ends_split_line(data, word_start[word], word_end[next_word - 1])
+            totals[_LINES_DATATROVE, document] += 1
+            if unended:
+                _add(found, first, ends, document, _NO_PUNCTUATION_DATATROVE, line, after)
+            if few:
+                _add(found, first, ends, document, _FEW_WORDS_DATATROVE, line, after)
+            if is_long:
+                _add(found, first, ends, document, _LONG_WORD, line, after)
+            if kinds & _JAVASCRIPT:
+                _add(found, first, ends, document, _JAVASCRIPT_LINES, line, after)
+            if kinds & _POLICY:
+                _add(found, first, ends, document, _POLICY_LINES, line, after)
+            dropped = unended or few or is_long
+            flags[3, document] |= not dropped and kinds & (_CURLY | _JAVASCRIPT) == _CURLY
+            flags[4, document] |= not dropped and kinds & _LOREM != 0
+            if dropped or kinds & (_JAVASCRIPT | _POLICY):
+                totals[_DROPPED, document] += 1
+            else:
+                totals[_SENTENCES, document] += _count_sentences(data, word_start, word_end, word, next_word)
+            line = after
+            word = next_word
+    first[:-1, len(offsets) - 1] = ends
+    first[-1, len(offsets) - 1] = citations
+
+
+@kernel
+def _add(found: Array, first: Array, ends: Array, document: Any, what: Any, start: Any, end: Any) -> None:
+    """Adds a line to the spans, which grow where lines follow one another; an empty last line has none."""
+    if start == end:
+        return
+    count = ends[what]
+    if count > first[what, document] and found[what, 1, count - 1] == start:
+        found[what, 1, count - 1] = end
+        return
+    found[what, 0, count] = start
+    found[what, 1, count] = end
+    ends[what] = count + 1
+
+
+@kernel
+def _ends_line(byte: Any) -> bool:
+    return bool(byte in (_DOT, _QUESTION, _EXCLAMATION, _QUOTE))
+
+
+@kernel
+def _ends_split_line(data: Array, start: Any, end: Any) -> bool:
+    """As datatrove has it: ' ends a line too, and ... does not."""
+    if start == end:
+        return False
+    byte = data[end - 1]
+    if byte == _DOT:
+        return not (end - start >= 3 and data[end - 2] == _DOT and data[end - 3] == _DOT)
+    return _ends_line(byte) or byte == _APOSTROPHE
+
+
+@kernel
+def _copy_uncited(data: Array, start: Any, end: Any, cited: Array, room: Array) -> int:
+    """Copies a range without the citations in it; how many bytes there are."""
+    size = 0
+    position = start
+    for citation in range(cited.shape[1] + 1):
+        until = np.int64(cited[0, citation]) if citation < cited.shape[1] else end
+        room[size : size + until - position] = data[position:until]
+        size += until - position
+        position = np.int64(cited[1, citation]) if citation < cited.shape[1] else end
+    return size
+
+
+@kernel
+def _count_sentences(data: Array, word_start: Array, word_end: Array, word: Any, next_word: Any) -> int:
+    """Sentences of a line: each ends with a word that ends in . ? or !, quotes and brackets after it aside."""
+    sentences = 0
+    for each in range(word, next_word):
+        start = word_start[each]
+        end = np.int64(word_end[each])
+        byte = data[end - 1]
+        while end - 1 > start and byte in _CLOSERS:
+            end -= 1
+            byte = data[end - 1]
+        sentences += byte in (_DOT, _QUESTION, _EXCLAMATION) or each == next_word - 1
+    return sentences

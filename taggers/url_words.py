@@ -1,0 +1,46 @@
+"""How many words of a list a document's URL has."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from taggers.lists import Unknown, entries
+from taggers.text import TextBatch
+from taggers.url_parts import urls, words
+
+
+def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
+    """url_words.path and url_words.host, null where a document has no URL, or a broken one."""
+    listed, _ = read(parameters["list"])
+    found = list(urls(batch, parameters))
+    paths = [None if url is None else _hits(url.path, listed) for url in found]
+    hosts = [None if url is None else _hits(url.host, listed) for url in found]
+    return {"url_words.path": pa.array(paths, pa.int64()), "url_words.host": pa.array(hosts, pa.int64())}
+
+
+def check(parameters: Mapping[str, Any]) -> None:
+    """ValueError where a list has no words, or is mostly something else."""
+    listed, unknown = read(parameters["list"])
+    unknown.check(parameters["list"], len(listed), "casino, one word of letters and digits in each")
+
+
+@functools.lru_cache(maxsize=16)
+def read(path: str) -> tuple[frozenset[str], Unknown]:
+    """The words of a list in lower case, read once in a process."""
+    unknown = Unknown()
+    listed = set()
+    for number, line in entries(path, unknown, ("#",)):
+        found = words(line)
+        if found == [line.lower()]:
+            listed.add(found[0])
+        else:
+            unknown.add(number, line)
+    return frozenset(listed), unknown
+
+
+def _hits(written: str, listed: frozenset[str]) -> int:
+    return sum(1 for word in words(written) if word in listed)

@@ -31,8 +31,7 @@ def sentences(batch: TextBatch) -> Pieces:
     start, end = np.empty(most, np.int64), np.empty(most, np.int64)
     length = np.empty(most, np.int32)
     found = _split(batch.data, batch.offsets, classes(), _KINDS, first, start, end, length)
-    return Pieces(first, start[:found], end[:found], length[:found], np.zeros(found, np.uint64),
-                  np.zeros(found, np.uint8))
+    return Pieces(first, start[:found], end[:found], length[:found], np.zeros(found, np.uint64))
 
 
 _IS_OPEN, _IS_CLOSED, _IS_TRAILING = 1, 2, 3

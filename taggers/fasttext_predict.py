@@ -63,8 +63,9 @@ def predict(batch: TextBatch, start: Array, end: Array, path: str, asked: Sequen
     top = np.zeros(parts, np.int32)
     score = np.zeros(parts, np.float32)
     scores = np.zeros((len(asked), parts), np.float32)
-    _predict(batch.data, classes(), start, end, model.words, model.input, _scratch(model), model.output, numbers,
-             known, top, score, scores)
+    # One type of positions, whatever the parts are: the kernel is large, and would be compiled for each.
+    _predict(batch.data, classes(), start.astype(np.int64), end.astype(np.int64), model.words, model.input,
+             _scratch(model), model.output, numbers, known, top, score, scores)
     return Predictions(known, top, score, scores, model.labels)
 
 

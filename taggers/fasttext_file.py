@@ -32,7 +32,7 @@ class Matrix(NamedTuple):
     `width` numbers for each part but the last, which may have fewer.
     """
 
-    dense: Array  # float32, rows x columns; possibly not aligned, as it lies in the file
+    dense: Array  # float32, rows x columns
     codes: Array  # uint8, rows x parts
     scale: Array  # float32, rows
     centroids: Array  # float32, flat
@@ -80,7 +80,7 @@ def labels(path: str) -> tuple[str, ...]:
 
 @functools.cache
 def read(path: str) -> Model:
-    """The model, read once in a process. Its largest part stays in the file's pages, which processes share."""
+    """The model, read once in a process. Its dictionary stays in the file's pages, which processes share."""
     data = _bytes(path)
     found = _parse(data)
     hashes = np.empty(len(found.start), np.uint32)
@@ -156,12 +156,26 @@ def _parts(data: Array) -> _Found:
         raise struct.error
     if at < len(data):
         raise ValueError(f"a fastText model with {len(data) - at:,} bytes too many at its end")
+    (rows, columns), (outputs, inner) = _shape(data, at_input), _shape(data, at_output)
+    kept = data[pairs:at_input].view(np.int32)
+    # What they find lies inside what is there, or else a file could make a kernel read anywhere.
+    if (rows < words + (buckets if pruned < 0 else pruned) or outputs < len(found) or columns != inner
+            or not np.array_equal(are_labels, np.arange(entries) >= words)
+            or np.any(kept < 0) or np.any(kept[::2] >= max(1, buckets)) or np.any(kept[1::2] >= pruned)):
+        raise ValueError("a fastText model whose parts do not fit each other")
     if model != _SUPERVISED:
         raise ValueError("a fastText model of word vectors, which has no labels; give a supervised one")
     if version == 11:
         longest = 0  # which that version wrote down, and did not use
     return _Found(loss, word_ngrams, shortest, longest, buckets, words, found, counts[are_labels], start, end,
                   pruned, pairs, at_input, at_output)
+
+
+def _shape(data: Array, at: int) -> tuple[int, int]:
+    """Rows and columns of a matrix."""
+    is_quantised = struct.unpack_from("<?", data.data, at)[0]
+    found: tuple[int, int] = struct.unpack_from("<qq", data.data, at + (2 if is_quantised else 1))
+    return found
 
 
 def _after_matrix(data: Array, at: int) -> int:
@@ -182,31 +196,27 @@ def _matrix(data: Array, at: int) -> Matrix:
     nothing = np.empty(0, np.float32)
     if not struct.unpack_from("<?", data.data, at)[0]:
         rows, columns = struct.unpack_from("<qq", data.data, at + 1)
-        dense = data[at + 17 : at + 17 + 4 * rows * columns].view(np.float32).reshape(rows, columns)
-        return Matrix(dense, np.empty((0, 1), np.uint8), nothing, nothing, columns, 0, 0)
+        # A copy, because numbers of the file need not lie where a processor likes them, which numba takes for granted.
+        dense = data[at + 17 : at + 17 + 4 * rows * columns].copy().view(np.float32)
+        return Matrix(dense.reshape(rows, columns), np.empty((0, 1), np.uint8), nothing, nothing, columns, 0, 0)
     has_norms, rows, columns, size = struct.unpack_from("<?qqi", data.data, at + 1)
     at += 22
     codes = data[at : at + size].reshape(rows, -1)
     at += size
-    _, _, width, last = struct.unpack_from("<4i", data.data, at)
+    _, parts, width, last = struct.unpack_from("<4i", data.data, at)
+    if codes.shape[1] != parts or (parts - 1) * width + last != columns or min(parts, width, last) < 1:
+        raise ValueError("a fastText model whose parts do not fit each other")
     centroids = _centroids(data, at)
     scale = np.ones(rows, np.float32)
     if has_norms:
         at = _after_quantiser(data, at)
         scale = _centroids(data, at + rows)[data[at : at + rows]]
-    # Dense rows of the file are not aligned, and one kind of array compiles once.
-    return Matrix(_unaligned(0, columns), codes.copy(), scale, centroids, columns, width, last)
+    return Matrix(np.empty((0, columns), np.float32), codes.copy(), scale, centroids, columns, width, last)
 
 
 def _centroids(data: Array, at: int) -> Array:
     (columns,) = struct.unpack_from("<i", data.data, at)
     return data[at + 16 : at + 16 + 4 * _CENTROIDS * columns].view(np.float32).copy()
-
-
-def _unaligned(rows: int, columns: int) -> Array:
-    array = np.zeros(4 * rows * columns + 1, np.uint8)[1:].view(np.float32).reshape(rows, columns)
-    array.setflags(write=False)
-    return array
 
 
 @kernel

@@ -63,8 +63,9 @@ def predict(batch: TextBatch, start: Array, end: Array, path: str, asked: Sequen
     top = np.zeros(parts, np.int32)
     score = np.zeros(parts, np.float32)
     scores = np.zeros((len(asked), parts), np.float32)
-    _predict(batch.data, classes(), start, end, model.words, model.input, _scratch(model), model.output, numbers,
-             known, top, score, scores)
+    # One type of positions, whatever the parts are: the kernel is large, and would be compiled for each.
+    _predict(batch.data, classes(), start.astype(np.int64), end.astype(np.int64), model.words, model.input,
+             _scratch(model), model.output, numbers, known, top, score, scores)
     return Predictions(known, top, score, scores, model.labels)
 
 
@@ -107,9 +108,9 @@ class _Scratch(NamedTuple):
     """Room for the kernel, and the vectors of words that it met, by the hash of the word."""
 
     sum: Array  # float32, columns
-    grams: Array  # float32, columns
     rows: Array  # float32, labels or inner nodes
-    open: Array  # uint64: hashes of the word n-grams that may go on
+    begun: Array  # uint64: hashes of the word n-grams that may go on, shortest first
+    waiting: Array  # int64: rows that will be added
     stack: Array  # int32, nodes of the tree
     scores: Array  # float32, nodes of the tree
     word_start: Array  # int64, by slot; -1: empty
@@ -128,6 +129,7 @@ class _Loaded:
 
 
 _REMEMBERED, _REMEMBERED_BYTES = 1 << 16, 8 << 20  # words at most, and their vectors; powers of two
+_WAITING = 256  # rows; a last word and the end token may bring a few more
 _SIGMOID_TABLE, _SIGMOID_MOST = 512, 8.0
 
 
@@ -150,9 +152,10 @@ def _scratch(model: _Loaded) -> _Scratch:
     columns, labels = model.input.columns, len(model.labels)
     fit = 1 << (_REMEMBERED_BYTES // (4 * columns)).bit_length() - 1
     slots = min(_REMEMBERED, fit) if model.words.longest > 0 else 0
+    begun = max(1, model.words.word_ngrams - 1)
     return _Scratch(
-        np.empty(columns, np.float32), np.empty(columns, np.float32), np.empty(labels, np.float32),
-        np.empty(max(1, model.words.word_ngrams), np.uint64), np.empty(2 * labels, np.int32),
+        np.empty(columns, np.float32), np.empty(labels, np.float32), np.empty(begun, np.uint64),
+        np.empty(_WAITING + 2 * (1 + begun), np.int64), np.empty(2 * labels, np.int32),
         np.empty(2 * labels, np.float32), np.full(slots, -1, np.int64), np.empty(slots, np.int64),
         np.empty(slots, np.int32), np.empty(slots * columns, np.float32),
     )
@@ -261,11 +264,11 @@ def _read_line(data: Array, start: int, end: int, words: Words, matrix: Matrix, 
     total, vectors, word_start, word_end, word_rows = (
         scratch.sum, scratch.vectors, scratch.word_start, scratch.word_end, scratch.word_rows)
     columns = len(total)
+    begun, waiting = scratch.begun, scratch.waiting
     total[:] = 0
-    scratch.grams[:] = 0
     rows = 0
-    grams = 0
-    before = 0  # words, as n-grams of words have them
+    waits = 0
+    before = 0  # words in n-grams that may go on
     position = start
     while position < end:
         byte = data[position]
@@ -288,8 +291,8 @@ def _read_line(data: Array, start: int, end: int, words: Words, matrix: Matrix, 
             continue  # a label is no word
         if words.longest <= 0:
             if entry >= 0:
-                _add_row(total, 0, entry, dense, codes, scale, centroids, matrix.width, matrix.last)
-                rows += 1
+                waiting[waits] = entry
+                waits += 1
         else:
             slot = int(state & np.uint64(len(word_start) - 1))
             if word_start[slot] < 0 or not same_bytes(data, word_start[slot], word_end[slot], word, position):
@@ -309,20 +312,25 @@ def _read_line(data: Array, start: int, end: int, words: Words, matrix: Matrix, 
                 total[column] += vectors[slot * columns + column]
             rows += word_rows[slot]
         if words.word_ngrams > 1:
-            grams += _add_word_ngrams(state, before, words, matrix, scratch)
-            before += 1
+            waits = _find_word_ngrams(
+                state, before, begun, words.buckets, words.words, words.has_buckets, is_kept, kept, waiting, waits)
+            before = min(before + 1, len(begun))
+        if waits >= _WAITING:
+            _add_rows(total, waiting, waits, dense, codes, scale, centroids, matrix.width, matrix.last)
+            rows += waits
+            waits = 0
     state = FNV_OFFSET
     for byte in _END_TOKEN:
         state = fnv(state, byte)
     entry = _find(_END_TOKEN, 0, len(_END_TOKEN), state, text, starts, ends, hashes, slots)
     if 0 <= entry < words.words:
-        _add_row(total, 0, entry, dense, codes, scale, centroids, matrix.width, matrix.last)
-        rows += 1
+        waiting[waits] = entry
+        waits += 1
     if words.word_ngrams > 1:
-        grams += _add_word_ngrams(state, before, words, matrix, scratch)
-        for column in range(columns):
-            total[column] += scratch.grams[column]
-    return rows + grams
+        waits = _find_word_ngrams(
+            state, before, begun, words.buckets, words.words, words.has_buckets, is_kept, kept, waiting, waits)
+    _add_rows(total, waiting, waits, dense, codes, scale, centroids, matrix.width, matrix.last)
+    return rows + waits
 
 
 @kernel
@@ -402,22 +410,33 @@ def _add_ngrams(
 
 
 @kernel
-def _add_word_ngrams(state: Any, before: int, words: Words, matrix: Matrix, scratch: _Scratch) -> int:
-    """Adds the rows of the n-grams of two words or more that end with this one; how many there are."""
-    most = words.word_ngrams - 1
+def _find_word_ngrams(
+    state: Any,
+    before: int,
+    begun: Array,
+    buckets: int,
+    words: int,
+    has_buckets: bool,
+    is_kept: Array,
+    kept: Array,
+    waiting: Array,
+    waits: int,
+) -> int:
+    """Puts the rows of the n-grams of two words or more that end with this one into waiting[waits:]; where they end.
+
+    begun[:before] are the hashes of the n-grams that end with the word before it, and then with it, shortest first.
+    """
     signed = np.uint64(np.int64(np.int32(np.uint32(state))))  # fastText keeps hashes as int32
-    rows = 0
-    for begun in range(max(0, before - most), before):
-        slot = begun % most
-        scratch.open[slot] = scratch.open[slot] * np.uint64(116049371) + signed
-        row = _row_of(scratch.open[slot] % np.uint64(words.buckets), words.words, words.has_buckets, words.is_kept,
-                      words.kept)
+    for place in range(before - 1, -1, -1):
+        gram = begun[place] * np.uint64(116049371) + signed
+        row = _row_of(gram % np.uint64(buckets), words, has_buckets, is_kept, kept)
         if row >= 0:
-            _add_row(scratch.grams, 0, row, matrix.dense, matrix.codes, matrix.scale, matrix.centroids, matrix.width,
-                     matrix.last)
-            rows += 1
-    scratch.open[before % most] = signed
-    return rows
+            waiting[waits] = row
+            waits += 1
+        if place + 1 < len(begun):
+            begun[place + 1] = gram
+    begun[0] = signed
+    return waits
 
 
 @kernel
@@ -448,6 +467,23 @@ def _row_of(bucket: Any, before: int, has_buckets: bool, is_kept: Array, kept: A
 def _scale(vector: Array, factor: Any) -> None:
     for column in range(len(vector)):
         vector[column] *= factor
+
+
+@kernel
+def _add_rows(
+    total: Array,
+    rows: Array,
+    count: int,
+    dense: Array,
+    codes: Array,
+    scale: Array,
+    centroids: Array,
+    width: int,
+    last: int,
+) -> None:
+    """Adds many rows: one after the other, so that the processor fetches the next while it adds one."""
+    for place in range(count):
+        _add_row(total, 0, rows[place], dense, codes, scale, centroids, width, last)
 
 
 @kernel

@@ -91,7 +91,9 @@ LANGID = Tagger(
         Column("langid.score", "float32", "probability",
                "Its probability, 0 to 1. Null where top is, as in an empty text."),
     ),
-    parameters={"languages": [], "max_chars": 50_000},
+    # Of 12,249 labelled web and wiki pages as many are right, to 0.1%, by 1,000 code points as by all; by 300 it is 1%
+    # less. So this is enough, and a book costs no more than ten pages.
+    parameters={"languages": [], "max_chars": 10_000},
     family=Family(
         prefix="langid.",
         parameter="languages",

@@ -87,6 +87,16 @@ def test_a_file_that_was_cut_short_is_refused_wherever(size: int, tmp_path: Path
         fasttext_predict.check_labels(str(path), [])
 
 
+@pytest.mark.parametrize("kind", [
+    {"quantised": "plain", "pruned": {3: 0, 50: 2}}, {"quantised": "plain", "pruned": {3: 0, 97: 1}},
+    {"quantised": "plain", "pruned": {3: 0, 50: -2}}])
+def test_a_file_whose_parts_point_outside_is_refused(kind: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "model.bin"
+    path.write_bytes(models.model(**kind))
+    with pytest.raises(ValueError, match="parts do not fit each other"):
+        fasttext_predict.check_labels(str(path), [])
+
+
 def test_words_that_share_a_place_in_memory_do_not_share_a_vector(tmp_path: Path) -> None:
     """More words than are remembered, each of them twice, beside a memory that starts anew for each text."""
     path = tmp_path / "model.bin"

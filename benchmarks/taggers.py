@@ -65,7 +65,7 @@ def benchmarks(
     def tag(*uses: Use) -> Callable[[], Any]:
         return lambda: run(uses, TextBatch.of_arrow(texts))
 
-    uses = [Use(tagger, tagger.parameters) for tagger in TAGGERS]
+    uses = [Use(tagger, tagger.parameters) for tagger in TAGGERS if not tagger.needs_file]
     kernels = [use for use in uses if use.tagger.name not in ("language", "text_hash")]
     every_step = {"normalise": ["lower", "nfc", "punctuation", "whitespace"]}
     return {

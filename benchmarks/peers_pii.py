@@ -42,6 +42,10 @@ from taggers.run import run  # noqa: E402
 from taggers.text import TextBatch  # noqa: E402
 
 DOLMA = "1.2.1"
+# What its taggers import.
+NEEDED = ["anyascii", "blingfire", "boto3", "charset-normalizer", "fasttext-wheel", "fsspec", "jq", "jsonpath-ng",
+          "msgspec", "necessary", "nltk", "numpy<2", "omegaconf", "platformdirs", "python-dotenv", "pyyaml", "requests",
+          "requirements-parser", "rich", "s3fs==0.4.2", "smart-open", "tokenizers", "tqdm", "uniseg", "zstandard"]
 KINDS = {"EMAIL_ADDRESS": "email", "PHONE_NUMBER": "phone", "IP_ADDRESS": "ip"}
 CHUNK = 4_000_000  # code points
 
@@ -334,7 +338,9 @@ def python_with_dolma() -> str:
     if not (folder / "complete").exists():
         print(f"making an environment with dolma {DOLMA} in {folder}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", f"dolma=={DOLMA}"], check=True)
+        # With its own pins of s3fs and boto3 pip looks for many minutes for versions that agree, so without them.
+        for packages in (["--no-deps", f"dolma=={DOLMA}"], NEEDED):
+            subprocess.run([str(python), "-m", "pip", "install", "-q", *packages], check=True)
         (folder / "complete").touch()
     return str(python)
 

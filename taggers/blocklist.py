@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import xxhash
 
-from taggers.lists import Unknown, entries
+from taggers.lists import Unknown, check_list, lines_of
 from taggers.text import TextBatch
 from taggers.url_parts import Url, host_of, parse, urls
 
@@ -30,8 +30,8 @@ def check(parameters: Mapping[str, Any]) -> None:
     """ValueError where a list has nothing of use, or is mostly something else."""
     path = parameters["list"]
     listed = read(path)
-    listed.unknown.check(path, len(listed.domains) + len(listed.urls),
-                         "0.0.0.0 bad.example, bad.example, ||bad.example^ or https://host.example/bad/")
+    check_list(path, len(listed.domains) + len(listed.urls), listed.unknown,
+               "0.0.0.0 bad.example, bad.example, ||bad.example^ or https://host.example/bad/")
 
 
 @dataclass(frozen=True)
@@ -57,21 +57,17 @@ class Listed:
 @functools.lru_cache(maxsize=16)
 def read(path: str) -> Listed:
     """The list in a file, read once in a process."""
-    unknown = Unknown()
-    said: dict[str, set[Any]] = {"domain": set(), "allowed": set(), "url": set()}
-    depth = 0
-    for number, line in entries(path, unknown, ("#", "!", "[Adblock", "[uBlock")):
-        says = _says(line)
-        if says is None:
-            unknown.add(number, line)
-            continue
-        for kind, value in says:
-            if kind == "url":
-                keys = list(_keys(value, None))
-                depth = max(depth, len(keys))
-                value = keys[-1]
-            said[kind].add(value)
-    return Listed(frozenset(said["domain"]), frozenset(said["allowed"]), frozenset(said["url"]), depth, unknown)
+    lines = lines_of(path, ("#", "!", "[Adblock", "[uBlock"))
+    says = [_says(line.text) for line in lines]
+    said = [each for values in says if values is not None for each in values]
+    keys_of_urls = [list(_keys(value, None)) for kind, value in said if kind == "url"]
+    return Listed(
+        domains=frozenset(value for kind, value in said if kind == "domain"),
+        allowed=frozenset(value for kind, value in said if kind == "allowed"),
+        urls=frozenset(keys[-1] for keys in keys_of_urls),
+        depth=max(map(len, keys_of_urls), default=0),
+        unknown=Unknown(len(lines), tuple(line for line, values in zip(lines, says, strict=True) if values is None)),
+    )
 
 
 # Of Adblock's options those that speak of whole pages, as a rule without options does here.

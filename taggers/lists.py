@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-class Unknown:
-    """Lines that are of no form that a tagger knows: how many, of how many, and the first of them."""
-
-    def __init__(self) -> None:
-        self.lines = 0
-        self.count = 0
-        self.first = ""
-
-    def add(self, number: int, line: str) -> None:
-        self.count += 1
-        self.first = self.first or f"line {number}: {line[:80]!r}"
-
-    def check(self, path: str, useful: int, forms: str) -> None:
-        """ValueError where a file has nothing of use, or more than half of its lines are of no known form."""
-        name = Path(path).name
-        if useful == 0:
-            why = f"{self.count} of its {self.lines} lines are of no known form" if self.count else "it has no entries"
-        elif 2 * self.count > self.lines:
-            why = f"{self.count} of its {self.lines} lines are of no known form, which is more than half"
-        else:
-            return
-        first = f" (first {self.first})" if self.first else ""
-        raise ValueError(f"{name}: {why}{first}; it needs lines such as {forms}")
+class Line(NamedTuple):
+    number: int
+    text: str  # without whitespace at its ends
 
 
-def entries(path: str, unknown: Unknown, comments: tuple[str, ...]) -> Iterator[tuple[int, str]]:
-    """(line number, line) of each line that says something, without whitespace at its ends; counted in `unknown`.
+def lines_of(path: str, comments: tuple[str, ...]) -> list[Line]:
+    """The lines that say something: neither empty nor beginning as a comment does.
 
     UTF-8, with or without a mark at its beginning; a line with broken bytes has U+FFFD there.
     """
-    with open(path, encoding="utf-8-sig", errors="replace", newline=None) as file:
-        for number, line in enumerate(file, 1):
-            text = line.strip()
-            if text and not text.startswith(comments):
-                unknown.lines += 1
-                yield number, text
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        lines = [Line(number, line.strip()) for number, line in enumerate(file, 1)]
+    return [line for line in lines if line.text and not line.text.startswith(comments)]
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The lines of a file that are of no form that a tagger knows."""
+
+    of: int  # lines that say something
+    lines: tuple[Line, ...]
+
+
+def check_list(path: str, useful: int, unknown: Unknown, forms: str) -> None:
+    """ValueError where a file has nothing of use, or more than half of its lines are of no known form."""
+    count = len(unknown.lines)
+    if useful == 0 and count == 0:
+        why = "it has no entries"
+    elif useful == 0 or 2 * count > unknown.of:
+        number, text = unknown.lines[0]
+        more = ", which is more than half" if useful else ""
+        why = f"{count} of its {unknown.of} lines are of no known form{more} (first line {number}: {text[:80]!r})"
+    else:
+        return
+    raise ValueError(f"{Path(path).name}: {why}; it needs lines such as {forms}")

@@ -215,11 +215,18 @@ class TextBatch:
         return Pieces(*_cut(pieces, found))
 
 
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TEXT = msgspec.json.Decoder(str)
+
+
 def _text_at(raw: Any, keys: Sequence[str]) -> str | None:
-    value = msgspec.json.decode(raw)
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value if isinstance(value, str) else None
+    """Looks at what is on the way alone: elsewhere there may be what cannot be decoded, such as 1e999."""
+    try:
+        for key in keys:
+            raw = _OBJECT.decode(raw).get(key, b"null")
+        return _TEXT.decode(raw)
+    except msgspec.DecodeError:  # another type there or on the way; the reader lets no broken JSON through
+        return None
 
 
 # What find_repeats gives of a piece.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from taggers.lists import Unknown, entries
+from taggers.lists import Unknown, check_list, lines_of
 from taggers.text import TextBatch
 from taggers.url_parts import urls, words
 
@@ -25,21 +25,16 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
 def check(parameters: Mapping[str, Any]) -> None:
     """ValueError where a list has no words, or is mostly something else."""
     listed, unknown = read(parameters["list"])
-    unknown.check(parameters["list"], len(listed), "casino, one word of letters and digits in each")
+    check_list(parameters["list"], len(listed), unknown, "casino, one word of letters and digits in each")
 
 
 @functools.lru_cache(maxsize=16)
 def read(path: str) -> tuple[frozenset[str], Unknown]:
     """The words of a list in lower case, read once in a process."""
-    unknown = Unknown()
-    listed = set()
-    for number, line in entries(path, unknown, ("#",)):
-        found = words(line)
-        if found == [line.lower()]:
-            listed.add(found[0])
-        else:
-            unknown.add(number, line)
-    return frozenset(listed), unknown
+    lines = lines_of(path, ("#",))
+    unknown = tuple(line for line in lines if words(line.text) != [line.text.lower()])
+    listed = {line.text.lower() for line in lines}.difference(line.text.lower() for line in unknown)
+    return frozenset(listed), Unknown(len(lines), unknown)
 
 
 def _hits(written: str, listed: frozenset[str]) -> int:

@@ -68,6 +68,16 @@ def test_the_field_is_a_parameter() -> None:
     assert run([use], batch)[use.key]["url.host"].to_pylist() == ["a.com", "id.org"]
 
 
+@pytest.mark.parametrize(("metadata", "host"), [
+    (b"null", None), (b"[]", None), (b"5", None), (b'{"url": ["http://a.com"]}', None), (b'{"url": null}', None),
+    (b'{"url": {"url": "http://a.com"}}', None), (b'{"big": 1e999, "url": "http://a.com"}', "a.com"),
+    (b'{"url": "http://\\ud83d\\ude00.com"}', "xn--e28h.com"), (b'{"url": "\\u0000http://a.com"}', "a.com"),
+])
+def test_metadata_of_any_shape(metadata: bytes, host: str | None) -> None:
+    columns = run(USES, TextBatch.of_strings(["text"], ["1"], [metadata]))
+    assert columns[USES[0].key]["url.host"].to_pylist() == [host]
+
+
 def listed(tmp_path: Path, text: str, *urls: str) -> list[tuple[Any, Any]]:
     path = tmp_path / "list.txt"
     path.write_text(text, encoding="utf-8")

@@ -23,6 +23,7 @@ ONES = np.uint64(0x0101010101010101)
 HIGHS = np.uint64(0x8080808080808080)
 LOWS = np.uint64(0x7F7F7F7F7F7F7F7F)
 CASE = np.uint64(0x2020202020202020)  # or-ed over ASCII letters it makes them lower case
+_0 = np.uint64(0)
 _1 = np.uint64(1)
 _6 = np.uint64(6)
 _7 = np.uint64(7)
@@ -189,7 +190,7 @@ def _hash_on(data: Array, start: Any, end: Any, state: Any) -> Any:
 
 
 @kernel
-def same_piece(data: Array, start: Array, end: Array, hashes: Array, piece: Any, other: Any) -> bool:
+def same_piece(data: Array, start: Array, end: Array, hashes: Array, piece: Any, other: Any) -> Any:
     """Whether two pieces, both hashed by hash_bytes or both by hash_word, hold the same bytes."""
     if hashes[piece] != hashes[other]:
         return False
@@ -199,21 +200,25 @@ def same_piece(data: Array, start: Array, end: Array, hashes: Array, piece: Any,
 
 
 @kernel
-def same_bytes(data: Array, start: Any, end: Any, other_start: Any, other_end: Any) -> bool:
+def is_short(hashed: Any) -> Any:
+    """Whether a hash tells what it is of apart for certain."""
+    return hashed >> _63 != _0
+
+
+@kernel
+def same_bytes(data: Array, start: Any, end: Any, other_start: Any, other_end: Any) -> Any:
     """Whether two ranges of the data hold the same bytes."""
     size = end - start
     if size != other_end - other_start:
         return False
-    step = 0
-    while step + 8 <= size:
-        if load8(data, start + step) != load8(data, other_start + step):
+    if size < 8:
+        return (chunk_at(data, start) ^ chunk_at(data, other_start)) & first_bytes(size) == _0
+    step = 8
+    while step < size:
+        if load8(data, start + step - 8) != load8(data, other_start + step - 8):
             return False
         step += 8
-    while step < size:
-        if data[start + step] != data[other_start + step]:
-            return False
-        step += 1
-    return True
+    return load8(data, end - 8) == load8(data, other_end - 8)
 
 
 @kernel

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from taggers.chunks import mix64, same_piece, table_size
+from taggers.chunks import is_short, mix64, same_bytes, table_size
 from taggers.columns import numbers, ratios
 from taggers.compiled import kernel
 from taggers.text import TextBatch
@@ -170,8 +170,10 @@ def _number_words(
                 origin[found] = place
                 distinct += 1
                 break
-            if keys[slot] == key and same_piece(data, start, end, hashes, word, begin + origin[found]):
-                break
+            if keys[slot] == key:
+                known = begin + origin[found]
+                if is_short(key) or same_bytes(data, start[word], end[word], start[known], end[known]):
+                    break
             slot = (slot + np.uint64(1)) & mask
         number[place] = found
         occurrences[found] += 1
@@ -179,12 +181,12 @@ def _number_words(
             size *= 2
             mask = np.uint64(size - 1)
             slots[:size] = -1
-            for known in range(distinct):
-                key = hashes[begin + origin[known]]
+            for found in range(distinct):
+                key = hashes[begin + origin[found]]
                 slot = key & mask
                 while slots[slot] >= 0:
                     slot = (slot + np.uint64(1)) & mask
-                slots[slot] = known
+                slots[slot] = found
                 keys[slot] = key
 
 

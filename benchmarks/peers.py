@@ -2,12 +2,13 @@
 
     python benchmarks/peers.py [FOLDER ...] [--every 25 | --all] [--venvs DIR] [--dolma-python P] [--datatrove-python P]
 
-FOLDER holds shards at any depth; the default is the web shards of $SOLERA_CORPORA. The peers run in environments of their
-own, which are made below --venvs where no Python of theirs is given. Every disagreement is put into a class that says
-whose definition it is or whose fault, and only if that is verified for the very document; the exit code is 1 if one is
-left. datatrove's filters run twice: with their tokenizer (spaCy's rules for English, which need no model), and with words
-by whitespace and sentences by our rule. Decisions of the second kind have to be those of our columns; where the first kind
-differs from the second, the tokenizer is all that differs. Both sides are timed on one core over the same documents.
+FOLDER holds shards at any depth; the default is the web shards of $SOLERA_CORPORA. The peers run in environments of
+their own, which are made below --venvs where no Python of theirs is given. Every disagreement is put into a class
+that says whose definition it is or whose fault, and only if that is verified for the very document; the exit code is
+1 if one is left. datatrove's filters run twice: with their tokenizer (spaCy's rules for English, which need no
+model), and with words by whitespace and sentences by our rule. Decisions of the second kind have to be those of our
+columns; where the first kind differs from the second, the tokenizer is all that differs. Both sides are timed on one
+core over the same documents.
 """
 
 from __future__ import annotations
@@ -49,16 +50,17 @@ TINY = 1e-9
 CLASSES = {
     "null": "Other definition: a share of nothing is null here, and 0 there, because null is not zero.",
     "no line": "Other definition: an empty text has no line here, and one empty line there.",
-    "short": "Other definition: dolma writes no n-gram attribute for a text of fewer than n words; here it is 0, or null "
-             "without words.",
+    "short": "Other definition: dolma writes no n-gram attribute for a text of fewer than n words; here it is 0, or "
+             "null without words.",
     "empty": "Other definition: dolma writes only zeros for an empty text; here shares of it are null.",
-    "lower": "Peer's fault: dolma's spans count code points of the lower-cased text, which is longer where it has an İ.",
+    "lower": "Peer's fault: dolma's spans count code points of the lower-cased text, which is longer where it has an "
+             "İ.",
     "unicode": "Other Unicode version: a character of the text has another category in the peer's Python.",
     "joined": "Peer's fault: datatrove joins the words of an n-gram with nothing between, so that two may seem alike.",
-    "blank": "Other definition: datatrove divides by zero, or by the one empty paragraph, for a text without words; here "
-             "it is null.",
-    "tokens": "Other tokenisation: datatrove's own tokenizer parts words from punctuation and knows abbreviations; with "
-              "words by whitespace and sentences by our rule it decides as our columns do.",
+    "blank": "Other definition: datatrove divides by zero, or by the one empty paragraph, for a text without words; "
+             "here it is null.",
+    "tokens": "Other tokenisation: datatrove's own tokenizer parts words from punctuation and knows abbreviations; "
+              "with words by whitespace and sentences by our rule it decides as our columns do.",
 }
 
 
@@ -197,7 +199,9 @@ def _compare_characters(comparison: Comparison, about: Mapping[str, Any]) -> Non
     comparison.take("datatrove punctuation", -1, text(*characters.STOPS, *characters.PUNCTUATION), about["punctuation"])
 
 
-def compare_parts(comparison: Comparison, place: int, text: str, ours: Mapping[str, Any], parts: dict[str, Any]) -> None:
+def compare_parts(
+    comparison: Comparison, place: int, text: str, ours: Mapping[str, Any], parts: Mapping[str, Any]
+) -> None:
     """What datatrove's functions give for words by whitespace, as the shares that its filters make of that."""
     blank = "blank" if not text.strip() else None
     for kind, number, chars in (("paragraphs", "duplicate_datatrove", "duplicate_chars_datatrove"),

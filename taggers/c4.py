@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from taggers.characters import DECIMAL, classes
 from taggers.chunks import count_trailing_zeros, mask_equal, mask_folded
 from taggers.columns import counts, spans
-from taggers.compiled import kernel
+from taggers.compiled import helper, kernel
 from taggers.text import TextBatch, decode
 
 Array = NDArray[Any]
@@ -144,7 +144,7 @@ _3 = np.uint64(3)
 _FIRST_60 = np.uint64((1 << 60) - 1)
 
 
-@kernel
+@helper
 def _candidates(data: Array, position: Any) -> Any:
     """Of the first 60 bytes of a block: brackets, braces, "jav", and spaces before "pol", "coo", "of " and "ips"."""
     c, i, o, p = (mask_folded(data, position, 99), mask_folded(data, position, 105),
@@ -206,7 +206,7 @@ def _reads_back(data: Array, begin: Any, position: Any, word: Array) -> bool:
     return True
 
 
-@kernel
+@helper
 def _lower(code: Any) -> Any:
     """The lower-case ASCII letter of a code point, or the code point. Beyond ASCII only the Kelvin sign has one."""
     if 65 <= code <= 90:
@@ -345,7 +345,7 @@ def _judge_lines(
     first[-1, len(offsets) - 1] = citations
 
 
-@kernel
+@helper
 def _add(found: Array, first: Array, ends: Array, document: Any, what: Any, start: Any, end: Any) -> None:
     """Adds a line to the spans, which grow where lines follow one another; an empty last line has none."""
     if start == end:
@@ -359,12 +359,12 @@ def _add(found: Array, first: Array, ends: Array, document: Any, what: Any, star
     ends[what] = count + 1
 
 
-@kernel
+@helper
 def _ends_line(byte: Any) -> bool:
     return bool(byte in (_DOT, _QUESTION, _EXCLAMATION, _QUOTE))
 
 
-@kernel
+@helper
 def _ends_split_line(data: Array, start: Any, end: Any) -> bool:
     """As datatrove has it: ' ends a line too, and ... does not."""
     if start == end:
@@ -388,7 +388,7 @@ def _copy_uncited(data: Array, start: Any, end: Any, cited: Array, room: Array) 
     return size
 
 
-@kernel
+@helper
 def _count_sentences(data: Array, word_start: Array, word_end: Array, word: Any, next_word: Any) -> int:
     """Sentences of a line: each ends with a word that ends in . ? or !, quotes and brackets after it aside."""
     sentences = 0

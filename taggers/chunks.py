@@ -15,7 +15,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from taggers.compiled import kernel
+from taggers.compiled import helper
 
 Array = NDArray[Any]
 
@@ -23,6 +23,7 @@ ONES = np.uint64(0x0101010101010101)
 HIGHS = np.uint64(0x8080808080808080)
 LOWS = np.uint64(0x7F7F7F7F7F7F7F7F)
 CASE = np.uint64(0x2020202020202020)  # or-ed over ASCII letters it makes them lower case
+_0 = np.uint64(0)
 _1 = np.uint64(1)
 _6 = np.uint64(6)
 _7 = np.uint64(7)
@@ -83,7 +84,7 @@ count_trailing_zeros = cast(Callable[..., Any], intrinsic(_count_trailing_zeros)
 count_ones = cast(Callable[..., Any], intrinsic(_count_ones))
 
 
-@kernel
+@helper
 def chunk_at(data: Array, position: Any) -> Any:
     """The chunk at a position of the data; zeros stand for what is past its end."""
     if position + 8 <= len(data):
@@ -94,13 +95,13 @@ def chunk_at(data: Array, position: Any) -> Any:
     return chunk
 
 
-@kernel
+@helper
 def zero_bytes(chunk: Any) -> Any:
     """The high bits of bytes that are zero. The lowest is exact; above it a byte that is 1 may show as well."""
     return (chunk - ONES) & ~chunk & HIGHS
 
 
-@kernel
+@helper
 def first_bytes(count: Any) -> Any:
     """A mask of the first bytes of a chunk, up to eight."""
     if count >= 8:
@@ -108,7 +109,7 @@ def first_bytes(count: Any) -> Any:
     return (_1 << np.uint64(8 * count)) - _1
 
 
-@kernel
+@helper
 def count_code_points(data: Array, start: Any, end: Any) -> Any:
     """The code points of a byte range that begins and ends between code points."""
     points = end - start
@@ -136,7 +137,7 @@ _33 = np.uint64(33)
 _63 = np.uint64(63)
 
 
-@kernel
+@helper
 def mix64(value: Any) -> Any:
     """MurmurHash3's finaliser: a bijection of uint64 that spreads every bit over all."""
     value = (value ^ (value >> _33)) * _MIX_1
@@ -144,7 +145,7 @@ def mix64(value: Any) -> Any:
     return value ^ (value >> _33)
 
 
-@kernel
+@helper
 def hash_bytes(data: Array, start: Any, end: Any) -> Any:
     """A uint64 of the bytes. Up to seven of them it tells apart for certain: then its highest bit is set."""
     size = end - start
@@ -164,14 +165,11 @@ def hash_bytes(data: Array, start: Any, end: Any) -> Any:
     return mix64(state) & _LOW_63
 
 
-@kernel
-def hash_word(data: Array, start: Any, end: Any, head: Any, rest: Any) -> Any:
-    """As hash_bytes, of which it is a faster form; `head` and `rest` are the first 16 bytes, zeros past the end."""
-    size = end - start
+@helper
+def hash_word(size: Any, head: Any, rest: Any) -> Any:
+    """As hash_bytes, for up to 16 bytes, without a branch; `head` and `rest` are its chunks, zeros past the end."""
     short = np.uint64(size < 8)
     more = rest * _MIX_2
-    if size > 16:
-        more = _hash_on(data, start + 16, end, more)
     value = (head | (short * np.uint64(size)) << _SIZE_SHIFT) ^ more ^ (more >> _32)
     value = (value * _MIX_1) & _LOW_63
     value ^= value >> _31
@@ -179,18 +177,9 @@ def hash_word(data: Array, start: Any, end: Any, head: Any, rest: Any) -> Any:
     return value ^ (value >> _32) | short << _63
 
 
-@kernel
-def _hash_on(data: Array, start: Any, end: Any, state: Any) -> Any:
-    position = start
-    while position + 8 < end:
-        state = (state ^ (state >> _32) ^ load8(data, position)) * _MIX_1
-        position += 8
-    return (state ^ (state >> _32) ^ load8(data, end - 8)) * _MIX_1
-
-
-@kernel
-def same_piece(data: Array, start: Array, end: Array, hashes: Array, piece: Any, other: Any) -> bool:
-    """Whether two pieces, both hashed by hash_bytes or both by hash_word, hold the same bytes."""
+@helper
+def same_piece(data: Array, start: Array, end: Array, hashes: Array, piece: Any, other: Any) -> Any:
+    """Whether two pieces, hashed in the same way, hold the same bytes."""
     if hashes[piece] != hashes[other]:
         return False
     if hashes[piece] & _SHORT:
@@ -198,25 +187,29 @@ def same_piece(data: Array, start: Array, end: Array, hashes: Array, piece: Any,
     return same_bytes(data, start[piece], end[piece], start[other], end[other])
 
 
-@kernel
-def same_bytes(data: Array, start: Any, end: Any, other_start: Any, other_end: Any) -> bool:
+@helper
+def is_short(hashed: Any) -> Any:
+    """Whether a hash tells what it is of apart for certain."""
+    return hashed >> _63 != _0
+
+
+@helper
+def same_bytes(data: Array, start: Any, end: Any, other_start: Any, other_end: Any) -> Any:
     """Whether two ranges of the data hold the same bytes."""
     size = end - start
     if size != other_end - other_start:
         return False
-    step = 0
-    while step + 8 <= size:
-        if load8(data, start + step) != load8(data, other_start + step):
+    if size < 8:
+        return (chunk_at(data, start) ^ chunk_at(data, other_start)) & first_bytes(size) == _0
+    step = 8
+    while step < size:
+        if load8(data, start + step - 8) != load8(data, other_start + step - 8):
             return False
         step += 8
-    while step < size:
-        if data[start + step] != data[other_start + step]:
-            return False
-        step += 1
-    return True
+    return load8(data, end - 8) == load8(data, other_end - 8)
 
 
-@kernel
+@helper
 def table_size(entries: Any) -> int:
     """The slots of a hash table for so many entries: a power of two, at most half of it used."""
     size = 2

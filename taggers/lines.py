@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from taggers.columns import counts, ratios
-from taggers.compiled import kernel
+from taggers.compiled import helper, kernel
 from taggers.duplicates import duplicate_columns
 from taggers.text import TextBatch, decode
 
@@ -106,7 +106,7 @@ def _count_marks_of_split_lines(
             begin = after
 
 
-@kernel
+@helper
 def ends_with_ellipsis(data: Array, start: Any, end: Any) -> bool:
     """Whether a word ends with … or ...; in UTF-8 both have three bytes."""
     if end - start < 3:

@@ -20,9 +20,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from taggers.chunks import mix64, same_piece, table_size
+from taggers.chunks import is_short, mix64, same_bytes, table_size
 from taggers.columns import numbers, ratios
-from taggers.compiled import kernel
+from taggers.compiled import helper, kernel
 from taggers.text import TextBatch
 
 Array = NDArray[Any]
@@ -74,7 +74,7 @@ def _shares(parts: Array, wholes: Array) -> Array:
     return shares
 
 
-@kernel
+@helper
 def _bitmap_size(places: Any) -> int:
     """The uint64 of a bitmap for so many places: a power of two, 16 bits or more for each up to 64 KB."""
     size = 1
@@ -137,7 +137,7 @@ def _count_ngrams(
                 _weigh(n, places[:alive], number, origin, before, document, duplicate, covered)
 
 
-@kernel
+@helper
 def _number_words(
     data: Array,
     start: Array,
@@ -170,8 +170,10 @@ def _number_words(
                 origin[found] = place
                 distinct += 1
                 break
-            if keys[slot] == key and same_piece(data, start, end, hashes, word, begin + origin[found]):
-                break
+            if keys[slot] == key:
+                known = begin + origin[found]
+                if is_short(key) or same_bytes(data, start[word], end[word], start[known], end[known]):
+                    break
             slot = (slot + np.uint64(1)) & mask
         number[place] = found
         occurrences[found] += 1
@@ -179,12 +181,12 @@ def _number_words(
             size *= 2
             mask = np.uint64(size - 1)
             slots[:size] = -1
-            for known in range(distinct):
-                key = hashes[begin + origin[known]]
+            for found in range(distinct):
+                key = hashes[begin + origin[found]]
                 slot = key & mask
                 while slots[slot] >= 0:
                     slot = (slot + np.uint64(1)) & mask
-                slots[slot] = known
+                slots[slot] = found
                 keys[slot] = key
 
 
@@ -195,7 +197,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / the golden ratio: Fibonacci ha
 _32 = np.uint64(32)
 
 
-@kernel
+@helper
 def _number_pairs(
     places: Array, slots: Array, keys: Array, bitmap: Array, number: Array, occurrences: Array, origin: Array
 ) -> int:
@@ -253,7 +255,7 @@ def _number_pairs(
     return distinct
 
 
-@kernel
+@helper
 def _top(distinct: Any, occurrences: Array, origin: Array) -> Any:
     """(count, place) of the most frequent n-gram, of those the first; where none repeats, the first of the document."""
     most = np.int64(1)
@@ -265,7 +267,7 @@ def _top(distinct: Any, occurrences: Array, origin: Array) -> Any:
     return most, place
 
 
-@kernel
+@helper
 def _keep_repeated(places: Array, number: Array, occurrences: Array) -> int:
     """Leaves only places whose n-gram repeats, at the front; how many there are."""
     alive = 0
@@ -279,7 +281,7 @@ def _keep_repeated(places: Array, number: Array, occurrences: Array) -> int:
     return alive
 
 
-@kernel
+@helper
 def _weigh(
     n: Any,
     places: Array,

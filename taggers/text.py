@@ -32,7 +32,7 @@ from taggers.chunks import (
     same_piece,
     table_size,
 )
-from taggers.compiled import kernel
+from taggers.compiled import helper, kernel
 
 __all__ = [
     "AGAIN", "FIRST", "ONCE", "Breaks", "Lines", "Pieces", "TextBatch", "Words", "decode", "find_repeats", "mix64",
@@ -170,7 +170,8 @@ class TextBatch:
             words.first, words.start, words.end, words.flags, breaks.first, breaks.end, breaks.word,
         )
         words = Words(*_cut(words, found), words.flags[:found])
-        _measure_words(self.data, classes(), words.start, words.end, words.length, words.hash, words.flags)
+        _measure_words(self.data, classes(), words.start, words.end, words.length, words.hash, words.flags,
+                       np.empty(found + 1, np.int32))
         return words, Breaks(breaks.first, breaks.end[:broken], breaks.word[:broken])
 
     @cached_property
@@ -286,7 +287,7 @@ def _cut(pieces: Pieces, found: int) -> _Arrays:
     return (pieces.first, pieces.start[:found], pieces.end[:found], pieces.length[:found], pieces.hash[:found])
 
 
-@kernel
+@helper
 def decode(data: Array, position: Any) -> Any:
     """(code point, width in bytes) at a byte position. The data is valid UTF-8, which Arrow promises."""
     lead = np.int64(data[position])
@@ -430,7 +431,7 @@ def _find_words(
     return found, broken
 
 
-@kernel
+@helper
 def _scan(data: Array, position: Any) -> Any:
     """Masks of 64 bytes: up to space, below space, leads, newlines, number signs, dots.
 
@@ -453,12 +454,19 @@ _PAST_Z = ONES * np.uint64(0x7F - ord("z"))
 
 @kernel
 def _measure_words(
-    data: Array, table: Array, start: Array, end: Array, length: Array, hashes: Array, flags: Array
+    data: Array,
+    table: Array,
+    start: Array,
+    end: Array,
+    length: Array,
+    hashes: Array,
+    flags: Array,
+    slow: Array,  # room for the words that take a second look, so that the first look has no branches
 ) -> None:
+    later = 0
     for word in range(len(start)):
         begin = np.int64(start[word])
-        stop = np.int64(end[word])
-        size = stop - begin
+        size = np.int64(end[word]) - begin
         shown = size if size < 16 else 16
         if begin + 16 <= len(data):
             head = load8(data, begin)
@@ -468,21 +476,25 @@ def _measure_words(
             rest = chunk_at(data, min(begin + 8, len(data)))
         head &= _FIRST[shown]
         rest &= _REST[shown]
-        hashes[word] = hash_word(data, begin, stop, head, rest)
-        has_letter = (_letters(head) | _letters(rest)) != _0
-        if (head | rest) & HIGHS or size > 16:
-            length[word] = count_code_points(data, begin, stop)
-            position = begin
-            while not has_letter and position < stop:
-                code, width = decode(data, position)
-                has_letter = table[code] & LETTER != 0
-                position += width
-        else:
-            length[word] = size
-        flags[word] |= has_letter * LETTER
+        hashes[word] = hash_word(size, head, rest)
+        length[word] = size
+        flags[word] |= ((_letters(head) | _letters(rest)) != _0) * LETTER
+        slow[later] = word
+        later += ((head | rest) & HIGHS != _0) | (size > 16)
+    for each in range(later):
+        word = slow[each]
+        begin = np.int64(start[word])
+        stop = np.int64(end[word])
+        length[word] = count_code_points(data, begin, stop)
+        if stop - begin > 16:
+            hashes[word] = hash_bytes(data, begin, stop)
+        while not flags[word] & LETTER and begin < stop:
+            code, width = decode(data, begin)
+            flags[word] |= table[code] & LETTER
+            begin += width
 
 
-@kernel
+@helper
 def _letters(chunk: Any) -> Any:
     """The high bits of bytes that are ASCII letters."""
     lower = (chunk | CASE) & LOWS
@@ -498,7 +510,7 @@ def _sum_lengths(first: Array, length: Array, sums: Array) -> None:
         sums[document] = total
 
 
-@kernel
+@helper
 def _measure(data: Array, ascii: bool, piece: Any, begin: Any, stop: Any, start: Array, end: Array, length: Array,
              hashes: Array) -> None:
     start[piece] = begin

@@ -11,13 +11,13 @@ FASTTEXT = Tagger(
         "What a supervised fastText model says of a text: quality, topic, toxicity. `model` is its path, relative to "
         "the recipe, or its URI, and `sha256` what it has to be. `solera train` makes one. Without a model it is the "
         "one that comes along, with the labels good and bad: a demonstration of 157 KB, trained on generated English "
-        "of our own and no judge of real pages. On the 218 pages that DCLM's people labelled it has AUC 0.63, where 0.5 is "
-        "chance; for Wikipedia against web pages 0.97, which says only that these use other words, and its settings "
-        "were chosen with both in view. The first max_chars code points (0: all) are read as "
-        "one line: newlines and fastText's end token </s> become spaces, as DCLM does before it asks its model. Other "
-        "line separators stay what they are (fastText parts words at ASCII whitespace and NUL), nothing is "
-        "lower-cased, and blank space at the ends says nothing: a model is best trained on lines made the same way. "
-        "Scores may differ from fastText's own by 0.00001, and in the last digits between CPUs."
+        "of our own and no judge of real pages. On the 218 pages that DCLM's people labelled it has AUC 0.63, where "
+        "0.5 is chance; for Wikipedia against web pages 0.97, which says only that these use other words, and its "
+        "settings were chosen with both in view. The first max_chars code points (0: all) are read as one line: "
+        "newlines and fastText's end token </s> become spaces, as DCLM does before it asks its model. Other line "
+        "separators stay what they are (fastText parts words at ASCII whitespace and NUL), nothing is lower-cased, "
+        "and blank space at the ends says nothing: a model is best trained on lines made the same way. Scores may "
+        "differ from fastText's own by 0.00001, and in the last digits between CPUs."
     ),
     run="taggers.fasttext_model:run",
     columns=(

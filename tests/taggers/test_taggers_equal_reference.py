@@ -20,6 +20,7 @@ from tagger_reference import measure
 from tagger_uses import use_of
 
 from taggers.declare import Use
+from taggers.declared.text import TEXT_TAGGERS
 from taggers.registry import TAGGERS, find_tagger
 from taggers.run import run
 from taggers.text import TextBatch
@@ -36,7 +37,9 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 TOLERANCES = {
     "fasttext": 1e-5, "fasttext_sentences": 1e-5, "langid": 5e-5, "language": 1e-5, "language_paragraphs": 1e-5,
 }
+_KERNELS = {tagger.name for tagger in TEXT_TAGGERS}
 USES = [use_of(tagger, **PARAMETERS.get(tagger.name, {})) for tagger in TAGGERS]
+KERNELS = [use for use in USES if use.tagger.name in _KERNELS]  # what a text of 50 MB costs well under a second each
 
 # What taggers look at, and what kernels over UTF-8 get wrong: odd whitespace, marks, right-to-left, astral planes, NUL.
 FRAGMENTS = (
@@ -85,8 +88,64 @@ def test_no_document_sees_its_neighbour() -> None:
     )
 
 
+def test_texts_of_nothing_much() -> None:
+    runs = ("\0", " ", "\u3000", "\n", "\r\n", " \0\n")
+    assert_equal_reference(USES, [run * size for run in runs for size in (1, 100, 1000)])
+
+
+# What takes several bytes, each of which may be the first of the next 64.
+STRADDLERS = (
+    *(" ", "\x85", "\xa0", "\u2028", "\u3000", "\r\n", "\n\n", "\x1c", "\0", "…", "...", "é", "😀", "?", ".\n"),
+    *("{", "aaaa", " javascript", " use cookies", " lorem ipsum", "[3]", "[citation needed]"),
+)
+
+
+@pytest.mark.parametrize("straddler", STRADDLERS, ids=ascii)
+def test_nothing_changes_where_blocks_of_64_bytes_meet(straddler: str) -> None:
+    texts = ["x" * size + straddler + end for size in (*range(42, 66), *range(120, 129)) for end in ("", "y", " y. z")]
+    assert_equal_reference(KERNELS, texts)
+
+
+def test_every_code_point_that_is_special_is_seen() -> None:
+    special = [char for char in map(chr, range(0x110000)) if char.isspace() or char.isdecimal() or char < "\u0100"]
+    texts = [f"a{char}b{char}[{char}]\n" for char in special]
+    assert len(texts) > 700
+    assert_equal_reference(KERNELS, texts)
+
+
+@WILD
+@given(st.lists(TEXTS, max_size=6))
+def test_spans_slice_to_what_they_claim(texts: list[str]) -> None:
+    columns = run(USES, TextBatch.of_strings(texts))
+    for use in USES:
+        for column in use.stored:
+            if column.type != "spans":
+                continue
+            for text, spans in zip(texts, columns[use.key][column.name].to_pylist(), strict=True):
+                starts = [span["start"] for span in spans]
+                assert starts == sorted(starts)
+                for span in spans:
+                    assert 0 <= span["start"] < span["end"] <= len(text)
+                    assert len(text[span["start"] : span["end"]].encode()) == span["bytes"]
+
+
+def test_a_line_of_50_megabytes() -> None:
+    line = "One sentence of 32 bytes, more. " * (50_000_000 // 32) + "End."
+    values = _measure_all(KERNELS, line)
+    assert (values["words.count"], values["lines.count"], values["c4.dropped_lines"]) == (9_375_001, 1, 0)
+    assert (values["sizes.bytes"], values["c4.sentences_left"]) == (50_000_004, 1_562_501)
+    assert (values["repetition.word_period_times"], values["repetition.word_period"]) == (1_562_500, 6)
+    assert math.isclose(values["ngrams.covered_10"], 1, rel_tol=0.2)
+
+
+def test_a_million_words_of_one_letter() -> None:
+    values = _measure_all(USES, "a " * 1_000_000)
+    assert (values["words.count"], values["words.median_length"], values["sizes.bytes"]) == (1_000_000, 1.0, 2_000_000)
+    assert values["repetition.word_period_times"] == 1_000_000
+
+
 @pytest.mark.parametrize(
-    ("shards", "every", "chars"), [("web", 40, 200_000), ("wiki", 80, 200_000), ("book", 50, 60_000)]
+    ("shards", "every", "chars"), [("web", 160, 200_000), ("wiki", 240, 200_000), ("book", 150, 60_000)]
 )
 def test_real_text(corpora: Path, shards: str, every: int, chars: int) -> None:
     chosen = itertools.islice(documents_of(corpora / shards), None, None, every)
@@ -97,7 +156,7 @@ def test_real_text(corpora: Path, shards: str, every: int, chars: int) -> None:
 
 def test_real_text_in_many_languages(corpora: Path) -> None:
     lines = (corpora / "langid" / "udhr2.tsv").read_text("utf-8").split("\n")
-    texts = ["\n".join(line.split("\t")[-1] for line in lines[start : start + 20]) for start in range(0, 15_000, 100)]
+    texts = ["\n".join(line.split("\t")[-1] for line in lines[start : start + 20]) for start in range(0, 15_000, 300)]
     assert_equal_reference(USES, texts)
 
 
@@ -123,6 +182,19 @@ HARD = {
     "indented lines": lambda size: (" " * 999 + "\n") * (size // 1000),
     "lines alike but for the end": lambda size: "\n".join("x" * 90 + str(line) for line in range(size // 100)),
     "dots": lambda size: "." * size,
+    "open brackets": lambda size: "[" * size,
+    "digits in brackets": lambda size: "[" + "1" * size,
+    "citations": lambda size: "[1]" * (size // 3),
+    "braces": lambda size: "{" * size,
+    "halves of phrases": lambda size: "use " * (size // 4),
+    "phrases": lambda size: "use cookies javascript lorem ipsum\n" * (size // 35),
+    "line separators": lambda size: "\u2028" * (size // 3),
+    "carriage returns": lambda size: "\r" * size,
+    "a period of thirteen": lambda size: "a b c d e f g h i j k l m " * (size // 26),
+    "almost a period": lambda size: "a b c d e f g h i j k l m a b c d e f g h i j k l n " * (size // 52),
+    "long words alike but for the end": lambda size: " ".join("x" * 90 + str(word) for word in range(size // 100)),
+    "NUL": lambda size: "\0" * size,
+    "no ASCII": lambda size: "日本語" * (size // 9),
 }
 
 
@@ -165,9 +237,12 @@ def _as_float32(value: float) -> float:
 def _measure(name: str, text: str) -> dict[str, Any]:
     tagger = find_tagger(name)
     assert tagger is not None
-    use = use_of(tagger)
-    columns = run([use], TextBatch.of_strings([text]))[use.key]
-    return {column: values[0].as_py() for column, values in columns.items()}
+    return _measure_all([use_of(tagger)], text)
+
+
+def _measure_all(uses: Sequence[Use], text: str) -> dict[str, Any]:
+    measured = run(uses, TextBatch.of_strings([text]))
+    return {name: values[0].as_py() for columns in measured.values() for name, values in columns.items()}
 
 
 def seconds_of(uses: Sequence[Use], text: str, path: str | None = None) -> float:

@@ -565,6 +565,9 @@ def _check_use(notes: _Notes, node: Section, use: Use, path: str) -> None:
     tagger = use.tagger
     if tagger.needs_file and tagger.file not in node.nodes:
         notes.add(node.line, path, "", f"{tagger.key} needs a {tagger.file}", f"add `{tagger.file}: FILE`")
+    for name, default in tagger.parameters.items():
+        if default is None and name not in (tagger.file, SHA256, *node.nodes):
+            notes.add(node.line, path, "", f"{tagger.key} needs a {name}", f"add `{name}: …`")
     if tagger.family is not None and use.file is None:
         values = tagger.family.values
         for item in use.parameters[tagger.family.parameter]:

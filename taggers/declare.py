@@ -56,7 +56,7 @@ class Tagger:
     doc: str
     run: str | None
     columns: tuple[Column, ...]
-    parameters: Mapping[str, Any]  # every parameter with its default
+    parameters: Mapping[str, Any]  # every parameter with its default; None: a recipe has to give it, but for files
     family: Family | None = None
     file: str | None = None  # the parameter that names a file
     bundled: str | None = None  # "module:function" that gives the hex sha256 of what comes with it: () -> str

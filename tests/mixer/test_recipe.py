@@ -46,6 +46,7 @@ SMALL = (
         family=Family("fasttext.", "labels", (), "float32", "", ""),
         file="model",
     ),
+    tagger("sentences", ("max", "float64"), parameters={"label": None, "model": None, "sha256": None}, file="model"),
     tagger("text_hash", ("key", "key128"), parameters={"normalise": []}),
 )
 
@@ -380,6 +381,7 @@ MISTAKES = [
     ({"name": "name: a\ntaggers: {lines: {use: words@1}}"}, "2 taggers.lines: the name of another tagger"),
     ({"name": "name: a\ntaggers: {W: {use: words@1}}"}, "2 taggers.W: not a name (found W)"),
     ({"name": "name: a\ntaggers: {q: {use: fasttext@1}}"}, "2 taggers.q: fasttext@1 needs a model"),
+    ({"name": "name: a\ntaggers: {q: {use: sentences@1, model: m}}"}, "sentences@1 needs a label; add `label: …`"),
     ({"name": "name: a\ntaggers: {wrds: {use: wrds@1}}"}, "unknown tagger (found wrds@1); did you mean `words@1`?"),
     (
         {"name": "name: a\ntaggers: {words: {use: words}}"},

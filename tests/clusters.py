@@ -21,6 +21,8 @@ Found = TypeVar("Found")
 
 PATIENCE = 300.0  # what takes 20 seconds on an idle machine takes minutes on a busy one
 ROOT = Path(__file__).absolute().parent.parent
+# A JVM of a test lives for seconds, in which what the second compiler does never pays.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 class Worker:
@@ -70,6 +72,7 @@ class Cluster:
         self.workers: list[Worker] = []
         self._env = {"PATH": f"{bin}:/usr/bin:/bin", "HOME": str(folder), "JAVA_HOME": java_home(os.environ).home,
                      "SPARK_HOME": self.home, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m",
+                     "SPARK_DAEMON_JAVA_OPTS": SHORT_LIVED,
                      "SPARK_NO_DAEMONIZE": "1", "LANG": "C.UTF-8"}
         log = folder / "master.log"
         self._master = self._start("Master", ["--host", "127.0.0.1", "--port", "0", "--webui-port", "0"], log)
@@ -153,7 +156,8 @@ class Submitted:
 def settings(**more: str) -> list[str]:
     """Options for spark-submit and for ours, so that nothing leaves loopback and two small executors fit."""
     conf = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.driver.memory": "700m",
-            "spark.executor.memory": "600m", "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "4"}
+            "spark.executor.memory": "600m", "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "4",
+            "spark.executor.extraJavaOptions": SHORT_LIVED}
     return [part for name, value in {**conf, **more}.items() for part in ("--conf", f"{name}={value}")]
 
 

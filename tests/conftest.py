@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import pytest
 import zstandard
+from clusters import SHORT_LIVED
 from faults import Bucket, Proxy
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 # The first call of a kernel compiles it, and what else runs on the machine is not known either.
 hypothesis.settings.register_profile("solera", deadline=None)
 hypothesis.settings.load_profile("solera")
+
+# For the JVM of every driver, those of processes that tests start among them.
+os.environ.setdefault("SPARK_SUBMIT_OPTS", SHORT_LIVED)
 
 Record = Mapping[str, Any] | str | bytes
 WriteShard = Callable[..., Path]

@@ -15,7 +15,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from taggers.compiled import helper, kernel
+from taggers.compiled import helper
 
 Array = NDArray[Any]
 

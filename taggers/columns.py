@@ -52,7 +52,7 @@ def spans(batch: TextBatch, first: Array, start: Array, end: Array, score: Array
     """
     count = int(first[-1])
     chars = np.empty((2, count), np.int64)
-    _to_code_points(batch.data, batch.offsets, first, start[:count], end[:count], chars[0], chars[1])
+    _to_code_points(batch.data, batch.offsets, batch.chars, first, start[:count], end[:count], chars[0], chars[1])
     sizes = np.subtract(end[:count], start[:count], dtype=np.int64)
     values = [chars[0], chars[1], sizes, np.ones(count) if score is None else score[:count]]
     kind = ARROW_TYPES["spans"]
@@ -62,10 +62,16 @@ def spans(batch: TextBatch, first: Array, start: Array, end: Array, score: Array
 
 @kernel
 def _to_code_points(
-    data: Array, offsets: Array, first: Array, start: Array, end: Array, from_chars: Array, to_chars: Array
+    data: Array, offsets: Array, in_all: Array, first: Array, start: Array, end: Array, from_chars: Array,
+    to_chars: Array,
 ) -> None:
     for document in range(len(first) - 1):
         position = offsets[document]
+        if in_all[document] == offsets[document + 1] - position:  # ASCII: a byte is a code point
+            for span in range(first[document], first[document + 1]):
+                from_chars[span] = start[span] - position
+                to_chars[span] = end[span] - position
+            continue
         chars = 0
         for span in range(first[document], first[document + 1]):
             if position < start[span]:

@@ -20,8 +20,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from taggers.characters import DECIMAL, classes
-from taggers.chunks import count_trailing_zeros, mask_equal, mask_folded
-from taggers.columns import counts, spans
+from taggers.chunks import count_code_points, count_trailing_zeros, mask_equal, mask_folded
+from taggers.columns import counts, span_lists, spans
 from taggers.compiled import helper, kernel
 from taggers.text import TextBatch, decode
 
@@ -47,25 +47,25 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
         batch.data, np.zeros(64, np.uint8), batch.offsets, classes(), mark, kind, cited[0], cited[1]
     )
     lines = len(breaks.end) + len(batch)
-    dolma = _Lines(np.zeros(len(batch) + 1, np.int64), np.empty(lines, words.start.dtype), np.empty(lines, np.uint8))
-    split = _Lines(np.zeros(len(batch) + 1, np.int64), np.empty(lines, words.start.dtype), np.empty(lines, np.uint8))
+    dolma, split = _room(len(batch), lines, words.start.dtype), _room(len(batch), lines, words.start.dtype)
     first_citation = np.zeros(len(batch) + 1, np.int64)
     totals = np.zeros((len(_COUNTS), len(batch)), np.int64)
     flags = np.zeros((len(_FLAGS), len(batch)), np.bool_)
     _judge_lines(
-        batch.data, batch.offsets, words.first, words.start, words.end,
+        batch.data, batch.offsets, batch.chars, words.first, words.start, words.end,
         np.append(np.flatnonzero(words.length > LONG_WORD), len(words.length)),
         breaks.first, breaks.end, breaks.word, mark[:marks], kind[:marks], cited[:, :citations],
         np.empty(int(np.max(np.diff(batch.offsets), initial=0)), np.uint8),
-        dolma.first, dolma.end, dolma.wrong, split.first, split.end, split.wrong, first_citation, totals, flags,
+        dolma.first, dolma.end, dolma.end_chars, dolma.wrong, split.first, split.end, split.end_chars, split.wrong,
+        first_citation, totals, flags,
     )
     columns = {f"c4.{name}": counts(totals[index]) for index, name in enumerate(_COUNTS)}
     columns |= {f"c4.{name}": pa.array(flags[index]) for index, name in enumerate(_FLAGS)}
     for index, name in enumerate(_WRONG):
         if index < 2:
-            columns[f"c4.{name}"] = spans(batch, *_runs(batch, dolma, 1 << index))
+            columns[f"c4.{name}"] = _runs(batch, dolma, 1 << index)
             name += "_datatrove"
-        columns[f"c4.{name}"] = spans(batch, *_runs(batch, split, 1 << index))
+        columns[f"c4.{name}"] = _runs(batch, split, 1 << index)
     columns["c4.citations"] = spans(batch, first_citation, *cited)
     return columns
 
@@ -74,25 +74,33 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
 class _Lines:
     first: Array  # int64, documents + 1
     end: Array  # lines; a line begins where the one before it ends
+    end_chars: Array  # the same in code points from the document's start
     wrong: Array  # uint8, lines: bits of _WRONG
 
 
-def _runs(batch: TextBatch, lines: _Lines, bit: int) -> tuple[Array, Array, Array]:
-    """(first by document, start, end) of the runs of lines that have a bit; empty lines are no part of any."""
+def _room(documents: int, lines: int, position: Any) -> _Lines:
+    return _Lines(np.zeros(documents + 1, np.int64), np.empty(lines, position), np.empty(lines, position),
+                  np.empty(lines, np.uint8))
+
+
+def _runs(batch: TextBatch, lines: _Lines, bit: int) -> pa.Array:
+    """The spans of the runs of lines that have a bit; empty lines are no part of any."""
     count = int(lines.first[-1])
-    end = lines.end[:count]
-    start = np.empty(count, end.dtype)
-    start[1:] = end[:-1]
+    end, end_chars = lines.end[:count], lines.end_chars[:count]
+    start, start_chars = np.empty(count, end.dtype), np.empty(count, end.dtype)
+    start[1:], start_chars[1:] = end[:-1], end_chars[:-1]
     head = np.zeros(count + 1, np.bool_)  # whether a line is the first of its document; and one more, which is
     has_lines = lines.first[:-1] < lines.first[1:]
     start[lines.first[:-1][has_lines]] = batch.offsets[:-1][has_lines]
+    start_chars[lines.first[:-1][has_lines]] = 0
     head[lines.first] = True
     chosen = (lines.wrong[:count] & bit != 0) & (start < end)
     begins, ends = chosen.copy(), chosen.copy()
     begins[1:] &= ~chosen[:-1] | head[1:-1]
     ends[:-1] &= ~chosen[1:] | head[1:-1]
-    from_line = np.flatnonzero(begins)
-    return np.searchsorted(from_line, lines.first), start[from_line], end[np.flatnonzero(ends)]
+    low, high = np.flatnonzero(begins), np.flatnonzero(ends)
+    return span_lists(np.searchsorted(low, lines.first), start_chars[low].astype(np.int64),
+                      end_chars[high].astype(np.int64), np.subtract(end[high], start[low], dtype=np.int64))
 
 
 # Kinds of what is found in a text, as bits.
@@ -277,6 +285,7 @@ def _is(data: Array, position: Any, stop: Any, word: Array) -> bool:
 def _judge_lines(
     data: Array,
     offsets: Array,
+    chars: Array,
     first_word: Array,
     word_start: Array,
     word_end: Array,
@@ -290,9 +299,11 @@ def _judge_lines(
     room: Array,  # for a line without its citations
     dolma_first: Array,  # results from here on
     dolma_end: Array,
+    dolma_chars: Array,
     dolma_wrong: Array,
     split_first: Array,
     split_end: Array,
+    split_chars: Array,
     split_wrong: Array,
     first_citation: Array,
     totals: Array,
@@ -312,6 +323,8 @@ def _judge_lines(
         if begin == stop:
             continue
         line = begin  # of datatrove
+        ascii = chars[document] == stop - begin
+        points = 0
         word = first_word[document]
         dolma_word = word
         breaks = first_break[document + 1]
@@ -322,12 +335,14 @@ def _judge_lines(
             else:
                 after = stop
                 next_word = first_word[document + 1]
+            points += after - line if ascii else count_code_points(data, line, after)
             if each == breaks or data[after - 1] == 10:
                 few = next_word - dolma_word < FEW_WORDS
                 unended = next_word == dolma_word or not _ends_line(data[word_end[next_word - 1] - 1])
                 totals[_FEW_WORDS_LINES, document] += few
                 totals[_NO_PUNCTUATION_LINES, document] += unended
                 dolma_end[dolma_lines] = after
+                dolma_chars[dolma_lines] = points
                 dolma_wrong[dolma_lines] = unended * _NO_PUNCTUATION | few * _FEW_WORDS
                 dolma_lines += 1
                 dolma_word = next_word
@@ -357,6 +372,7 @@ def _judge_lines(
             wrong = unended * _NO_PUNCTUATION | few * _FEW_WORDS | is_long * _LONG_WORD
             wrong |= (kinds & _JAVASCRIPT != 0) * _JAVASCRIPT_LINE | (kinds & _POLICY != 0) * _POLICY_LINE
             split_end[split_lines] = after
+            split_chars[split_lines] = points
             split_wrong[split_lines] = wrong
             split_lines += 1
             dropped = unended or few or is_long
@@ -394,7 +410,7 @@ def _ends_split_line(data: Array, start: Any, end: Any) -> bool:
 @kernel
 def _copy_uncited(data: Array, start: Any, end: Any, cited: Array, first: Any, last: Any, room: Array) -> Any:
     """Copies a range without the citations in it, which are first to last; how many bytes there are."""
-    size = 0
+    size = np.int64(0)
     position = np.int64(start)
     for citation in range(first, last + 1):
         until = np.int64(cited[0, citation]) if citation < last else np.int64(end)

@@ -12,6 +12,7 @@ line are its words' number, its last characters and a few phrases. So:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from taggers.characters import DECIMAL, classes
-from taggers.chunks import count_trailing_zeros, mask_equal, mask_folded
-from taggers.columns import counts, spans
+from taggers.chunks import count_code_points, count_trailing_zeros, mask_equal, mask_folded
+from taggers.columns import counts, span_lists, spans
 from taggers.compiled import helper, kernel
 from taggers.text import TextBatch, decode
 
@@ -29,10 +30,9 @@ Array = NDArray[Any]
 LONG_WORD = 1000  # code points that a word of a kept line has at the most
 FEW_WORDS = 3  # words that a kept line has at the least
 
-_SPANS = ("no_punctuation", "few_words", "no_punctuation_datatrove", "few_words_datatrove", "long_word",
-          "javascript_lines", "policy_lines")
-(_NO_PUNCTUATION, _FEW_WORDS, _NO_PUNCTUATION_DATATROVE, _FEW_WORDS_DATATROVE, _LONG_WORD, _JAVASCRIPT_LINES,
- _POLICY_LINES) = range(len(_SPANS))
+# What is wrong with a line, as bits: of dolma's lines the first two, of datatrove's all.
+_WRONG = ("no_punctuation", "few_words", "long_word", "javascript_lines", "policy_lines")
+_NO_PUNCTUATION, _FEW_WORDS, _LONG_WORD, _JAVASCRIPT_LINE, _POLICY_LINE = (1 << bit for bit in range(len(_WRONG)))
 _COUNTS = ("lines", "no_punctuation_lines", "few_words_lines", "lines_datatrove", "dropped_lines", "sentences_left")
 _LINES, _NO_PUNCTUATION_LINES, _FEW_WORDS_LINES, _LINES_DATATROVE, _DROPPED, _SENTENCES = range(len(_COUNTS))
 _FLAGS = ("curly_brace", "lorem_ipsum", "javascript", "curly_brace_datatrove", "lorem_ipsum_datatrove")
@@ -47,21 +47,60 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
         batch.data, np.zeros(64, np.uint8), batch.offsets, classes(), mark, kind, cited[0], cited[1]
     )
     lines = len(breaks.end) + len(batch)
-    first = np.zeros((len(_SPANS) + 1, len(batch) + 1), np.int64)
-    found = np.empty((len(_SPANS), 2, lines), words.start.dtype)
+    dolma, split = _room(len(batch), lines, words.start.dtype), _room(len(batch), lines, words.start.dtype)
+    first_citation = np.zeros(len(batch) + 1, np.int64)
     totals = np.zeros((len(_COUNTS), len(batch)), np.int64)
     flags = np.zeros((len(_FLAGS), len(batch)), np.bool_)
     _judge_lines(
-        batch.data, batch.offsets, words.first, words.start, words.end,
+        batch.data, batch.offsets, batch.chars, words.first, words.start, words.end,
         np.append(np.flatnonzero(words.length > LONG_WORD), len(words.length)),
         breaks.first, breaks.end, breaks.word, mark[:marks], kind[:marks], cited[:, :citations],
-        np.empty(int(np.max(np.diff(batch.offsets), initial=0)), np.uint8), first, found, totals, flags,
+        np.empty(int(np.max(np.diff(batch.offsets), initial=0)), np.uint8),
+        dolma.first, dolma.end, dolma.end_chars, dolma.wrong, split.first, split.end, split.end_chars, split.wrong,
+        first_citation, totals, flags,
     )
     columns = {f"c4.{name}": counts(totals[index]) for index, name in enumerate(_COUNTS)}
     columns |= {f"c4.{name}": pa.array(flags[index]) for index, name in enumerate(_FLAGS)}
-    columns |= {f"c4.{name}": spans(batch, first[index], *found[index]) for index, name in enumerate(_SPANS)}
-    columns["c4.citations"] = spans(batch, first[-1], cited[0], cited[1])
+    for index, name in enumerate(_WRONG):
+        if index < 2:
+            columns[f"c4.{name}"] = _runs(batch, dolma, 1 << index)
+            name += "_datatrove"
+        columns[f"c4.{name}"] = _runs(batch, split, 1 << index)
+    columns["c4.citations"] = spans(batch, first_citation, *cited)
     return columns
+
+
+@dataclass(frozen=True)
+class _Lines:
+    first: Array  # int64, documents + 1
+    end: Array  # lines; a line begins where the one before it ends
+    end_chars: Array  # the same in code points from the document's start
+    wrong: Array  # uint8, lines: bits of _WRONG
+
+
+def _room(documents: int, lines: int, position: Any) -> _Lines:
+    return _Lines(np.zeros(documents + 1, np.int64), np.empty(lines, position), np.empty(lines, position),
+                  np.empty(lines, np.uint8))
+
+
+def _runs(batch: TextBatch, lines: _Lines, bit: int) -> pa.Array:
+    """The spans of the runs of lines that have a bit; empty lines are no part of any."""
+    count = int(lines.first[-1])
+    end, end_chars = lines.end[:count], lines.end_chars[:count]
+    start, start_chars = np.empty(count, end.dtype), np.empty(count, end.dtype)
+    start[1:], start_chars[1:] = end[:-1], end_chars[:-1]
+    head = np.zeros(count + 1, np.bool_)  # whether a line is the first of its document; and one more, which is
+    has_lines = lines.first[:-1] < lines.first[1:]
+    start[lines.first[:-1][has_lines]] = batch.offsets[:-1][has_lines]
+    start_chars[lines.first[:-1][has_lines]] = 0
+    head[lines.first] = True
+    chosen = (lines.wrong[:count] & bit != 0) & (start < end)
+    begins, ends = chosen.copy(), chosen.copy()
+    begins[1:] &= ~chosen[:-1] | head[1:-1]
+    ends[:-1] &= ~chosen[1:] | head[1:-1]
+    low, high = np.flatnonzero(begins), np.flatnonzero(ends)
+    return span_lists(np.searchsorted(low, lines.first), start_chars[low].astype(np.int64),
+                      end_chars[high].astype(np.int64), np.subtract(end[high], start[low], dtype=np.int64))
 
 
 # Kinds of what is found in a text, as bits.
@@ -79,7 +118,7 @@ _QUESTION = ord("?")
 _EXCLAMATION = ord("!")
 _QUOTE = ord('"')
 _APOSTROPHE = ord("'")
-_CLOSERS = (_QUOTE, _APOSTROPHE, ord(")"), ord("]"))
+_CLOSERS = (_QUOTE, _APOSTROPHE, ord(")"), _CLOSE)
 
 
 def _text(text: str) -> Array:
@@ -246,6 +285,7 @@ def _is(data: Array, position: Any, stop: Any, word: Array) -> bool:
 def _judge_lines(
     data: Array,
     offsets: Array,
+    chars: Array,
     first_word: Array,
     word_start: Array,
     word_end: Array,
@@ -257,25 +297,35 @@ def _judge_lines(
     kind: Array,
     cited: Array,
     room: Array,  # for a line without its citations
-    first: Array,  # results from here on: of the spans, then of the citations
-    found: Array,
+    dolma_first: Array,  # results from here on
+    dolma_end: Array,
+    dolma_chars: Array,
+    dolma_wrong: Array,
+    split_first: Array,
+    split_end: Array,
+    split_chars: Array,
+    split_wrong: Array,
+    first_citation: Array,
     totals: Array,
     flags: Array,
 ) -> None:
-    ends = np.zeros(len(found), np.int64)
+    dolma_lines = 0
+    split_lines = 0
     marks = 0
     citations = 0
     long_word = 0
     for document in range(len(offsets) - 1):
         begin = offsets[document]
         stop = offsets[document + 1]
-        first[:-1, document] = ends
-        first[-1, document] = citations
+        dolma_first[document] = dolma_lines
+        split_first[document] = split_lines
+        first_citation[document] = citations
         if begin == stop:
             continue
         line = begin  # of datatrove
+        ascii = chars[document] == stop - begin
+        points = 0
         word = first_word[document]
-        dolma_line = begin
         dolma_word = word
         breaks = first_break[document + 1]
         for each in range(first_break[document], breaks + 1):
@@ -285,15 +335,16 @@ def _judge_lines(
             else:
                 after = stop
                 next_word = first_word[document + 1]
+            points += after - line if ascii else count_code_points(data, line, after)
             if each == breaks or data[after - 1] == 10:
-                totals[_LINES, document] += 1
-                if next_word - dolma_word < FEW_WORDS:
-                    totals[_FEW_WORDS_LINES, document] += 1
-                    _add(found, first, ends, document, _FEW_WORDS, dolma_line, after)
-                if next_word == dolma_word or not _ends_line(data[word_end[next_word - 1] - 1]):
-                    totals[_NO_PUNCTUATION_LINES, document] += 1
-                    _add(found, first, ends, document, _NO_PUNCTUATION, dolma_line, after)
-                dolma_line = after
+                few = next_word - dolma_word < FEW_WORDS
+                unended = next_word == dolma_word or not _ends_line(data[word_end[next_word - 1] - 1])
+                totals[_FEW_WORDS_LINES, document] += few
+                totals[_NO_PUNCTUATION_LINES, document] += unended
+                dolma_end[dolma_lines] = after
+                dolma_chars[dolma_lines] = points
+                dolma_wrong[dolma_lines] = unended * _NO_PUNCTUATION | few * _FEW_WORDS
+                dolma_lines += 1
                 dolma_word = next_word
             if line == after:
                 continue  # nothing follows the last break
@@ -312,51 +363,32 @@ def _judge_lines(
                 last = citations
                 while last < cited.shape[1] and cited[0, last] < after:
                     last += 1
-                size = _copy_uncited(data, word_start[word], word_end[next_word - 1], cited[:, citations:last], room)
+                size = _copy_uncited(data, word_start[word], word_end[next_word - 1], cited, citations, last, room)
                 citations = last
-                kinds = 0
-                for at in range(size):
-                    if room[at] == _BRACE or room[at] == _SPACE or room[at] | 32 == 106:
-                        kinds |= _kind_at(room, 0, size, at)
+                kinds = _kinds_in(room, size)
                 unended = not _ends_split_line(room, 0, size)
             else:
                 unended = next_word == word or not _ends_split_line(data, word_start[word], word_end[next_word - 1])
-            totals[_LINES_DATATROVE, document] += 1
-            if unended:
-                _add(found, first, ends, document, _NO_PUNCTUATION_DATATROVE, line, after)
-            if few:
-                _add(found, first, ends, document, _FEW_WORDS_DATATROVE, line, after)
-            if is_long:
-                _add(found, first, ends, document, _LONG_WORD, line, after)
-            if kinds & _JAVASCRIPT:
-                _add(found, first, ends, document, _JAVASCRIPT_LINES, line, after)
-            if kinds & _POLICY:
-                _add(found, first, ends, document, _POLICY_LINES, line, after)
+            wrong = unended * _NO_PUNCTUATION | few * _FEW_WORDS | is_long * _LONG_WORD
+            wrong |= (kinds & _JAVASCRIPT != 0) * _JAVASCRIPT_LINE | (kinds & _POLICY != 0) * _POLICY_LINE
+            split_end[split_lines] = after
+            split_chars[split_lines] = points
+            split_wrong[split_lines] = wrong
+            split_lines += 1
             dropped = unended or few or is_long
             flags[3, document] |= not dropped and kinds & (_CURLY | _JAVASCRIPT) == _CURLY
             flags[4, document] |= not dropped and kinds & _LOREM != 0
-            if dropped or kinds & (_JAVASCRIPT | _POLICY):
+            if wrong:
                 totals[_DROPPED, document] += 1
             else:
                 totals[_SENTENCES, document] += _count_sentences(data, word_start, word_end, word, next_word)
             line = after
             word = next_word
-    first[:-1, len(offsets) - 1] = ends
-    first[-1, len(offsets) - 1] = citations
-
-
-@helper
-def _add(found: Array, first: Array, ends: Array, document: Any, what: Any, start: Any, end: Any) -> None:
-    """Adds a line to the spans, which grow where lines follow one another; an empty last line has none."""
-    if start == end:
-        return
-    count = ends[what]
-    if count > first[what, document] and found[what, 1, count - 1] == start:
-        found[what, 1, count - 1] = end
-        return
-    found[what, 0, count] = start
-    found[what, 1, count] = end
-    ends[what] = count + 1
+        totals[_LINES, document] = dolma_lines - dolma_first[document]
+        totals[_LINES_DATATROVE, document] = split_lines - split_first[document]
+    dolma_first[len(offsets) - 1] = dolma_lines
+    split_first[len(offsets) - 1] = split_lines
+    first_citation[len(offsets) - 1] = citations
 
 
 @helper
@@ -376,28 +408,40 @@ def _ends_split_line(data: Array, start: Any, end: Any) -> bool:
 
 
 @kernel
-def _copy_uncited(data: Array, start: Any, end: Any, cited: Array, room: Array) -> int:
-    """Copies a range without the citations in it; how many bytes there are."""
-    size = 0
-    position = start
-    for citation in range(cited.shape[1] + 1):
-        until = np.int64(cited[0, citation]) if citation < cited.shape[1] else end
+def _copy_uncited(data: Array, start: Any, end: Any, cited: Array, first: Any, last: Any, room: Array) -> Any:
+    """Copies a range without the citations in it, which are first to last; how many bytes there are."""
+    size = np.int64(0)
+    position = np.int64(start)
+    for citation in range(first, last + 1):
+        until = np.int64(cited[0, citation]) if citation < last else np.int64(end)
         room[size : size + until - position] = data[position:until]
         size += until - position
-        position = np.int64(cited[1, citation]) if citation < cited.shape[1] else end
+        position = np.int64(cited[1, citation]) if citation < last else np.int64(end)
     return size
 
 
+@kernel
+def _kinds_in(room: Array, size: Any) -> Any:
+    """The kinds of all that is found in a line without its citations, or-ed."""
+    kinds = 0
+    for at in range(size):
+        if room[at] == _BRACE or room[at] == _SPACE or room[at] | 32 == 106:
+            kinds |= _kind_at(room, 0, size, at)
+    return kinds
+
+
 @helper
-def _count_sentences(data: Array, word_start: Array, word_end: Array, word: Any, next_word: Any) -> int:
+def _count_sentences(data: Array, word_start: Array, word_end: Array, word: Any, next_word: Any) -> Any:
     """Sentences of a line: each ends with a word that ends in . ? or !, quotes and brackets after it aside."""
-    sentences = 0
-    for each in range(word, next_word):
-        start = word_start[each]
+    sentences = 1
+    for each in range(word, next_word - 1):
         end = np.int64(word_end[each])
         byte = data[end - 1]
+        if byte > _CLOSE:  # as most words do
+            continue
+        start = word_start[each]
         while end - 1 > start and byte in _CLOSERS:
             end -= 1
             byte = data[end - 1]
-        sentences += byte in (_DOT, _QUESTION, _EXCLAMATION) or each == next_word - 1
+        sentences += byte in (_DOT, _QUESTION, _EXCLAMATION)
     return sentences

@@ -72,6 +72,20 @@ def _mask(predicate: str, fold: int) -> Callable[..., Any]:
     return cast(Callable[..., Any], intrinsic(mask))
 
 
+def _mask_same(typing: Any, data: Any, position: Any, distance: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        block = ir.VectorType(ir.IntType(8), 64).as_pointer()
+        near = builder.gep(array.data, [arguments[1]])
+        far = builder.gep(near, [arguments[2]])
+        values = [builder.load(builder.bitcast(pointer, block), align=1) for pointer in (near, far)]
+        return builder.bitcast(builder.icmp_unsigned("==", *values), ir.IntType(64))
+
+    return types.uint64(data, types.int64, types.int64), generate
+
+
+# For kernels: which of the 64 bytes from a position on equal the byte that stands a distance further on.
+mask_same = cast(Callable[..., Any], intrinsic(_mask_same))
 # For kernels, of the 64 bytes from a position on: which are below a byte, which equal it, and which equal it once
 # 0x20 is or-ed to them, as lower case is. The caller knows that 64 bytes of data follow.
 mask_below = _mask("<", 0)
@@ -93,12 +107,6 @@ def chunk_at(data: Array, position: Any) -> Any:
     for step in range(len(data) - position):
         chunk |= np.uint64(data[position + step]) << np.uint64(8 * step)
     return chunk
-
-
-@helper
-def zero_bytes(chunk: Any) -> Any:
-    """The high bits of bytes that are zero. The lowest is exact; above it a byte that is 1 may show as well."""
-    return (chunk - ONES) & ~chunk & HIGHS
 
 
 @helper

@@ -39,9 +39,13 @@ def spans(batch: TextBatch, first: Array, start: Array, end: Array, score: Array
     """
     count = int(first[-1])
     chars = np.empty((2, count), np.int64)
-    _to_code_points(batch.data, batch.offsets, first, start[:count], end[:count], chars[0], chars[1])
-    sizes = np.subtract(end[:count], start[:count], dtype=np.int64)
-    values = [chars[0], chars[1], sizes, np.ones(count) if score is None else score[:count]]
+    _to_code_points(batch.data, batch.offsets, batch.chars, first, start[:count], end[:count], chars[0], chars[1])
+    return span_lists(first, chars[0], chars[1], np.subtract(end[:count], start[:count], dtype=np.int64), score)
+
+
+def span_lists(first: Array, start: Array, end: Array, sizes: Array, score: Array | None = None) -> pa.Array:
+    """As spans, where starts and ends are known in code points; they are int64, as are the sizes in bytes."""
+    values = [start, end, sizes, np.ones(len(start)) if score is None else score[: len(start)]]
     kind = ARROW_TYPES["spans"]
     structs = pa.StructArray.from_arrays([pa.array(each) for each in values], fields=list(kind.value_type))
     return pa.ListArray.from_arrays(pa.array(first, pa.int32()), structs, type=kind)
@@ -49,10 +53,16 @@ def spans(batch: TextBatch, first: Array, start: Array, end: Array, score: Array
 
 @kernel
 def _to_code_points(
-    data: Array, offsets: Array, first: Array, start: Array, end: Array, from_chars: Array, to_chars: Array
+    data: Array, offsets: Array, in_all: Array, first: Array, start: Array, end: Array, from_chars: Array,
+    to_chars: Array,
 ) -> None:
     for document in range(len(first) - 1):
         position = offsets[document]
+        if in_all[document] == offsets[document + 1] - position:  # ASCII: a byte is a code point
+            for span in range(first[document], first[document + 1]):
+                from_chars[span] = start[span] - position
+                to_chars[span] = end[span] - position
+            continue
         chars = 0
         for span in range(first[document], first[document + 1]):
             if position < start[span]:

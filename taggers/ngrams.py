@@ -46,6 +46,7 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
         np.empty(table_size(most), np.int32),
         np.empty(table_size(most), np.uint64),
         np.empty(2 * _bitmap_size(most), np.uint64),
+        np.empty(most, np.uint64),
         np.empty(most + 1, np.int32),
         np.empty(most, np.int32),
         np.empty(most, np.int32),
@@ -76,7 +77,7 @@ def _shares(parts: Array, wholes: Array) -> Array:
 
 @helper
 def _bitmap_size(places: Any) -> int:
-    """The uint64 of a bitmap for so many places: a power of two, 16 bits or more for each up to 64 KB."""
+    """The uint64 of a bitmap for so many places: a power of two, 16 bits or more for each, but at most 64 KB."""
     size = 1
     while size < 1 << 13 and 4 * size < places:
         size *= 2
@@ -94,6 +95,7 @@ def _count_ngrams(
     slots: Array,  # hash table: the number of the n-gram in the slot, or -1
     keys: Array,  # hash table: the hash of the word in the slot, or the pair of numbers
     bitmap: Array,  # which hashes of pairs occur, in its first half, and which occur twice, in its second
+    pairs: Array,  # of places that are alive
     number: Array,  # by place: the number of the n-gram that begins there, -1 if it occurs once; one place more
     places: Array,  # where repeated n-grams begin, ascending
     occurrences: Array,  # by number
@@ -126,7 +128,7 @@ def _count_ngrams(
             # From all (n-1)-grams to all n-grams: each gains a word, and the last one goes.
             letters += before[count - n + 1] - before[n - 1]
             whole[n, document] = letters
-            distinct = _number_pairs(places[:alive], slots, keys, bitmap, number, occurrences, origin)
+            distinct, alive = _number_pairs(places[:alive], slots, keys, bitmap, pairs, number, occurrences, origin)
             if n <= 4:
                 most, place = _top(distinct, occurrences, origin)
                 letters_there = np.int64(before[place + n]) - before[place]
@@ -194,65 +196,69 @@ _BITS = np.uint64(6)
 _BIT = np.uint64(63)
 _1 = np.uint64(1)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / the golden ratio: Fibonacci hashing
+_31 = np.uint64(31)
 _32 = np.uint64(32)
 
 
 @helper
 def _number_pairs(
-    places: Array, slots: Array, keys: Array, bitmap: Array, number: Array, occurrences: Array, origin: Array
-) -> int:
-    """Numbers anew, by pairs of old numbers, the n-grams at these places; -1 where it can only occur once.
+    places: Array, slots: Array, keys: Array, bitmap: Array, pairs: Array, number: Array, occurrences: Array,
+    origin: Array,
+) -> Any:
+    """(distinct, left): numbers anew, by pairs of old numbers, the n-grams at these places.
 
-    Works in place: a pair is read before either of its numbers is replaced, because places ascend.
+    Leaves the places of those that may occur more than once, at the front; the number of others becomes -1. Only the
+    last of the loops has branches that nothing foretells, and few places get that far.
     """
     half = _bitmap_size(len(places))
     bitmap[: 2 * half] = 0
     last = np.uint64(half - 1)
-    for place in places:
+    for index in range(len(places)):
+        place = places[index]
         following = number[place + 1]
-        hashed = (np.uint64(number[place]) << _32 | np.uint64(following)) * _GOLDEN
-        # The upper half of a product is well mixed: five bits of it find the bit, the others the integer.
+        pair = np.uint64(number[place]) << _32 | np.uint64(following)
+        pairs[index] = pair
+        hashed = pair * _GOLDEN
+        # The upper half of a product is well mixed: six bits of it find the bit, the others the integer.
         bit = np.uint64(following >= 0) << ((hashed >> _32) & _BIT)
-        index = (hashed >> (_32 + _BITS)) & last
-        bitmap[half + np.int64(index)] |= bitmap[index] & bit
-        bitmap[index] |= bit
-    candidates = 0
-    for place in places:
-        following = number[place + 1]
-        hashed = (np.uint64(number[place]) << _32 | np.uint64(following)) * _GOLDEN
-        index = (hashed >> (_32 + _BITS)) & last
-        twice = bitmap[half + np.int64(index)] >> ((hashed >> _32) & _BIT) & _1
-        candidates += int(twice & np.uint64(following >= 0))
-    size = table_size(candidates)
+        word = np.int64((hashed >> (_32 + _BITS)) & last)
+        bitmap[half + word] |= bitmap[word] & bit
+        bitmap[word] |= bit
+    left = 0
+    for index in range(len(places)):
+        place = places[index]
+        pair = pairs[index]
+        hashed = pair * _GOLDEN
+        word = np.int64((hashed >> (_32 + _BITS)) & last)
+        twice = bitmap[half + word] >> ((hashed >> _32) & _BIT) & _1
+        number[place] = -1
+        places[left] = place
+        pairs[left] = pair
+        left += int(twice & ~(pair >> _31) & _1)  # a following n-gram that occurs once is -1, all ones
+    size = table_size(left)
     slots[:size] = -1
     mask = np.uint64(size - 1)
     distinct = 0
-    for place in places:
-        following = number[place + 1]
-        key = np.uint64(number[place]) << _32 | np.uint64(following)
-        hashed = key * _GOLDEN
-        index = (hashed >> (_32 + _BITS)) & last
-        twice = bitmap[half + np.int64(index)] >> ((hashed >> _32) & _BIT) & _1
-        if following < 0 or not twice:
-            number[place] = -1
-            continue
-        slot = mix64(key) & mask
+    for index in range(left):
+        place = places[index]
+        pair = pairs[index]
+        slot = mix64(pair) & mask
         while True:
             found = slots[slot]
             if found < 0:
                 found = distinct
                 slots[slot] = found
-                keys[slot] = key
+                keys[slot] = pair
                 occurrences[found] = 0
                 origin[found] = place
                 distinct += 1
                 break
-            if keys[slot] == key:
+            if keys[slot] == pair:
                 break
-            slot = (slot + np.uint64(1)) & mask
+            slot = (slot + _1) & mask
         number[place] = found
         occurrences[found] += 1
-    return distinct
+    return distinct, left
 
 
 @helper
@@ -272,8 +278,6 @@ def _keep_repeated(places: Array, number: Array, occurrences: Array) -> int:
     """Leaves only places whose n-gram repeats, at the front; how many there are."""
     alive = 0
     for place in places:
-        if number[place] < 0:
-            continue
         repeats = occurrences[number[place]] > 1
         number[place] = number[place] if repeats else -1
         places[alive] = place

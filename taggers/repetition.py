@@ -15,9 +15,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from taggers.characters import SPACE, classes
-from taggers.chunks import HIGHS, load8, same_piece, zero_bytes
+from taggers.chunks import count_trailing_zeros, mask_below, mask_same, same_piece
 from taggers.columns import counts, ratios
-from taggers.compiled import kernel
+from taggers.compiled import helper, kernel
 from taggers.text import TextBatch, decode
 
 Array = NDArray[Any]
@@ -43,8 +43,16 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
     }
 
 
+_0 = np.uint64(0)
+_1 = np.uint64(1)
+_2 = np.uint64(2)
+_3 = np.uint64(3)
+_4 = np.uint64(4)
+_6 = np.uint64(6)
 _8 = np.uint64(8)
-_16 = np.uint64(16)
+# A run of four code points of 4 bytes is seen by 12 bytes that equal the one 4 further on; the first may be any of 48.
+_STEP = 48
+_FIRST_48 = np.uint64((1 << _STEP) - 1)
 
 
 @kernel
@@ -55,12 +63,20 @@ def _find_char_runs(
         position = offsets[document]
         stop = offsets[document + 1]
         while position < stop:
-            if position + 9 <= stop:
-                chunk = load8(data, position)
-                alike = zero_bytes(chunk ^ load8(data, position + 1))
-                if not chunk & HIGHS and not alike & (alike >> _8) & (alike >> _16):
-                    position += 6  # three neighbours alike would begin at one of these six bytes
+            if position + 68 <= len(data):
+                bits = _alike(data, position)
+                if bits == _0:
+                    position += _STEP
                     continue
+                position += count_trailing_zeros(bits)
+                if position >= stop:
+                    break
+            while data[position] & 0xC0 == 0x80:  # what was skipped ends within a code point
+                position += 1
+                if position == stop:
+                    break
+            if position == stop:
+                break
             code, width = decode(data, position)
             after = position + width
             count = 1
@@ -74,6 +90,25 @@ def _find_char_runs(
                 longest[document] = max(longest[document], count)
                 if not table[code] & SPACE:
                     longest_visible[document] = max(longest_visible[document], count)
+
+
+@helper
+def _alike(data: Array, position: Any) -> Any:
+    """Where among 48 bytes four equal code points may begin: bytes that equal those one code point further on."""
+    one = mask_same(data, position, 1)
+    found = one & one >> _1 & one >> _2
+    if mask_below(data, position, 128) != ~_0:
+        two = mask_same(data, position, 2)
+        two &= two >> _1
+        found |= two & two >> _2 & two >> _4
+        three = mask_same(data, position, 3)
+        three &= three >> _1 & three >> _2
+        found |= three & three >> _3 & three >> _6
+        four = mask_same(data, position, 4)
+        four &= four >> _1
+        four &= four >> _2
+        found |= four & four >> _4 & four >> _8
+    return found & _FIRST_48
 
 
 @kernel

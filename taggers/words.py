@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,7 +33,7 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
     _count_flags(batch.data, words.first, words.start, words.end, words.flags, *flagged)
     _count_bare(batch.data, punctuation(), words.first, words.start, words.end, words.length, words.flags, bare,
                 bare_chars)
-    _count_required(batch.data, words.first, words.start, words.end, _PACKED, required, distinct)
+    _count_required(words.first, words.hash, *_required(), required, distinct)
     return {
         "words.count": counts(total),
         "words.count_datatrove": counts(total - bare),
@@ -54,8 +55,20 @@ _DOT = ord(".")
 
 # Word lengths below this are counted in bins; a text whose median is longer is sorted.
 _BINS = 64
-# The required words as numbers: length in bytes, then the bytes. All have two to four bytes.
-_PACKED = np.array([len(word) << 32 | int.from_bytes(word.encode(), "little") for word in REQUIRED], np.int64)
+
+
+@functools.cache
+def _required() -> tuple[Array, Array]:
+    """(hashes, bits) by the low bits of a hash: that of the required word which has them, and which word it is."""
+    found = TextBatch.of_strings([" ".join(REQUIRED)]).words.hash  # words this short are told apart by their hashes
+    size = 8
+    while len(set(found % size)) < len(found):
+        size *= 2
+    hashes = np.arange(size, dtype=np.uint64) ^ np.uint64(1)  # what no hash with these low bits can be
+    bits = np.zeros(size, np.int64)
+    hashes[found % size] = found
+    bits[found % size] = 1 << np.arange(len(found))
+    return hashes, bits
 
 
 @kernel
@@ -139,21 +152,18 @@ def _count_bare(
 
 @kernel
 def _count_required(
-    data: Array, first: Array, start: Array, end: Array, packed: Array, required: Array, distinct: Array
+    first: Array, hashes: Array, wanted: Array, bits: Array, required: Array, distinct: Array
 ) -> None:
+    mask = np.uint64(len(wanted) - 1)
     for document in range(len(required)):
         seen = 0
+        count = 0
         for word in range(first[document], first[document + 1]):
-            size = end[word] - start[word]
-            if size < 2 or size > 4:
-                continue
-            key = size << 32
-            for step in range(size):
-                key |= np.int64(data[start[word] + step]) << (8 * step)
-            for index in range(len(packed)):
-                if key == packed[index]:
-                    required[document] += 1
-                    seen |= 1 << index
+            slot = np.int64(hashes[word] & mask)
+            same = wanted[slot] == hashes[word]
+            count += same
+            seen |= bits[slot] * same
+        required[document] = count
         while seen:
             distinct[document] += 1
             seen &= seen - 1

@@ -96,7 +96,8 @@ def test_texts_of_nothing_much() -> None:
 # What takes several bytes, each of which may be the first of the next 64.
 STRADDLERS = (
     *(" ", "\x85", "\xa0", "\u2028", "\u3000", "\r\n", "\n\n", "\x1c", "\0", "…", "...", "é", "😀", "?", ".\n"),
-    *("{", "aaaa", " javascript", " use cookies", " lorem ipsum", "[3]", "[citation needed]"),
+    *("éééé", "日日日日", "😀😀😀😀", "ééé😀😀😀日日日日", "{", "aaaa"),
+    *(" javascript", " use cookies", " lorem ipsum", "[3]", "[citation needed]"),
 )
 
 

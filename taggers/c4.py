@@ -85,22 +85,41 @@ def _room(documents: int, lines: int, position: Any) -> _Lines:
 
 def _runs(batch: TextBatch, lines: _Lines, bit: int) -> pa.Array:
     """The spans of the runs of lines that have a bit; empty lines are no part of any."""
-    count = int(lines.first[-1])
-    end, end_chars = lines.end[:count], lines.end_chars[:count]
-    start, start_chars = np.empty(count, end.dtype), np.empty(count, end.dtype)
-    start[1:], start_chars[1:] = end[:-1], end_chars[:-1]
-    head = np.zeros(count + 1, np.bool_)  # whether a line is the first of its document; and one more, which is
-    has_lines = lines.first[:-1] < lines.first[1:]
-    start[lines.first[:-1][has_lines]] = batch.offsets[:-1][has_lines]
-    start_chars[lines.first[:-1][has_lines]] = 0
-    head[lines.first] = True
-    chosen = (lines.wrong[:count] & bit != 0) & (start < end)
-    begins, ends = chosen.copy(), chosen.copy()
-    begins[1:] &= ~chosen[:-1] | head[1:-1]
-    ends[:-1] &= ~chosen[1:] | head[1:-1]
-    low, high = np.flatnonzero(begins), np.flatnonzero(ends)
-    return span_lists(np.searchsorted(low, lines.first), start_chars[low].astype(np.int64),
-                      end_chars[high].astype(np.int64), np.subtract(end[high], start[low], dtype=np.int64))
+    first = np.empty(len(batch) + 1, np.int64)
+    none = np.empty((3, 0), np.int64)
+    count = _find_runs(batch.offsets, lines.first, lines.end, lines.end_chars, lines.wrong, bit, first, *none)
+    found = np.empty((3, count), np.int64)
+    _find_runs(batch.offsets, lines.first, lines.end, lines.end_chars, lines.wrong, bit, first, *found)
+    return span_lists(first, *found)
+
+
+@kernel
+def _find_runs(
+    offsets: Array, first_line: Array, line_end: Array, line_chars: Array, wrong: Array, bit: int,
+    first: Array, start: Array, end: Array, size: Array,
+) -> Any:
+    """How many runs there are; if there is room for them they are written."""
+    found = 0
+    for document in range(len(first) - 1):
+        first[document] = found
+        begin = offsets[document]
+        begin_chars = np.int64(0)
+        is_open = False
+        for line in range(first_line[document], first_line[document + 1]):
+            after = np.int64(line_end[line])
+            chosen = wrong[line] & bit != 0 and after > begin
+            found += chosen and not is_open
+            if chosen and len(start):
+                if not is_open:
+                    start[found - 1] = begin_chars
+                    size[found - 1] = 0
+                end[found - 1] = line_chars[line]
+                size[found - 1] += after - begin
+            is_open = chosen
+            begin = after
+            begin_chars = np.int64(line_chars[line])
+    first[len(first) - 1] = found
+    return found
 
 
 # Kinds of what is found in a text, as bits.

@@ -82,7 +82,9 @@ class TextBatch:
     """The texts of some documents. Its arrays are shared by all taggers of a run and must not be written to.
 
     `data` is uint8, the UTF-8 of all texts; text d is data[offsets[d]:offsets[d + 1]], with offsets int64. Once asked
-    for a word takes 21 bytes, a line 24 and a paragraph 20.
+    for a word takes 21 bytes, a line 24, a line break 8 and a paragraph 20. All kernels on 50 MB of English in one line
+    take 0.5 GB beside the text; on 16 MB, which is what a batch of the reader has, 0.8 GB for the worst text known:
+    lines of one letter.
     """
 
     data: Array

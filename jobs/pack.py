@@ -154,11 +154,11 @@ def files_of(found: Sequence[importlib.metadata.Distribution]) -> Iterator[tuple
 
 
 def source_digest() -> str:
-    """Hex sha256 over names and bytes of our own Python files: tells whether two machines run the same Solera."""
+    """Hex sha256 over names and bytes of our own files: tells whether two machines run the same Solera."""
     digest = hashlib.sha256()
     for package in PACKAGES:
         folder = _folder(package)
-        for file in sorted(folder.rglob("*.py")):
+        for file in sorted(file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts):
             data = file.read_bytes()
             digest.update(f"{package}/{file.relative_to(folder).as_posix()} {len(data)}\n".encode() + data)
     return digest.hexdigest()

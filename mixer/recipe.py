@@ -423,10 +423,10 @@ def _keep(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Rule, ...] | 
         if name.partition(".")[0] in notes.unusable:
             continue
         if found is None:
-            otherwise = "`solera taggers` lists the columns"
-            if name.startswith("dolma."):
-                otherwise = "write dolma.EXPERIMENT.ATTRIBUTE.score, or .count"
-            remedy = _did_you_mean(name, registry.column_names(notes.named, notes.own), otherwise)
+            remedy = "write dolma.EXPERIMENT.ATTRIBUTE.score, or .count"
+            if not name.startswith("dolma."):
+                known = registry.column_names(notes.named, notes.own)
+                remedy = _did_you_mean(name, known, "`solera taggers` lists the columns")
             notes.add(node.lines[name], where, "", "unknown column", remedy)
         elif found[1].type not in _FITTING:
             remedy = "`solera taggers` lists the columns"

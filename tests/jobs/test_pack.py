@@ -6,6 +6,7 @@ import importlib.metadata
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -64,12 +65,15 @@ def test_another_source_is_another_digest(tmp_path: Path) -> None:
 
     assert digest() == pack.source_digest()
     (tmp_path / "taggers").unlink()
-    (tmp_path / "taggers").mkdir()
-    for path in (ROOT / "taggers").glob("*.py"):
-        (tmp_path / "taggers" / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(ROOT / "taggers", tmp_path / "taggers", ignore=shutil.ignore_patterns("__pycache__"))
     assert digest() == pack.source_digest()
     with (tmp_path / "taggers/words.py").open("a") as file:
         file.write("\n")
+    assert digest() != pack.source_digest()
+    (tmp_path / "taggers/words.py").write_bytes((ROOT / "taggers/words.py").read_bytes())
+    assert digest() == pack.source_digest()
+    with (tmp_path / "taggers/data/quality_demo.bin").open("ab") as file:
+        file.write(b"\0")
     assert digest() != pack.source_digest()
 
 

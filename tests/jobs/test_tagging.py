@@ -107,7 +107,7 @@ def test_a_shard_gets_rows_and_attributes_that_are_aligned(shard: Shard) -> None
     assert found.broken is None and set(found.made) == set(ALL)
     assert found.read_bytes == os.path.getsize(shard.uri)
     sizes, _ = sidecars.read(str(shard.path(SIZES_KEY)))
-    assert sizes.to_pydict() == {"sizes.bytes": [3, 6, 0], "sizes.chars": [3, 5, 0]}
+    assert sizes.to_pydict() == {"sizes.bytes": [3, 6, 0], "sizes.chars": [3, 5, 0], "sizes.tokens_approx": [1, 2, 0]}
     assert sidecars.read(str(shard.path(rows.KEY)))[0].column("row").to_pylist() == [0, 1, 2]
     stat = storage.stat(shard.uri)
     assert stat is not None

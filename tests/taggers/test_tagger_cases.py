@@ -30,7 +30,8 @@ def test_every_tagger_has_cases() -> None:
 
 
 def _value(column: str, case: dict[str, Any]) -> Any:
-    found = find_column(column)
+    named = {tagger.name: use_of(tagger) for tagger in TAGGERS if column.startswith(f"{tagger.name}.")}
+    found = find_column(column, named)
     assert found is not None, column
     tagger, _, needed, _ = found
     use = use_of(tagger, **case.get("with", {}), **needed)

@@ -29,7 +29,7 @@ def text(taggers: Sequence[Tagger], width: int) -> str:
 
 
 def _lines(tagger: Tagger, width: int) -> Iterator[str]:
-    cost = f", {tagger.cost:,.0f} MB/s a core" if tagger.cost is not None else ""
+    cost = f", {tagger.cost:,} MB/s a core" if tagger.cost is not None else ""
     yield f"{tagger.key}{cost}"
     yield from _wrapped(tagger.doc, width, "  ")
     if tagger.source:

@@ -13,8 +13,8 @@ def markdown() -> str:
         "A recipe names columns; what has to be tagged follows from them. A tagger measures and never judges: the "
         "thresholds are the recipe's. A missing value (null) never passes a rule. Spans are lists of (start, end, "
         "bytes, score), start and end in code points; `solera explain` shows them. Costs are MB of text a second on "
-        "one core, as `benchmarks/taggers.py` measured them on real web pages; they add up only roughly, since "
-        "taggers share work. Beside it: [the recipe reference](recipe.md).", "",
+        "one core with the defaults, as `benchmarks/taggers.py` measured them on real web pages (tokenizers, models "
+        "and lists small ones of the tests); a set of taggers costs less than their sum, since they share work. Beside it: [the recipe reference](recipe.md).", "",
         "A tagger that needs a file is given it in the recipe, and may be called what you like: "
         "`taggers: {edu: {use: fasttext@1, model: edu.bin}}` gives the columns `edu.…`. Taggers of your own: "
         "[operations](operations.md#taggers-of-your-own).", "",
@@ -22,7 +22,7 @@ def markdown() -> str:
     lines += ["| tagger | columns | MB/s a core | file |", "|---|---|---|---|"]
     for tagger in TAGGERS:
         count = f"{len(tagger.columns)}{' and a family' if tagger.family is not None else ''}"
-        cost = "" if tagger.cost is None else f"{tagger.cost:,.0f}"
+        cost = "" if tagger.cost is None else f"{tagger.cost:,}"
         file = "" if tagger.file is None else f"`{tagger.file}`" + (", required" if tagger.needs_file else "")
         lines.append(f"| [{tagger.key}](#{tagger.key.replace('@', '')}) | {count} | {cost} | {file} |")
     lines.append("")

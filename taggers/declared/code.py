@@ -69,6 +69,7 @@ CODE = Tagger(
     ),
     parameters={"path_field": PATH},
     source="RedPajama (Weber et al. 2024), StarCoder (Li et al. 2023), dolma 1.2.1's code taggers",
+    cost=140,
 )
 
 LICENSE = Tagger(
@@ -88,6 +89,7 @@ LICENSE = Tagger(
     ),
     parameters={},
     source="SPDX 2.3, annex E; the notices that the licences themselves ask for",
+    cost=194,
 )
 
 SECRETS = Tagger(
@@ -120,6 +122,7 @@ SECRETS = Tagger(
     ),
     parameters={},
     source="the forms that their givers publish; Yelp's detect-secrets; gitleaks",
+    cost=113,
 )
 
 CODE_TAGGERS: tuple[Tagger, ...] = (CODE, LICENSE, SECRETS)

@@ -36,6 +36,7 @@ LANGUAGE = Tagger(
     bundled="taggers.language:model_digest",
     check="taggers.language:check",
     source="Joulin et al. 2016; fastText 0.9.2, lid.176.ftz",
+    cost=19,
 )
 
 LANGUAGE_PARAGRAPHS = Tagger(
@@ -71,6 +72,7 @@ LANGUAGE_PARAGRAPHS = Tagger(
     bundled="taggers.language:model_digest",
     check="taggers.language:check",
     source="Joulin et al. 2016 (fastText 0.9.2, lid.176.ftz); paragraphs as dolma 1.2.1's",
+    cost=12,
 )
 
 LANGID = Tagger(
@@ -104,6 +106,7 @@ LANGID = Tagger(
     ),
     bundled="taggers.langid:model_digest",
     source="py3langid 0.4; Lui and Baldwin 2012",
+    cost=19,
 )
 
 LANGUAGE_TAGGERS: tuple[Tagger, ...] = (LANGUAGE, LANGUAGE_PARAGRAPHS, LANGID)

@@ -41,6 +41,7 @@ FASTTEXT = Tagger(
     bundled="taggers.quality_model:digest",
     check="taggers.fasttext_model:check",
     source="Joulin et al. 2016; fastText 0.9.2; DCLM (Li et al. 2024)",
+    cost=9.6,
 )
 
 FASTTEXT_SENTENCES = Tagger(
@@ -68,6 +69,7 @@ FASTTEXT_SENTENCES = Tagger(
     file="model",
     check="taggers.fasttext_sentences:check",
     source="Soldaini et al. 2024 (dolma 1.2.1's jigsaw taggers, by sentence); fastText 0.9.2",
+    cost=7.9,
 )
 
 BADWORDS = Tagger(
@@ -93,6 +95,7 @@ BADWORDS = Tagger(
     file="list",
     check="taggers.badwords:check",
     source="Raffel et al. 2020 (C4); LDNOOBW; datatrove 0.10.1's C4BadWordsFilter",
+    cost=122,
 )
 
 TOKENS = Tagger(
@@ -114,6 +117,7 @@ TOKENS = Tagger(
     file="tokenizer",
     check="taggers.tokens:check",
     source="tokenizers (Hugging Face), 0.20 and later",
+    cost=1.5,
 )
 
 MODEL_TAGGERS: tuple[Tagger, ...] = (FASTTEXT, FASTTEXT_SENTENCES, BADWORDS, TOKENS)

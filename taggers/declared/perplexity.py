@@ -26,6 +26,7 @@ PERPLEXITY = Tagger(
     file="model",
     check="taggers.perplexity:check",
     source="CCNet (Wenzek et al. 2020), with words and trigrams for its pieces and 5-grams; Chen and Goodman 1999",
+    cost=61,
 )
 
 PERPLEXITY_TAGGERS: tuple[Tagger, ...] = (PERPLEXITY,)

@@ -61,6 +61,7 @@ PII = Tagger(
         "RFC 5321, 2606, 6761, 4291, 6890, 5737, 3849; ITU-T E.164; North American Numbering Plan; ISO 13616; "
         "ISO/IEC 7812"
     ),
+    cost=229,
 )
 
 PII_DOLMA = Tagger(
@@ -92,6 +93,7 @@ PII_DOLMA = Tagger(
     ),
     parameters={},
     source="dolma 1.2.1, tagger pii_regex_with_counts_fast_v2 (Soldaini et al. 2024)",
+    cost=90,
 )
 
 PII_TAGGERS: tuple[Tagger, ...] = (PII, PII_DOLMA)

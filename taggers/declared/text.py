@@ -18,6 +18,7 @@ SIZES = Tagger(
     ),
     parameters={},
     source="Unicode code points and UTF-8; four bytes a token, as a rule of thumb for English",
+    cost=5900,
 )
 
 # "Word" is everywhere a run of non-whitespace, as str.split() has it; "length" counts code points.
@@ -56,6 +57,7 @@ WORDS = Tagger(
     ),
     parameters={},
     source="Rae et al. 2021, Table A1; dolma 1.2.1, gopher_v2; datatrove 0.10.1, GopherQualityFilter",
+    cost=171,
 )
 
 _DUPLICATES = (
@@ -116,6 +118,7 @@ LINES = Tagger(
         "Rae et al. 2021, Table A1; dolma 1.2.1, gopher_v2; datatrove 0.10.1, GopherQualityFilter and "
         "GopherRepetitionFilter"
     ),
+    cost=150,
 )
 
 PARAGRAPHS = Tagger(
@@ -144,6 +147,7 @@ PARAGRAPHS = Tagger(
     ),
     parameters={},
     source="Rae et al. 2021, Table A1; datatrove 0.10.1, GopherRepetitionFilter",
+    cost=177,
 )
 
 NGRAMS = Tagger(
@@ -194,6 +198,7 @@ NGRAMS = Tagger(
     ),
     parameters={},
     source="Rae et al. 2021, Table A1; dolma 1.2.1, gopher_v2; datatrove 0.10.1, GopherRepetitionFilter",
+    cost=90,
 )
 
 C4 = Tagger(
@@ -244,6 +249,7 @@ C4 = Tagger(
     ),
     parameters={},
     source="Raffel et al. 2020, section 2.2; dolma 1.2.1, c4_v2; datatrove 0.10.1, C4QualityFilter",
+    cost=122,
 )
 
 FINEWEB = Tagger(
@@ -270,6 +276,7 @@ FINEWEB = Tagger(
     ),
     parameters={},
     source="Penedo et al. 2024, section 3.6; datatrove 0.10.1, FineWebQualityFilter",
+    cost=158,
 )
 
 REPETITION = Tagger(
@@ -298,6 +305,7 @@ REPETITION = Tagger(
     ),
     parameters={},
     source="OLMo-core, find_periodic_sequences and InstanceFilterConfig; dolma 1.2.1, tokenizer_repetitions",
+    cost=162,
 )
 
 TEXT_HASH = Tagger(
@@ -313,6 +321,7 @@ TEXT_HASH = Tagger(
     ),
     parameters={"normalise": []},
     source="xxHash 0.8, XXH3 with 128 bits; Unicode Standard Annex 15",
+    cost=2500,
 )
 
 TEXT_TAGGERS: tuple[Tagger, ...] = (SIZES, WORDS, LINES, PARAGRAPHS, NGRAMS, C4, FINEWEB, REPETITION, TEXT_HASH)

@@ -44,6 +44,7 @@ URL = Tagger(
     parameters={"field": FIELD},
     bundled="taggers.url:list_digest",
     source="WHATWG URL, RFC 3986; the public-suffix list (publicsuffix.org)",
+    cost=815,
 )
 
 BLOCKLIST = Tagger(
@@ -72,6 +73,7 @@ BLOCKLIST = Tagger(
     file="list",
     check="taggers.blocklist:check",
     source="hosts(5); Adblock Plus filter rules; the forms of the UT1 blacklists, which RefinedWeb uses",
+    cost=923,
 )
 
 URL_WORDS = Tagger(
@@ -92,6 +94,7 @@ URL_WORDS = Tagger(
     file="list",
     check="taggers.url_words:check",
     source="RefinedWeb (Penedo et al. 2023), words in URLs",
+    cost=976,
 )
 
 URL_TAGGERS: tuple[Tagger, ...] = (URL, BLOCKLIST, URL_WORDS)

@@ -14,7 +14,8 @@ def markdown() -> str:
         "thresholds are the recipe's. A missing value (null) never passes a rule. Spans are lists of (start, end, "
         "bytes, score), start and end in code points; `solera explain` shows them. Costs are MB of text a second on "
         "one core with the defaults, as `benchmarks/taggers.py` measured them on real web pages (tokenizers, models "
-        "and lists small ones of the tests); a set of taggers costs less than their sum, since they share work. Beside it: [the recipe reference](recipe.md).", "",
+        "and lists small ones of the tests); a set of taggers costs less than their sum, since they share work. Beside "
+        "it: [the recipe reference](recipe.md).", "",
         "A tagger that needs a file is given it in the recipe, and may be called what you like: "
         "`taggers: {edu: {use: fasttext@1, model: edu.bin}}` gives the columns `edu.…`. Taggers of your own: "
         "[operations](operations.md#taggers-of-your-own).", "",

@@ -62,7 +62,7 @@ class Tagger:
     bundled: str | None = None  # "module:function" that gives the hex sha256 of what comes with it: () -> str
     check: str | None = None  # "module:function" (parameters) -> None; ValueError if it cannot run with its file
     source: str = ""  # whose rules these are: papers and programs
-    cost: float | None = None  # MB of text a second on one core with the defaults, by benchmarks/taggers.py on web pages
+    cost: float | None = None  # MB of text a second, one core, defaults: benchmarks/taggers.py on web pages
     own: str | None = None  # of a user's own tagger: the hex sha256 of the module that it comes from
 
     @property

@@ -19,6 +19,7 @@ from mixer.plan import Plan
 from mixer.recipe import Recipe
 from mixer.selection import Context, Tallies
 from taggers import registry
+from taggers.declare import Tagger
 
 # A corpus of more documents is planned in Spark: below it, a plan of a pool takes seconds and no JVM.
 POOL_ROWS = 5_000_000
@@ -65,29 +66,42 @@ def runner(corpus: Corpus, indexes: Mapping[str, Index], engine: Engine, where: 
 
 
 def expand(recipe: Recipe, names: Sequence[str]) -> list[str]:
-    """The columns that these names and patterns stand for: `words.*` is every column of words."""
+    """The columns that these names and patterns stand for: `words.*` is every column of words.
+
+    A pattern leaves out what needs a file that the recipe does not name.
+    """
     found: dict[str, None] = {}
     for name in names:
-        there = fnmatch.filter(recipe.column_names(), name) if set("*?[") & set(name) else [name]
+        if not set("*?[") & set(name):
+            check_column(recipe, name)
+            found[name] = None
+            continue
+        there = [each for each in fnmatch.filter(recipe.column_names(), name) if _lacks_file(recipe, each) is None]
         if not there:
             raise BadInput(f"--columns {name}: matches no column; `solera taggers` lists them")
-        for each in there:
-            check_column(recipe, each)
-            found[each] = None
+        found |= dict.fromkeys(there)
     return list(found)
 
 
 def check_column(recipe: Recipe, name: str) -> registry.Found:
-    """Where a column comes from that the command line names; BadInput where there is none."""
+    """Where a column comes from that the command line names; BadInput where there is none, or none can be measured."""
     found = recipe.find_column(name)
     if found is None:
         near = difflib.get_close_matches(name, recipe.column_names(), 1)
         hint = f"did you mean {near[0]}?" if near else "`solera taggers` lists the columns"
         raise BadInput(f"{name}: no column of this name; {hint}")
-    use = next(use for use in recipe.uses([name]) if use.name == found.name or use.tagger == found.tagger)
-    if use.tagger.needs_file and use.file is None:
-        raise BadInput(f"{name}: {use.tagger.key} needs a {use.tagger.file}; name one in the recipe's `taggers`")
+    lacking = _lacks_file(recipe, name)
+    if lacking is not None:
+        raise BadInput(f"{name}: {lacking.key} needs a {lacking.file}; name one in the recipe's `taggers`")
     return found
+
+
+def _lacks_file(recipe: Recipe, name: str) -> Tagger | None:
+    """The tagger of a column that cannot run, since it needs a file and the recipe names none."""
+    found = recipe.find_column(name)
+    assert found is not None
+    has_file = any(use.name == found.name and use.file is not None for use in recipe.taggers)
+    return found.tagger if found.tagger.needs_file and not has_file else None
 
 
 def existing_plan(recipe: Recipe, corpus: Corpus) -> tuple[Plan, Context]:

@@ -81,6 +81,14 @@ def test_a_recipe_without_rules_says_what_to_measure(recipe, tmp_path, capsys):
     assert code == 2 and "--columns words.count" in err
 
 
+def test_a_pattern_leaves_out_what_has_no_file_and_a_name_does_not(recipe, capsys):
+    code, out, _ = said(capsys, "tag", recipe, "--sample", "9", "--columns", "tok*,s*.b*")
+    assert code == 2  # nothing but tokens@1 begins like that
+    code, out, _ = said(capsys, "tag", recipe, "--sample", "9", "--columns", "[st]*.bytes*")
+    assert code == 0 and "sizes.bytes (bytes)" in out and "tokens." not in out
+    assert "tokens@1 needs a tokenizer" in said(capsys, "tag", recipe, "--columns", "tokens.count")[2]
+
+
 def test_bars():
     assert bars([0, 1, 4, 8]) == "·▂▅█"
     assert bars([]) == ""

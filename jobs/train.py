@@ -128,7 +128,6 @@ class _Reading:
     def batches(self) -> Iterator[tuple[str, Any]]:
         """(label, TextBatch) of what is trained on; afterwards `held` has the rest."""
         from taggers.evaluation import held_out
-
         from taggers.text import TextBatch
 
         numbers = [number for number, source in self._context.sources.items() if source in self._labels]
@@ -171,9 +170,8 @@ def _selected(context: Context, number: int) -> Iterator[list[str]]:
 
 
 def _classifier(reading: _Reading, settings: Any) -> tuple[bytes, dict[str, Any]]:
-    from taggers.evaluation import evaluate
-
     from taggers import fasttext_train
+    from taggers.evaluation import evaluate
 
     model = fasttext_train.train(reading.batches(), settings, reading.told)
     out = io.BytesIO()

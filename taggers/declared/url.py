@@ -56,7 +56,7 @@ BLOCKLIST = Tagger(
         "rule ||domain^ of Adblock or its exception @@||domain^, or the beginning of URLs, with or without http://; "
         "# and ! begin comments. Lines of other forms say nothing; a list that has more of those is refused. " + _WHERE
     ),
-    run="taggers.blocklist:run",
+    run="taggers.url_lists:run",
     columns=(
         Column(
             "blocklist.domain", "bool", "yes or no",
@@ -71,7 +71,7 @@ BLOCKLIST = Tagger(
     ),
     parameters={"field": FIELD, "list": None, SHA256: None},
     file="list",
-    check="taggers.blocklist:check",
+    check="taggers.url_lists:check",
     source="hosts(5); Adblock Plus filter rules; the forms of the UT1 blacklists, which RefinedWeb uses",
     cost=923,
 )

@@ -223,4 +223,11 @@ def entropy(written: str) -> float:
     return -sum(counts[byte] / total * math.log2(counts[byte] / total) for byte in sorted(counts))
 
 
-REFERENCES = {"code": code, "license": license, "secrets": secrets}
+def code_of(text: str, parameters: Mapping[str, Any], document: Mapping[str, Any] | None = None) -> Values:
+    """What is measured of a document, whose path is where its metadata have it."""
+    metadata = (document or {}).get("metadata")
+    path = metadata.get("path") if isinstance(metadata, dict) else None
+    return code(text, parameters, path if isinstance(path, str) else None)
+
+
+REFERENCES = {"code": code_of, "license": license, "secrets": secrets}

@@ -118,7 +118,7 @@ def words(written: str) -> list[str]:
     return re.findall(r"[^\W_]+", unquote(written).lower())
 
 
-# What tests/taggers/data/blocklist.txt says, read by a person.
+# What tests/taggers/data/listed_domains.txt says, read by a person.
 LISTED_DOMAINS = {"bad.example", "worse.example", "worst.example", "xn--bse-0qa.example", "xn--grn-ioa.example",
                   "hosts.example", "www.hosts.example", "adblock.example", "pages.example", "8.8.4.4"}
 EXCEPTED = {"good.adblock.example"}

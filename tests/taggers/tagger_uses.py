@@ -17,7 +17,7 @@ FILES: dict[str, str] = {
     "badwords": "bad_words.txt",
     "tokens": "tokenizer.json",
     "perplexity": "trigrams.bin",  # by trigram_model.py
-    "blocklist": "blocklist.txt",
+    "blocklist": "listed_domains.txt",
     "url_words": "url_words.txt",
 }
 # Parameters that have no default which would do.

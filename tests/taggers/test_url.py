@@ -14,7 +14,7 @@ from reference_url import REFERENCES
 from tagger_uses import use_of
 from test_taggers_equal_reference import WILD, documents_of
 
-from taggers import blocklist, url_words
+from taggers import url_lists, url_words
 from taggers.declare import Use
 from taggers.declared.url import BLOCKLIST, URL, URL_TAGGERS, URL_WORDS
 from taggers.registry import find_tagger
@@ -82,7 +82,7 @@ def listed(tmp_path: Path, text: str, *urls: str) -> list[tuple[Any, Any]]:
     path = tmp_path / "list.txt"
     path.write_text(text, encoding="utf-8")
     use = Use(BLOCKLIST, {**BLOCKLIST.parameters, "list": str(path)})
-    blocklist.read.cache_clear()
+    url_lists.read.cache_clear()
     columns = run([use], batch_of([{"id": url, "metadata": None} for url in urls]))[use.key]
     return list(zip(columns["blocklist.domain"].to_pylist(), columns["blocklist.url"].to_pylist(), strict=True))
 
@@ -104,11 +104,11 @@ def test_rules_for_parts_of_pages_say_nothing_of_a_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("tagger", "module", "text", "message"), [
-    (BLOCKLIST, blocklist, "", r"list\.txt: it has no entries; it needs lines such as 0\.0\.0\.0"),
-    (BLOCKLIST, blocklist, "# only this\n", "it has no entries"),
-    (BLOCKLIST, blocklist, "casino\nbet\n", r"2 of its 2 lines are of no known form \(first line 1: 'casino'\)"),
-    (BLOCKLIST, blocklist, "a.com\n\nsome words here\nx##y\n", "2 of its 3 lines .* more than half .*line 3: 'some"),
-    (BLOCKLIST, blocklist, "\0\x01\x02binary\0\n", "1 of its 1 lines"),
+    (BLOCKLIST, url_lists, "", r"list\.txt: it has no entries; it needs lines such as 0\.0\.0\.0"),
+    (BLOCKLIST, url_lists, "# only this\n", "it has no entries"),
+    (BLOCKLIST, url_lists, "casino\nbet\n", r"2 of its 2 lines are of no known form \(first line 1: 'casino'\)"),
+    (BLOCKLIST, url_lists, "a.com\n\nsome words here\nx##y\n", "2 of its 3 lines .* more than half .*line 3: 'some"),
+    (BLOCKLIST, url_lists, "\0\x01\x02binary\0\n", "1 of its 1 lines"),
     (URL_WORDS, url_words, "two words\n", r"1 of its 1 lines .*such as casino"),
 ])
 def test_a_list_that_is_none_is_refused(tmp_path: Path, tagger: Any, module: Any, text: str, message: str) -> None:
@@ -118,7 +118,7 @@ def test_a_list_that_is_none_is_refused(tmp_path: Path, tagger: Any, module: Any
         module.check({**tagger.parameters, "list": str(path)})
 
 
-@pytest.mark.parametrize("check", [blocklist.check, url_words.check])
+@pytest.mark.parametrize("check", [url_lists.check, url_words.check])
 def test_a_list_of_use_is_not(check: Callable[..., None]) -> None:
     tagger = find_tagger(check.__module__.removeprefix("taggers."))
     assert tagger is not None

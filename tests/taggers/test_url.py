@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,8 @@ from tagger_uses import use_of
 from test_taggers_equal_reference import WILD, documents_of
 
 from taggers import url_lists, url_words
-from taggers.declare import Use
+from taggers.declare import Tagger, Use, load
 from taggers.declared.url import BLOCKLIST, URL, URL_TAGGERS, URL_WORDS
-from taggers.registry import find_tagger
 from taggers.run import run
 from taggers.text import TextBatch
 
@@ -118,11 +116,10 @@ def test_a_list_that_is_none_is_refused(tmp_path: Path, tagger: Any, module: Any
         module.check({**tagger.parameters, "list": str(path)})
 
 
-@pytest.mark.parametrize("check", [url_lists.check, url_words.check])
-def test_a_list_of_use_is_not(check: Callable[..., None]) -> None:
-    tagger = find_tagger(check.__module__.removeprefix("taggers."))
-    assert tagger is not None
-    check(use_of(tagger).parameters)
+@pytest.mark.parametrize("tagger", [BLOCKLIST, URL_WORDS], ids=lambda tagger: tagger.name)
+def test_a_list_of_use_is_not(tagger: Tagger) -> None:
+    assert tagger.check is not None
+    load(tagger.check)(use_of(tagger).parameters)
 
 
 def batch_of(documents: list[dict[str, Any]]) -> TextBatch:

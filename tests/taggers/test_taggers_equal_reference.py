@@ -33,8 +33,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "language_paragraphs": {"languages": ["en", "zh"], "max_chars": 40},
     "text_hash": {"normalise": ["lower", "nfc", "punctuation", "whitespace"]},
 }
-# How far scores may be from those of the libraries, which add up floats in another order. fastText's are of no less than
-# 0.00001, what it adds to each, and one that is just below that here is 0.
+# How far scores may be from those of the libraries, which add up floats in another order. fastText's are no less than
+# 0.00001, what it adds to each, and one that is just below that is 0 here.
 TOLERANCES = {
     "fasttext": 2e-5, "fasttext_sentences": 2e-5, "langid": 5e-5, "language": 2e-5, "language_paragraphs": 2e-5,
 }

@@ -43,6 +43,9 @@ shard_bytes: 1_500_000
 # The cluster's own python3 has nothing installed; this one is the tests'.
 WITH_PACKAGE = {"spark.pyspark.python": sys.executable, "spark.executorEnv.PYTHONPATH": str(ROOT)}
 
+# Executors that unpack an archive have no compiled kernels, and those of a test need not be the fastest.
+COMPILED_QUICKLY = {"spark.executorEnv.NUMBA_OPT": "1"}
+
 
 @pytest.fixture(scope="module")
 def laptop(spark: object, tmp_path_factory: pytest.TempPathFactory) -> Made:
@@ -148,13 +151,13 @@ def test_executors_without_the_package_say_so_and_an_archive_helps(
     own = tmp_path / "shouting.py"
     own.write_text(SHOUTING)
     run = submit(cluster, "tag", made, "--taggers", f"{own}:SHOUTING", "--columns", "shouting.marks",
-                 **{"spark.archives": f"{archive['path']}#anything"})
+                 **{"spark.archives": f"{archive['path']}#anything", **COMPILED_QUICKLY})
     assert run.code() == 0, run.said
     (index,) = made.work.glob("*/index/shouting@1-*.parquet")
     assert pq.ParquetFile(index).metadata.num_rows == SHARDS
     # The rest with both at once; the archive is in the cache.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    run = solera(cluster, made, "--pack")
+    run = solera(cluster, made, "--pack", **COMPILED_QUICKLY)
     assert run.code() == 0, run.said
     assert "packing" not in run.err
     same(made, laptop)

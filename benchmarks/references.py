@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import math
 import os
 import sys
 import time
@@ -96,20 +95,10 @@ def check_shard(uri: str, names: list[str], every: int) -> tuple[str, int, Count
                     break
                 for name, value in expected.items():
                     compared[use.tagger.name] += 1
-                    if not alike(given[name][place], value, TOLERANCES.get(use.tagger.name, 0)):
+                    tolerance = TOLERANCES.get(use.tagger.name, 0.0)
+                    if not test_taggers_equal_reference.alike(given[name][place], value, tolerance):
                         wrong.append(f"{document.id} {name}: {given[name][place]!r:.300}, reference {value!r:.300}")
     return uri, read, compared, wrong
-
-
-def alike(value: Any, expected: Any, tolerance: float) -> bool:
-    if isinstance(value, list) and isinstance(expected, list):
-        return len(value) == len(expected) and all(map(alike, value, expected, [tolerance] * len(value)))
-    if isinstance(value, dict) and isinstance(expected, dict):
-        return value.keys() == expected.keys() and all(alike(value[key], expected[key], tolerance) for key in value)
-    if isinstance(value, float) and isinstance(expected, float | int):
-        close = math.isclose(value, expected, rel_tol=1e-9, abs_tol=max(1e-12, tolerance))
-        return close or float(pa.scalar(expected, pa.float32()).as_py()) == value
-    return type(value) is type(expected) and bool(value == expected)
 
 
 def _measure(use: Use, document: Document) -> dict[str, Any]:

@@ -86,8 +86,8 @@ def test_a_trigram_model_is_trained_without_negatives_and_used(place, spark, cap
 def test_what_is_refused_before_anything_starts(place, capsys, arguments, says):
     code, _, err = said(capsys, "train", "recipe.yaml", "--out", "m.bin", *arguments)
     assert code == 2 and says in err
-    assert (not (place / "m.bin").exists() and not (place / ".solera").exists()) or not list(
-        (place / ".solera").rglob("*.parquet"))
+    assert not (place / "m.bin").exists() and not (place / "m.bin.json").exists()
+    assert not list(place.rglob("*.parquet"))
 
 
 def test_a_model_is_not_written_over(place, capsys):

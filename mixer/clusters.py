@@ -1,7 +1,9 @@
-"""Cluster sets: which documents are the same by some method. They say nothing of which copy stays.
+"""Cluster sets: which documents, or which spans of them, are the same by some method; nothing of which copy stays.
 
 A set is a folder named by the digest of its method, parameters and input sidecars: for each shard with members a
-sidecar of (row, cluster), and `set.json`, put last, which names them all.
+sidecar, of (row, cluster) or of spans with their key, and `set.json`, put last, which names them all. A set that was
+found from an earlier one names the files of that one which it shares. In `layers` lies what relates new shards to old
+ones without the old ones being read again.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -20,12 +23,17 @@ from mixer.errors import StorageError
 from mixer.index import Index
 from mixer.recipe import DedupMethod, Recipe
 from mixer.workspace import Workspace
-from taggers.declare import Use
-from taggers.registry import find_tagger
 
-FORMAT = "solera-clusters@1"
+FORMAT = "solera-clusters@2"
+
+Kind = Literal["documents", "spans"]
 
 SCHEMA = pa.schema([("row", pa.int64()), ("cluster", pa.binary(16))])
+# Every occurrence of a key that occurs twice or more, in order of row, start and end. Start and end count code points
+# of the text, bytes the UTF-8 between them.
+SPAN_SCHEMA = pa.schema([("row", pa.int64()), ("start", pa.int64()), ("end", pa.int64()), ("bytes", pa.int64()),
+                         ("key", pa.uint64())])
+SCHEMAS: Mapping[Kind, pa.Schema] = {"documents": SCHEMA, "spans": SPAN_SCHEMA}
 
 # Repeated identities are always looked for, whatever the recipe lists: they are an error unless it chooses otherwise.
 IDENTITY = DedupMethod("id@1", {})
@@ -33,23 +41,36 @@ IDENTITY = DedupMethod("id@1", {})
 
 @dataclass(frozen=True)
 class Relation:
-    """What relates documents by equal keys: a method, and the column of a sidecar that holds its keys."""
+    """What relates documents: a method, and the column of a sidecar that holds what it compares."""
 
     method: DedupMethod
     sidecar: str  # the sidecar's key: rows@1 or a tagger's
-    column: str  # 16 bytes a row; null relates to nothing
+    column: str  # null relates to nothing
+    kind: Kind = "documents"
 
 
 @dataclass(frozen=True)
 class ClusterSet:
-    """A finished set. `members` gives rows and content digest of each shard that has members."""
+    """A finished set.
+
+    `members` gives rows and content digest of each shard that has members, and under "set" the name of the set in whose
+    folder the file lies, where that is not its own. All counts and digests are the same whether the set was found at
+    once or from an earlier one; `inputs`, `layers` and `about` say how it was found, and enter no digest.
+    """
 
     name: str
     method: str
     parameters: Mapping[str, object]
-    clusters: int
-    documents: int
+    clusters: int  # clusters of documents, or keys of spans
+    documents: int  # members of clusters, or spans
     members: Mapping[str, Mapping[str, object]]
+    kind: Kind = "documents"
+    # Shard -> content digest of the sidecar that was compared.
+    inputs: Mapping[str, str] = field(default_factory=dict, compare=False)
+    # {"set": name, "parts": count}, oldest first; its own is the last.
+    layers: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
+    # What the method says of its work: pairs compared and skipped, what is repeated most.
+    about: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def digest(self) -> str:
@@ -62,19 +83,24 @@ class ClusterSet:
         return replace(self, members={shard: self.members[shard] for shard in sorted(shards & self.members.keys())})
 
 
-def relation(method: DedupMethod) -> Relation:
-    """Where the keys of a dedup method are found."""
+def relation(method: DedupMethod, recipe: Recipe) -> Relation:
+    """Where what a dedup method compares is found."""
+    about = method.about
     if method.use == "id@1":
         return Relation(method, rows.KEY, "identity")
-    tagger = find_tagger("text_hash")
-    assert tagger is not None
-    return Relation(method, attributes.key_of(Use(tagger, dict(method.parameters))), "text_hash.key")
+    if method.use == "column@1":
+        use, stored = recipe.stored([str(method.parameters["column"])])[str(method.parameters["column"])]
+        return Relation(method, attributes.key_of(use), stored)
+    measured = method.tagger_use
+    assert measured is not None and about.column is not None
+    return Relation(method, attributes.key_of(measured), about.column, about.kind)
 
 
 def relations(recipe: Recipe) -> tuple[Relation, ...]:
     """All that has to be found for a recipe: its methods in order, and repeated identities."""
-    listed = [relation(method) for method in recipe.dedup]
-    return tuple(listed if any(each.method.use == "id@1" for each in listed) else [*listed, relation(IDENTITY)])
+    listed = [relation(method, recipe) for method in recipe.dedup]
+    has_identity = any(each.method.use == "id@1" for each in listed)
+    return tuple(listed if has_identity else [*listed, relation(IDENTITY, recipe)])
 
 
 def name_of(related: Relation, corpus: Corpus, entries: Index) -> str:
@@ -97,12 +123,13 @@ def read_set(place: Workspace, name: str) -> ClusterSet | None:
         return None  # damaged, and as good as absent
     if not isinstance(found, dict) or found.pop("format", None) != FORMAT:
         return None
-    return ClusterSet(**found)
+    return ClusterSet(**{**found, "layers": tuple(found["layers"])})
 
 
 def put_set(place: Workspace, found: ClusterSet) -> None:
     text = canonical_json({"format": FORMAT, **found.__dict__})
     storage.put(storage.join(place.clusters(found.name), "set.json"), text)
+    storage.put(storage.join(place.sets, found.name), b"")
 
 
 def member_uri(place: Workspace, name: str, shard: str) -> str:
@@ -110,18 +137,29 @@ def member_uri(place: Workspace, name: str, shard: str) -> str:
 
 
 def read_members(place: Workspace, found: ClusterSet, shard: str) -> pa.Table:
-    """(row, cluster) of one shard in order of row; empty where it has no members."""
+    """The members of one shard, of the schema of the set's kind; empty where it has none."""
     if shard not in found.members:
-        return SCHEMA.empty_table()
-    table, meta = sidecars.read(member_uri(place, found.name, shard))
+        return SCHEMAS[found.kind].empty_table()
+    uri = member_uri(place, folder_of(found, shard), shard)
+    table, meta = sidecars.read(uri)
     if meta["digest"] != found.members[shard]["digest"]:
-        raise StorageError(f"{member_uri(place, found.name, shard)}: not the file that its set names; remove it and "
-                           "run dedup again")
+        raise StorageError(f"{uri}: not the file that its set names; remove it and run dedup again")
     return table
+
+
+def folder_of(found: ClusterSet, shard: str) -> str:
+    """The name of the set in whose folder a shard's members lie."""
+    return str(found.members[shard].get("set", found.name))
 
 
 def missing(corpus: Corpus, sets: Sequence[ClusterSet]) -> list[str]:
     """Names of sets with a member file that has gone."""
     place = corpus.workspace
-    return [found.name for found in sets
-            if not set(found.members) <= index.present(place.clusters(found.name))]
+    gone = []
+    for found in sets:
+        wanted: dict[str, set[str]] = {}
+        for shard in found.members:
+            wanted.setdefault(folder_of(found, shard), set()).add(shard)
+        if any(not shards <= index.present(place.clusters(name)) for name, shards in wanted.items()):
+            gone.append(found.name)
+    return gone

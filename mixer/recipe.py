@@ -25,6 +25,7 @@ from mixer.recipe_reference import (
     TAKES,
     USUAL_EPOCHS,
     Key,
+    Method,
     Vocabulary,
 )
 from mixer.yamls import Items, Node, Scalar, Section
@@ -57,10 +58,32 @@ class Policy:
 
 @dataclass(frozen=True)
 class DedupMethod:
-    """What counts as the same document. `parameters` are complete: every default is filled in."""
+    """What counts as the same document, or as the same part of one. `parameters` are complete, with every default."""
 
-    use: str  # "text@1" or "id@1"
+    use: str  # "text@1", "minhash@1" or another of METHODS
     parameters: Parameters
+
+    @property
+    def about(self) -> Method:
+        return next(each for each in METHODS if each.use == self.use)
+
+    @property
+    def tagger_use(self) -> Use | None:
+        """The tagger that measures what is compared, with those of the parameters that are its own; None if none is
+        needed but what rows and other columns say.
+        """
+        if self.about.tagger is None:
+            return None
+        tagger = _registered(self.about.tagger)
+        return Use(tagger, {name: self.parameters[name] for name in tagger.parameters})
+
+    @property
+    def text(self) -> str:
+        """As in "text@1 normalise=[lower, nfc]": the method, and the parameters that are not its defaults."""
+        defaults = _method_defaults(self.about)
+        return " ".join([self.use, *(f"{name}={_shown(tuple(value) if isinstance(value, list) else value)}"
+                                     for name, value in sorted(self.parameters.items())
+                                     if value != defaults.get(name))])
 
 
 @dataclass(frozen=True)
@@ -122,7 +145,8 @@ class Recipe:
         wanted: dict[str, tuple[Tagger, set[str]]] = {}  # by name: the tagger, and the family's values asked for
         imported: dict[str, tuple[Tagger, dict[str, Column]]] = {}  # by name: the tagger, and the columns asked for
         named = (rule.column for rule in (*self.keep, *(rule for source in self.sources for rule in source.keep)))
-        for each in (*named, *also):
+        compared = (str(method.parameters["column"]) for method in self.dedup if method.use == "column@1")
+        for each in (*named, *compared, *also):
             found = self.find_column(each)
             assert found is not None, each  # parse() lets no other rule through
             tagger, column, needed, name = found
@@ -135,10 +159,7 @@ class Recipe:
         uses = [self._use(name, tagger, asked) for name, (tagger, asked) in wanted.items()]
         uses += [Use(replace(tagger, columns=tuple(column for _, column in sorted(columns.items()))), {})
                  for tagger, columns in imported.values()]
-        for method in self.dedup:
-            dedup_tagger = next(each.tagger for each in METHODS if each.use == method.use)
-            if dedup_tagger is not None:
-                uses.append(Use(_registered(dedup_tagger), method.parameters))
+        uses += [use for method in self.dedup if (use := method.tagger_use) is not None]
         return tuple(use for _, use in sorted({(use.key, use.name): use for use in uses}.items()))
 
     def stored(self, also: Iterable[str] = ()) -> dict[str, tuple[Use, str]]:
@@ -620,15 +641,69 @@ def _method(notes: _Notes, node: Node, path: str) -> DedupMethod | None:
             notes.add(line, where, use, "unknown dedup method", remedy)
         return None
     tagger = None if method.tagger is None else _registered(method.tagger)
-    return DedupMethod(use, _parameters(notes, node, tagger, path, method.values))
+    settings = {key.name: key for key in method.settings}
+    inside = replace(node, nodes={name: each for name, each in node.nodes.items() if name not in settings})
+    parameters = _parameters(notes, inside, tagger, path, method.values, settings)
+    for key in method.settings:
+        where = _join(path, key.name)
+        if key.name in node.nodes:
+            value = _value(notes, node.nodes[key.name], key, where)
+            parameters[key.name] = float(value) if isinstance(value, Decimal) else value
+        elif key.default is REQUIRED:
+            notes.add(node.line, where, "", "missing", f"add `{key.name}: …`, {_takes(key)}")
+        else:
+            parameters[key.name] = key.default
+    if use == "column@1":
+        _check_compared(notes, node, parameters.get("column"), path)
+    if use == "minhash@1":
+        _choose_bands(notes, node, parameters, path)
+    return DedupMethod(use, {name: value for name, value in parameters.items() if name not in method.shorthands})
+
+
+def _check_compared(notes: _Notes, node: Section, column: object, path: str) -> None:
+    """Notes a column to compare that there is not, or that needs a file which nobody names."""
+    if not isinstance(column, str):
+        return
+    line, where = _line(node, "column"), _join(path, "column")
+    found = registry.find_column(column, notes.named, notes.own)
+    if found is None:
+        known = registry.column_names(notes.named, notes.own)
+        notes.add(line, where, column, "unknown column", _did_you_mean(column, known, "see `solera taggers`"))
+    elif found.column.type not in (*_FITTING, "key128"):
+        notes.add(line, where, column, f"a column of type {found.column.type}, which has no single value to compare",
+                  "name one of a number, a text, yes or no, or a key")
+    elif found.tagger.needs_file and found.name not in notes.named:
+        notes.add(line, where, column, f"{found.tagger.key} needs a {found.tagger.file}",
+                  f"add to `taggers`: `{found.name}: {{use: {found.tagger.key}, {found.tagger.file}: FILE}}`")
+
+
+def _choose_bands(notes: _Notes, node: Section, parameters: dict[str, object], path: str) -> None:
+    """Puts the bands and rows of `preset` or `threshold` in their place."""
+    ways = [name for name in ("preset", "threshold") if parameters.get(name) is not None]
+    ways += ["bands and rows"] if {"bands", "rows"} & node.nodes.keys() else []
+    if len(ways) > 1:
+        notes.add(node.line, path, "", f"{' and '.join(ways)} each say how many bands there are", "keep one of them")
+    elif ways == ["preset"]:
+        parameters["bands"], parameters["rows"] = map(int, str(parameters["preset"]).split("x"))
+    elif ways == ["threshold"]:
+        from mixer.banding import choose
+
+        threshold, hashes = parameters["threshold"], parameters["hashes"]
+        if isinstance(threshold, float) and 0 < threshold < 1 and isinstance(hashes, int):
+            parameters["bands"], parameters["rows"] = choose(threshold, hashes)
+        elif isinstance(threshold, float):
+            notes.add(_line(node, "threshold"), _join(path, "threshold"), _shown(threshold), "does not fit",
+                      "write a number between 0 and 1, neither of them")
 
 
 def _parameters(
-    notes: _Notes, node: Section, tagger: Tagger | None, path: str, values: Mapping[str, Sequence[str]]
+    notes: _Notes, node: Section, tagger: Tagger | None, path: str, values: Mapping[str, Sequence[str]],
+    others: Iterable[str] = (),
 ) -> dict[str, object]:
     """The tagger's parameters, each as written or else by default; no tagger has none.
 
-    Lists are sorted, since their order says nothing. `values` holds all that may be in a list, by parameter.
+    Lists are sorted, since their order says nothing. `values` holds all that may be in a list, or stand alone, by
+    parameter; `others` are read elsewhere, and known here for "did you mean" alone.
     """
     declared = {} if tagger is None else tagger.parameters
     parameters: dict[str, object] = dict(declared)
@@ -637,7 +712,7 @@ def _parameters(
         if name == "use":
             continue
         if name not in declared:
-            known = list(declared)
+            known = [*declared, *others]
             otherwise = f"the parameters are {', '.join(known)}" if known else "remove it: there are no parameters"
             notes.add(node.lines[name], where, "", "unknown parameter", _did_you_mean(name, known, otherwise))
             continue
@@ -649,7 +724,7 @@ def _parameters(
             continue
         if tagger is not None and name == tagger.file:
             _check_uri(notes, each.line, where, value)
-        for item in value if isinstance(value, list) and name in values else ():
+        for item in () if name not in values else value if isinstance(value, list) else [str(value)]:
             if item not in values[name]:
                 notes.add(each.line, where, item, "unknown value", _did_you_mean(item, values[name]))
         parameters[name] = sorted(set(value)) if isinstance(value, list) else value
@@ -693,6 +768,11 @@ def _registered(name: str) -> Tagger:
     tagger = registry.find_tagger(name)
     assert tagger is not None, name  # METHODS names no other
     return tagger
+
+
+def _method_defaults(method: Method) -> dict[str, object]:
+    tagger = {} if method.tagger is None else _registered(method.tagger).parameters
+    return {**tagger, **{key.name: key.default for key in method.settings}}
 
 
 def _method_of(tagger: Tagger) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 REQUIRED = object()  # the default of a key that has none
 
@@ -36,12 +37,20 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Method:
-    """A way of deciding that two documents are the same. Its parameters are those of its tagger."""
+    """A way of deciding that two documents, or parts of them, are the same.
+
+    Its parameters are those of its tagger, which decide what is measured of each document, and settings of its own,
+    which decide what becomes of that.
+    """
 
     use: str
     doc: str
     tagger: str | None = None
-    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what a parameter may list
+    column: str | None = None  # of the tagger, that is compared
+    kind: Literal["documents", "spans"] = "documents"
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what a tagger's parameter may be, or list
+    settings: tuple[Key, ...] = ()
+    shorthands: tuple[str, ...] = ()  # settings that stand for others, and are not kept
 
 
 TAKES = {
@@ -199,16 +208,73 @@ TAGGER = Vocabulary(
     keys=(Key("use", "use", "The tagger and its version."),),
 )
 
+_MAX_REMOVED = Key(
+    "max_removed", "share",
+    "Of a document's text, in bytes: where more than this share is cut, the document goes. A document of which nothing "
+    "but whitespace is left goes in any case.", 0.8,
+)
+
 METHODS = (
     Method("id@1", "Documents whose own source and id are both equal."),
     Method(
         "text@1",
         "Documents whose text is equal, once what `normalise` lists is evened out. By default nothing is.",
-        "text_hash",
-        {"normalise": ("lower", "nfc", "punctuation", "whitespace")},
+        tagger="text_hash", column="text_hash.key",
+        values={"normalise": ("lower", "nfc", "punctuation", "whitespace")},
+    ),
+    Method(
+        "url@1",
+        "Documents whose URL is equal but for its scheme, user and fragment, once what `normalise` lists is evened "
+        "out: `query` goes whole, `tracking` is what follows readers (utm_source, fbclid and the like), `slash` the "
+        "one at the end of the path, `www` the one before the host. A document without a URL is like no other.",
+        tagger="url_key", column="url_key.key",
+        values={"normalise": ("query", "slash", "tracking", "www")},
+    ),
+    Method(
+        "column@1",
+        "Documents with the same value in a column. One where it is missing is like no other.",
+        settings=(Key("column", "text", "A column, as rules name them."),),
+    ),
+    Method(
+        "paragraph@1",
+        "Parts of documents that occur before in the corpus: paragraphs, lines, or runs of sentences. What is repeated "
+        "is cut from every document but the one that keeps it.",
+        tagger="paragraph_keys", column="paragraph_keys.spans", kind="spans",
+        values={"unit": ("paragraphs", "lines", "sentences")},
+        settings=(
+            _MAX_REMOVED,
+            Key("report", "whole", "What occurs in more documents than this is reported with its text.", 100, least=1),
+        ),
+    ),
+    Method(
+        "minhash@1",
+        "Documents with similar sets of shingles, by MinHash: two are compared where all `rows` of one of their "
+        "`bands` are equal, so those of similarity s are with the odds 1-(1-s^rows)^bands.",
+        tagger="minhash", column="minhash.bands",
+        values={"shingles": ("auto", "words", "chars")},
+        settings=(
+            Key("preset", "choice", "Bands and rows that others have used.", None, choices=("14x8", "26x11", "20x13",
+                                                                                          "20x450")),
+            Key("threshold", "share", "Bands and rows for this similarity, as datasketch chooses them.", None),
+            Key("hashes", "whole", "With `threshold`: the most that bands times rows may be.", 128, least=2),
+            Key("verify", "share", "Compared documents are the same from this Jaccard similarity of their shingles on. "
+                "Without it all that are compared are.", None),
+            Key("max_bucket", "whole", "Of more documents than this with an equal band, not all pairs are compared.",
+                64, least=2),
+            Key("representatives", "whole", "With how many of them each is compared then.", 8, least=1),
+        ),
+        shorthands=("preset", "threshold", "hashes"),
+    ),
+    Method(
+        "substring@1",
+        "Stretches of text of `length` or more that occur before in the corpus, wherever they begin. What is repeated "
+        "is cut from every document but the one that keeps it.",
+        tagger="fingerprints", column="fingerprints.keys", kind="spans",
+        values={"unit": ("bytes", "words")},
+        settings=(_MAX_REMOVED,),
     ),
 )
-PLANNED_METHODS = ("minhash", "paragraph", "paragraphs", "substring", "url")
+PLANNED_METHODS: tuple[str, ...] = ()
 
 VOCABULARIES = (RECIPE, POLICY, SOURCE, RULE, DEDUP, TAGGER)
 
@@ -276,11 +342,18 @@ def _methods() -> str:
     rows = ["| method | the same are | parameters |", "|---|---|---|"]
     for method in METHODS:
         parameters = [
-            f"`{name}`: a list of " + ", ".join(f"`{value}`" for value in values)
+            f"`{name}`: of " + ", ".join(f"`{value}`" for value in values)
             for name, values in method.values.items()
         ]
-        rows.append(f"| `{method.use}` | {method.doc} | {'; '.join(parameters) or 'none'} |")
+        parameters += [f"`{key.name}`: {_takes(key)}{_by_default(key)}. {key.doc}" for key in method.settings]
+        if method.tagger is not None:
+            parameters.append(f"those of the tagger [{method.tagger}](taggers.md)")
+        rows.append(f"| `{method.use}` | {method.doc} | {'<br>'.join(parameters) or 'none'} |")
     return "\n".join(rows)
+
+
+def _by_default(key: Key) -> str:
+    return "" if key.default is REQUIRED else f", default {'none' if key.default is None else key.default}"
 
 
 def _planned() -> str:

@@ -148,9 +148,7 @@ MOST_COPIES = 2**31 - 2  # what an int32 holds, less the extra one
 
 def method_text(method: DedupMethod) -> str:
     """How a dedup method is named as a reason, as in "dedup text@1 normalise=[lower, nfc]"."""
-    parameters = [f"{name}=[{', '.join(map(str, value))}]" if isinstance(value, list | tuple) else f"{name}={value}"
-                  for name, value in sorted(method.parameters.items()) if value not in ([], ())]
-    return " ".join([f"dedup {method.use}", *parameters])
+    return f"dedup {method.text}"
 
 
 # ---- phase 1: keep rules

@@ -41,6 +41,11 @@ class Workspace:
     def clusters(self, name: str) -> str:
         return storage.join(self.folder, "clusters", name)
 
+    @property
+    def sets(self) -> str:
+        """The folder of one empty file for each finished cluster set, called as the set is: short to list."""
+        return storage.join(self.folder, "sets")
+
     def plan(self, digest: str) -> str:
         return storage.join(self.folder, "plans", digest[:16])
 

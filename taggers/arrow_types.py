@@ -15,4 +15,10 @@ ARROW_TYPES: dict[str, pa.DataType] = {
     "spans": pa.list_(pa.struct(
         [("start", pa.int64()), ("end", pa.int64()), ("bytes", pa.int64()), ("score", pa.float64())]
     )),
+    # Hashes that relate parts of documents, as a dedup method compares them.
+    "keys": pa.list_(pa.uint64()),
+    # Spans whose key says which of them are equal, in any document. Sorted by start, then end.
+    "keyed_spans": pa.list_(pa.struct(
+        [("start", pa.int64()), ("end", pa.int64()), ("bytes", pa.int64()), ("key", pa.uint64())]
+    )),
 }

@@ -13,7 +13,7 @@ from typing import Any
 # The parameter that says what sha256 the file has which another parameter of the tagger names (`Tagger.file`).
 SHA256 = "sha256"
 
-COLUMN_TYPES = ("int64", "float64", "float32", "bool", "string", "key128", "spans")
+COLUMN_TYPES = ("int64", "float64", "float32", "bool", "string", "key128", "spans", "keys", "keyed_spans")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,9 @@ class Column:
     """One measured value for each document. `doc` says what it is, when it is null, and whose definition it is."""
 
     name: str  # "words.count": the tagger's name, a dot, the measure
-    type: str  # one of COLUMN_TYPES; key128 is 16 raw bytes, spans a list of (start, end, bytes, score)
+    # One of COLUMN_TYPES; key128 is 16 raw bytes, spans a list of (start, end, bytes, score), keys a list of uint64,
+    # keyed_spans a list of (start, end, bytes, key). No rule can name the last two: dedup methods read them.
+    type: str
     unit: str  # what a number counts, or "share", "probability", "yes or no"; of spans what each one is
     doc: str
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from taggers.declare import Column, Tagger, Use
 from taggers.declared.code import CODE_TAGGERS
+from taggers.declared.dedup import DEDUP_TAGGERS
 from taggers.declared.language import LANGUAGE_TAGGERS
 from taggers.declared.models import MODEL_TAGGERS
 from taggers.declared.perplexity import PERPLEXITY_TAGGERS
@@ -17,6 +18,7 @@ from taggers.declared.url import URL_TAGGERS
 
 TAGGERS: tuple[Tagger, ...] = (
     *TEXT_TAGGERS, *LANGUAGE_TAGGERS, *MODEL_TAGGERS, *PERPLEXITY_TAGGERS, *PII_TAGGERS, *URL_TAGGERS, *CODE_TAGGERS,
+    *DEDUP_TAGGERS,
 )
 
 

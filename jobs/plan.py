@@ -129,7 +129,8 @@ def current_indexes(
         use = uses.get(key)
         imported = use is not None and use.tagger.is_imported
         command = dolma.import_command(corpus.arguments, key) if imported else f"solera tag {corpus.arguments}{more}"
-        found[key] = _current(corpus, key, entries, found.get(rows.KEY, entries), there[key], command)
+        found[key] = _current(clusters.measured(recipe, corpus, key), key, entries, found.get(rows.KEY, entries),
+                              there[key], command)
         if use is not None and imported:
             dolma.check_columns(use, found[key].infos())
     return {key: found[key] for key in (rows.KEY, *uses)}

@@ -47,6 +47,7 @@ class Relation:
     sidecar: str  # the sidecar's key: rows@1 or a tagger's
     column: str  # null relates to nothing
     kind: Kind = "documents"
+    own_only: bool = False  # what references hold is no matter
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,24 @@ def relations(recipe: Recipe) -> tuple[Relation, ...]:
     """All that has to be found for a recipe: its methods in order, and repeated identities."""
     listed = [relation(method, recipe) for method in recipe.dedup]
     has_identity = any(each.method.use == "id@1" for each in listed)
-    return tuple(listed if has_identity else [*listed, relation(IDENTITY, recipe)])
+    return tuple(listed if has_identity else [*listed, replace(relation(IDENTITY, recipe), own_only=True)])
+
+
+def compared(related: Relation, corpus: Corpus) -> Corpus:
+    """The shards among which a relation is looked for."""
+    return corpus.own if related.own_only else corpus
+
+
+def measured(recipe: Recipe, corpus: Corpus, key: str) -> Corpus:
+    """The shards that have sidecars of this kind: all have rows and what dedup compares, references nothing else."""
+    if corpus.own is corpus or key == rows.KEY or any(each.sidecar == key for each in relations(recipe)):
+        return corpus
+    return corpus.own
 
 
 def name_of(related: Relation, corpus: Corpus, entries: Index) -> str:
     """`method-digest`, the digest of the method, its parameters, and each shard's path and sidecar content digest."""
+    corpus = compared(related, corpus)
     digests = entries.at(corpus.paths).pylist("digest")
     inputs = [[shard.path, digest] for shard, digest in zip(corpus.shards, digests, strict=True)]  # in order of path
     method = related.method

@@ -168,9 +168,16 @@ def context_of(
         paths={number: shard.path for number, shard in enumerate(corpus.shards)},
         sources={number: shard.source for number, shard in enumerate(corpus.shards)},
         columns={name: (attributes.key_of(use), stored) for name, (use, stored) in recipe.stored(also).items()},
-        digests={key: dict(enumerate(entries.at(corpus.paths).pylist("digest"))) for key, entries in indexes.items()},
+        digests={key: _digests(corpus, entries.at(clusters.measured(recipe, corpus, key).paths))
+                 for key, entries in indexes.items()},
         sets=tuple(sets[: len(recipe.dedup)]), arguments=corpus.arguments,
     )
+
+
+def _digests(corpus: Corpus, entries: Index) -> dict[int, str]:
+    """By the numbers of the shards that have such a sidecar."""
+    found = dict(zip(entries.pylist("shard"), entries.pylist("digest"), strict=True))
+    return {number: found[shard.path] for number, shard in enumerate(corpus.shards) if shard.path in found}
 
 
 def find(corpus: Corpus, lock_text: bytes) -> Plan | None:

@@ -18,6 +18,7 @@ from mixer.recipe_reference import (
     PLANNED_METHODS,
     POLICY,
     RECIPE,
+    REFERENCE,
     REQUIRED,
     RULE,
     SOURCE,
@@ -99,6 +100,15 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """Shards that documents are only compared with. `shards` are glob patterns relative to `corpus`."""
+
+    name: str
+    shards: tuple[str, ...]
+    corpus: str | None  # None: the recipe's
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A recipe that holds together: every name in it is known, and fixed weights sum to exactly 1."""
 
@@ -113,6 +123,7 @@ class Recipe:
     taggers: tuple[Use, ...]  # taggers that the recipe sets parameters of, or names; the rest follow from the columns
     dedup: tuple[DedupMethod, ...]
     prefer: tuple[str, ...]
+    reference: tuple[Reference, ...]
     keep: tuple[Rule, ...]
     sources: tuple[Source, ...]
     on_shortfall: Literal["error", "redistribute"]
@@ -431,6 +442,22 @@ def _sources(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Source, ..
         if fields is not None:
             sources.append(Source(name, **fields))
     return tuple(sources)
+
+
+def _references(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Reference, ...] | None:
+    if not isinstance(node, Section):
+        _misfit(notes, node, key, path)
+        return None
+    references = []
+    for name, each in node.nodes.items():
+        where = _join(path, name)
+        if not _NAME.fullmatch(name):
+            notes.add(node.lines[name], where, name, "not a name", f"write {TAKES['name']}")
+        fields = _section(notes, each, REFERENCE, where)
+        if fields is not None:
+            _check_uri(notes, _line(each, "corpus"), _join(where, "corpus"), fields["corpus"])
+            references.append(Reference(name, **fields))
+    return tuple(references)
 
 
 def _keep(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Rule, ...] | None:
@@ -790,6 +817,7 @@ def _check_together(notes: _Notes, root: Section, fields: Mapping[str, Any]) -> 
     _check_uri(notes, _line(root, "corpus"), "corpus", fields["corpus"])
     _check_prefer(notes, root, fields["prefer"] or ())
     _check_globs(notes, root, sources)
+    _check_references(notes, root, fields["reference"] or (), sources)
     _check_rules(notes, root, fields["keep"] or (), sources)
 
 
@@ -852,6 +880,18 @@ def _check_globs(notes: _Notes, root: Section, sources: tuple[Source, ...]) -> N
             owners[glob] = source.name
 
 
+def _check_references(
+    notes: _Notes, root: Section, references: tuple[Reference, ...], sources: tuple[Source, ...]
+) -> None:
+    """One name is one thing, since losses are counted by it. A reference without dedup does nothing."""
+    for name in sorted({each.name for each in references} & {source.name for source in sources}):
+        notes.add(_line(root, "reference", name), ("reference", name), "", "a source is called so, too",
+                  "give the reference another name")
+    if references and not (isinstance(dedup := root.nodes.get("dedup"), Items) and dedup.nodes):
+        notes.add(_line(root, "reference"), "reference", "", "nothing is compared, since there is no `dedup`",
+                  "add a method, such as `dedup: [{use: text@1}]`")
+
+
 def _check_rules(notes: _Notes, root: Section, keep: tuple[Rule, ...], sources: tuple[Source, ...]) -> None:
     """The recipe's rules hold for a source too, so a source's min may lie above the recipe's max."""
     for source in sources:
@@ -898,6 +938,7 @@ _READERS: dict[str, Reader] = {
     "names": _names,
     "policy": _policy,
     "positive": _number(lambda number: number > 0),
+    "references": _references,
     "share": _number(lambda number: 0 <= number <= 1),
     "sources": _sources,
     "taggers": _taggers,

@@ -65,6 +65,7 @@ TAKES = {
     "names": "a list of names",
     "policy": "a [policy](#policy)",
     "positive": "a number above 0",
+    "references": "a mapping of names to [references](#reference)",
     "share": "a number from 0 to 1",
     "sources": "a mapping of names to [sources](#sources)",
     "taggers": "a mapping of names to [taggers](#taggers)",
@@ -113,6 +114,7 @@ RECIPE = Vocabulary(
             "Sources not listed come last, in the order of the file.",
             (),
         ),
+        Key("reference", "references", "What is only compared with: a document that is also there is dropped.", ()),
         Key("keep", "keep", "Rules for every source. The first that fails is the reason for a drop.", ()),
         Key("sources", "sources", "The parts of the mixture."),
         Key(
@@ -132,7 +134,7 @@ RECIPE = Vocabulary(
         ),
         Key("shard_bytes", "whole", "Size of one output shard in bytes, before compression.", 256_000_000, least=1),
     ),
-    planned=("edit", "holdout", "reference", "sample", "stages", "top"),
+    planned=("edit", "holdout", "sample", "stages", "top"),
 )
 
 POLICY = Vocabulary(
@@ -173,6 +175,18 @@ SOURCE = Vocabulary(
         ),
     ),
     planned=("curve", "curves", "min_weight", "sample", "stages", "top"),
+)
+
+REFERENCE = Vocabulary(
+    title="Reference",
+    doc="A published mixture, a benchmark, or anything else whose documents are not to be in the mixture again. In "
+    "every cluster its document is the one that stays. Nothing of it is judged, drawn or built, and only what dedup "
+    "compares is measured of it. Its documents need no source: one without is of a source called like the reference.",
+    keys=(
+        Key("shards", "globs", "Shards, relative to the corpus of the reference: `data/*.jsonl.zst` of a mixture."),
+        Key("corpus", "text", "The folder or bucket of its shards, where that is not the recipe's corpus. A relative "
+            "one starts at the recipe file's folder.", None),
+    ),
 )
 
 RULE = Vocabulary(
@@ -276,7 +290,7 @@ METHODS = (
 )
 PLANNED_METHODS: tuple[str, ...] = ()
 
-VOCABULARIES = (RECIPE, POLICY, SOURCE, RULE, DEDUP, TAGGER)
+VOCABULARIES = (RECIPE, POLICY, SOURCE, REFERENCE, RULE, DEDUP, TAGGER)
 
 # What `solera lint` warns of, though the recipe is valid.
 USUAL_EPOCHS = (

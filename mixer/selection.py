@@ -71,7 +71,8 @@ class Context:
         inside = set(paths.values()) if keys else set()
         return replace(
             self, paths=paths, sources={number: self.sources[number] for number in numbers},
-            digests={key: {number: self.digests[key][number] for number in numbers} for key in keys},
+            digests={key: {number: self.digests[key][number] for number in numbers if number in self.digests[key]}
+                     for key in keys},
             sets=tuple(each.among(inside) for each in self.sets),
         )
 

@@ -15,7 +15,6 @@ from mixer.errors import Mistake, RecipeError
 from mixer.recipe_reference import (
     DEDUP,
     METHODS,
-    PLANNED_METHODS,
     POLICY,
     RECIPE,
     REFERENCE,
@@ -660,12 +659,8 @@ def _method(notes: _Notes, node: Node, path: str) -> DedupMethod | None:
     method = next((each for each in METHODS if each.use == use), None)
     if method is None:
         line, where = _line(node, "use"), _join(path, "use")
-        if use.partition("@")[0] in PLANNED_METHODS:
-            known = " or ".join(each.use for each in METHODS)
-            notes.add(line, where, "", f"`{use}` is not supported by this version", f"write {known}, or remove it")
-        else:
-            remedy = _did_you_mean(use, [each.use for each in METHODS])
-            notes.add(line, where, use, "unknown dedup method", remedy)
+        remedy = _did_you_mean(use, [each.use for each in METHODS])
+        notes.add(line, where, use, "unknown dedup method", remedy)
         return None
     tagger = None if method.tagger is None else _registered(method.tagger)
     settings = {key.name: key for key in method.settings}

@@ -288,7 +288,6 @@ METHODS = (
         settings=(_MAX_REMOVED,),
     ),
 )
-PLANNED_METHODS: tuple[str, ...] = ()
 
 VOCABULARIES = (RECIPE, POLICY, SOURCE, REFERENCE, RULE, DEDUP, TAGGER)
 
@@ -375,8 +374,6 @@ def _planned() -> str:
     for vocabulary in VOCABULARIES:
         values = [f"`{key.name}: {value}`" for key in vocabulary.keys for value in key.planned]
         words = [f"`{word}`" for word in vocabulary.planned] + values
-        if vocabulary is DEDUP:
-            words += [f"`use: {word}@1`" for word in PLANNED_METHODS]
         if words:
             rows.append(f"- {vocabulary.title}: {', '.join(words)}")
     return rows[0] + "\n\n" + "\n".join(rows[1:])

@@ -29,10 +29,11 @@ FORMAT = "solera-clusters@2"
 Kind = Literal["documents", "spans"]
 
 SCHEMA = pa.schema([("row", pa.int64()), ("cluster", pa.binary(16))])
-# Every occurrence of a key that occurs twice or more, in order of row, start and end. Start and end count code points
-# of the text, bytes the UTF-8 between them.
-SPAN_SCHEMA = pa.schema([("row", pa.int64()), ("start", pa.int64()), ("end", pa.int64()), ("bytes", pa.int64()),
-                         ("key", pa.uint64())])
+# Every occurrence of a key that occurs twice or more, in order of row, start, end and key. Start and end count code
+# points of the text, first_byte the UTF-8 before the span, bytes that of the span: so that what several spans cover
+# together is known without the text, in bytes too.
+SPAN_SCHEMA = pa.schema([("row", pa.int64()), ("start", pa.int64()), ("end", pa.int64()), ("first_byte", pa.int64()),
+                         ("bytes", pa.int64()), ("key", pa.uint64())])
 SCHEMAS: Mapping[Kind, pa.Schema] = {"documents": SCHEMA, "spans": SPAN_SCHEMA}
 
 # Repeated identities are always looked for, whatever the recipe lists: they are an error unless it chooses otherwise.

@@ -64,6 +64,7 @@ TAKES = {
     "name": "a name: `a-z`, `0-9`, `_` and `-`, and not `_` or `-` first",
     "names": "a list of names",
     "policy": "a [policy](#policy)",
+    "prefer_by": "a [preference](#preference)",
     "positive": "a number above 0",
     "references": "a mapping of names to [references](#reference)",
     "share": "a number from 0 to 1",
@@ -113,6 +114,13 @@ RECIPE = Vocabulary(
             "Sources, best first: of documents that are the same, the one from the best source stays. "
             "Sources not listed come last, in the order of the file.",
             (),
+        ),
+        Key(
+            "prefer_by",
+            "prefer_by",
+            "Of documents that are the same and from sources that are equally good, the one with the "
+            "[best value](#preference) of a column stays. Without it, or where values are equal, a draw decides.",
+            None,
         ),
         Key("reference", "references", "What is only compared with: a document that is also there is dropped.", ()),
         Key("keep", "keep", "Rules for every source. The first that fails is the reason for a drop.", ()),
@@ -210,6 +218,15 @@ DEDUP = Vocabulary(
     keys=(Key("use", "use", "The method and its version."),),
 )
 
+PREFER_BY = Vocabulary(
+    title="Preference",
+    doc="`prefer_by: {column: quality.score, best: max}`. Values are compared exactly, in the column's own type.",
+    keys=(
+        Key("column", "text", "A column of numbers, as rules name them. A missing value is the worst."),
+        Key("best", "choice", "Whether the greatest value is best, or the least.", choices=("max", "min")),
+    ),
+)
+
 TAGGER = Vocabulary(
     title="Taggers",
     doc="One tagger, with its parameters beside `use`: `language: {use: language@1, …}`. Its name is the first part of "
@@ -224,8 +241,9 @@ TAGGER = Vocabulary(
 
 _MAX_REMOVED = Key(
     "max_removed", "share",
-    "Of a document's text, in bytes: where more than this share is cut, the document goes. A document of which nothing "
-    "but whitespace is left goes in any case.", 0.8,
+    "Of a document's text, in bytes: where this method would cut more than this share, the document goes. One of which "
+    "nothing is left, by this method and those before it, goes in any case; one of which only whitespace is left does "
+    "not, if the share allows it.", 0.8,
 )
 
 METHODS = (
@@ -289,7 +307,7 @@ METHODS = (
     ),
 )
 
-VOCABULARIES = (RECIPE, POLICY, SOURCE, REFERENCE, RULE, DEDUP, TAGGER)
+VOCABULARIES = (RECIPE, POLICY, SOURCE, REFERENCE, RULE, DEDUP, PREFER_BY, TAGGER)
 
 # What `solera lint` warns of, though the recipe is valid.
 USUAL_EPOCHS = (
@@ -298,6 +316,7 @@ USUAL_EPOCHS = (
 WARNINGS = (
     f"`max_epochs` above {USUAL_EPOCHS}: further repeats add less and less (arXiv:2305.16264).",
     "A source whose `about` names no `license`.",
+    "A `prefer_by` without `dedup`: there is nothing to choose between.",
     "A source of weight 0: it takes part in dedup, and nothing of it is in the mixture.",
     "Parameters of a tagger that no rule uses.",
     "A file of a tagger without its `sha256`.",

@@ -47,7 +47,8 @@ def winners(records: Array) -> Array:
 
 def best(records: Array) -> Array:
     """The best candidate of each key."""
-    return records[np.unique(winners(records))]
+    found: Array = records[np.unique(winners(records))]
+    return found
 
 
 def keepers_of(records: Array, chosen: Array) -> Array:

@@ -98,8 +98,8 @@ class _Tasks:
 
     @cached_property
     def _parts(self) -> list[Context]:
-        by = self.whole.columns_of(0)
-        keys = list(dict.fromkeys([rows.KEY, *(self.whole.columns[column][0] for column in by)]))
+        by = self.whole.recipe.prefer_by
+        keys = list(dict.fromkeys([rows.KEY, *([self.whole.columns[by.column][0]] if by is not None else [])]))
         return [self.whole.part(part, keys) for part in self.bins]
 
 

@@ -60,9 +60,9 @@ def test_method_as_a_reason(parameters, text):
 def test_rank_is_by_preference_then_by_the_order_of_the_file(made, prefer, ranks):
     text = recipe_text({name: {} for name in "badc"}, prefer=prefer)
     context = dataclasses.replace(made.context(made.plan()[0]), recipe=parse(text, "recipe.yaml"))
-    by_rank = sorted("abcd", key=context.rank)
+    by_rank = sorted("abcd", key=context.ranking.index)
     assert by_rank == sorted(ranks, key=ranks.__getitem__)
-    assert len({context.rank(name) for name in "abcd"}) == 4
+    assert len({context.ranking.index(name) for name in "abcd"}) == 4
 
 
 def test_what_was_selected_is_written_with_its_rows_digest(made):

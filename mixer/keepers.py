@@ -75,7 +75,8 @@ def find(keepers: Array, keys: Array) -> Array:
             raise KeyError
         other = (keepers["key"][place] != keys).any(axis=1) if len(place) else np.zeros(0, bool)
         if not other.any():
-            return keepers[place]
+            found: Array = keepers[place]
+            return found
         place[other] += 1
 
 

@@ -24,6 +24,7 @@ from mixer import attributes, clusters, cuts, draw, keepers, rows, rules, sideca
 from mixer.clusters import ClusterSet
 from mixer.errors import StorageError
 from mixer.recipe import DedupMethod, Recipe
+from mixer.recipe_reference import METHODS
 from mixer.sidecars import fixed_bytes
 from mixer.workspace import Workspace
 
@@ -167,6 +168,12 @@ MOST_COPIES = 2**31 - 2  # what an int32 holds, less the extra one
 def method_text(method: DedupMethod) -> str:
     """How a dedup method is named as a reason, as in "dedup text@1 normalise=[lower, nfc]"."""
     return f"dedup {method.text}"
+
+
+def cuts_spans(text: str) -> bool:
+    """Whether the method of this reason is one of spans."""
+    use = text.split()[1]
+    return next(each.kind for each in METHODS if each.use == use) == "spans"
 
 
 # ---- phase 1: keep rules

@@ -69,7 +69,7 @@ class Outcome:
     losses: list[dict[str, Any]]
     links: list[dict[str, Any]]
     selection: dict[str, list[tuple[int, str]]]  # shard -> (copies, reason) of each row
-    losers: list[dict[tuple[str, int], Any]]  # for each method: row -> the row that stays, or its cuts with their keepers
+    losers: list[dict[tuple[str, int], Any]]  # for each method: row -> the row that stays, or its cuts
     shards: dict[str, dict[str, int]]  # shard -> rows, emitted documents and bytes, most copies
     edits: dict[tuple[str, int], list[tuple[int, int, int, int]]]  # row -> start, end, first byte and bytes of its cuts
 

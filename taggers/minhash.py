@@ -30,16 +30,14 @@ from taggers.text import TextBatch
 
 Array = NDArray[Any]
 
+alloca_once: Any = cgutils.alloca_once  # numba has no types for it
+
 LANES = 16  # minima that are computed at once: 64 bytes
-MOST_HASHES = 1 << 16
 
 
 def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
     """minhash.bands, `bands` keys, null for a text without words; minhash.text, xxh3-64 of the UTF-8, never null."""
-    bands, rows = parameters["bands"], parameters["rows"]
-    if bands < 1 or rows < 1 or bands * rows > MOST_HASHES:
-        raise ValueError(f"minhash: {bands} bands of {rows} rows; write 1 or more of each, {MOST_HASHES:,} hashes at "
-                         "most")
+    bands = parameters["bands"]
     keys, known = band_keys(batch, parameters)
     first = np.arange(0, (len(batch) + 1) * bands, bands)
     lists = pa.ListArray.from_arrays(pa.array(first, pa.int32()), pa.array(keys.reshape(-1)),
@@ -53,7 +51,8 @@ def band_keys(batch: TextBatch, parameters: Mapping[str, Any]) -> tuple[Array, A
     bands, rows = parameters["bands"], parameters["rows"]
     keys = np.zeros((len(batch), bands), np.uint64)
     known = np.diff(batch.words.first) != 0
-    _sign(*_shingled(batch, parameters), *factors(parameters["seed"], bands * rows), known, rows, keys, _NONE)
+    arguments = [*_shingled(batch, parameters), *factors(parameters["seed"], bands * rows), known, rows, keys, _NONE]
+    _sign(*arguments)
     return keys, known
 
 
@@ -65,7 +64,8 @@ def signatures(batch: TextBatch, parameters: Mapping[str, Any]) -> tuple[Array, 
     hashes = parameters["bands"] * parameters["rows"]
     minima = np.zeros((len(batch), hashes), np.uint32)
     known = np.diff(batch.words.first) != 0
-    _sign(*_shingled(batch, parameters), *factors(parameters["seed"], hashes), known, 1, _NO_KEYS, minima)
+    arguments = [*_shingled(batch, parameters), *factors(parameters["seed"], hashes), known, 1, _NO_KEYS, minima]
+    _sign(*arguments)
     return minima, known
 
 
@@ -75,24 +75,24 @@ def factors(seed: int, hashes: int) -> tuple[Array, Array]:
     Padded to whole blocks of LANES; the first ones do not depend on how many there are.
     """
     padded = -(-hashes // LANES) * LANES
-    numbers = np.array([_splitmix64(seed, index) for index in range(padded)], np.uint64)
-    low, high = (numbers & np.uint64(0xFFFFFFFF)).astype(np.uint32), (numbers >> np.uint64(32)).astype(np.uint32)
+    numbers = _splitmix64(np.uint64(seed & _MASK), padded)
+    low, high = numbers.astype(np.uint32), (numbers >> np.uint64(32)).astype(np.uint32)
     return low | np.uint32(1), high | np.uint32(1)
 
 
 _NONE = np.empty((0, 0), np.uint32)
 _NO_KEYS = np.empty((0, 0), np.uint64)
 _0 = np.uint64(0)
+_MASK = (1 << 64) - 1
 _LARGEST = np.uint32(0xFFFFFFFF)
 
 
-def _splitmix64(seed: int, index: int) -> int:
-    """The number that splitmix64 gives after `index` others."""
-    mask = (1 << 64) - 1
-    value = (seed + (index + 1) * 0x9E3779B97F4A7C15) & mask
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & mask
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & mask
-    return value ^ (value >> 31)
+def _splitmix64(seed: Any, count: int) -> Array:
+    """The first numbers that splitmix64 gives."""
+    numbers: Array = seed + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))
 
 
 def _shingled(batch: TextBatch, parameters: Mapping[str, Any]) -> tuple[Array, ...]:
@@ -127,7 +127,7 @@ def _lower(blocks: int) -> Callable[..., None]:
 
             least = vectors(4)
             by_p, by_q = ([builder.load(each, align=4) for each in vectors(which)] for which in (2, 3))
-            held = [cgutils.alloca_once(builder, lanes) for _ in least]
+            held: list[Any] = [alloca_once(builder, lanes) for _ in least]
             for pointer, slot in zip(least, held, strict=True):
                 builder.store(builder.load(pointer, align=4), slot)
             array = context.make_array(signature.args[0])(context, builder, arguments[0])

@@ -26,7 +26,6 @@ from taggers.text import TextBatch, decode
 Array = NDArray[Any]
 
 WAYS = ("auto", "words", "chars")
-MOST = 1000  # words of a shingle: a buffer holds as many units
 CHUNK = 2048  # shingles that are computed at a time, which stay in the cache
 CHARS = 2  # code points of a shingle for each word that one would have
 
@@ -83,10 +82,8 @@ def are_similar(in_common: Array, sizes: Array, other_sizes: Array, threshold: F
 
 
 def sizes_of(parameters: Mapping[str, Any]) -> Array:
-    """int64: the units of a shingle of words, and of one of code points. ValueError for what cannot be."""
+    """int64: the units of a shingle of words, and of one of code points."""
     ngram, way = parameters["ngram"], parameters["shingles"]
-    if not 1 <= ngram <= MOST:
-        raise ValueError(f"minhash: ngram is {ngram}; write 1 to {MOST:,}")
     if way not in WAYS:
         raise ValueError(f"minhash: shingles is {way}; write one of {', '.join(WAYS)}")
     return np.array([ngram, CHARS * ngram], np.int64)
@@ -129,7 +126,8 @@ def roll(
 ) -> Any:
     """(state, found): rolls on over units start to stop, and adds those shingles that end there.
 
-    While there are fewer units than a shingle has, shingles[found] is the one of all of them, not counted yet. `seen` units of the text came before; where they stand in `units`, they do from `oldest` on.
+    While there are fewer units than a shingle has, shingles[found] is the one of all of them, not counted yet. `seen`
+    units of the text came before; where they stand in `units`, they do from `oldest` on.
     """
     for place in range(start, stop):
         leaving = units[place - size] if place - size >= oldest else _0

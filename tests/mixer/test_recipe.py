@@ -317,7 +317,6 @@ MISTAKES = [
     ({"- {use": "  - text@1"}, "9 dedup[0]: not a mapping (found text@1)"),
     ({"- {use": "  - {}"}, "9 dedup[0].use: missing"),
     ({"- {use": "  - {use: text@2}"}, "9 dedup[0].use: unknown dedup method (found text@2); did you mean `text@1`?"),
-    ({"- {use": "  - {use: minhash@1}"}, "9 dedup[0].use: `minhash@1` is not supported by this version"),
     ({"- {use": "  - {use: text@1, normalize: x}"}, "unknown parameter; did you mean `normalise`?"),
     ({"- {use": "  - {use: text@1, normalise: x}"}, "does not fit the parameter (found x); write a list of text"),
     ({"- {use": "  - {use: text@1, normalise: [lowr]}"}, "unknown value (found lowr); did you mean `lower`?"),

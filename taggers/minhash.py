@@ -92,7 +92,8 @@ def _splitmix64(seed: Any, count: int) -> Array:
     numbers: Array = seed + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return numbers ^ (numbers >> np.uint64(31))
+    mixed: Array = numbers ^ (numbers >> np.uint64(31))
+    return mixed
 
 
 def _shingled(batch: TextBatch, parameters: Mapping[str, Any]) -> tuple[Array, ...]:

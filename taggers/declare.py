@@ -22,7 +22,8 @@ class Column:
 
     name: str  # "words.count": the tagger's name, a dot, the measure
     # One of COLUMN_TYPES; key128 is 16 raw bytes, spans a list of (start, end, bytes, score), keys a list of uint64,
-    # keyed_spans a list of (start, end, bytes, key). No rule can name the last two: dedup methods read them.
+    # keyed_spans a list of (start, end, first_byte, bytes, key). No rule can name the last two: dedup methods read
+    # them.
     type: str
     unit: str  # what a number counts, or "share", "probability", "yes or no"; of spans what each one is
     doc: str

@@ -179,7 +179,7 @@ def _members(finding: Finding, number: int, wanted: Array) -> pa.Table:
             pa.binary(16), len(chosen), [None, pa.py_buffer(np.ascontiguousarray(keys[chosen]).tobytes())])
         return pa.concat_tables([old, pa.table([pa.array(rows[chosen]), clusters], schema=old.schema)]).sort_by("row")
     spans = pc.list_flatten(finding.read(number, [finding.related.column]).column(0).combine_chunks())
-    named = {name: pc.struct_field(spans, name).take(pa.array(chosen)) for name in ("start", "end", "bytes", "key")}
+    named = {name: pc.struct_field(spans, name).take(pa.array(chosen)) for name in old.schema.names[1:]}
     table = pa.table({"row": pa.array(rows[chosen]), **named}, schema=old.schema)
     order = [(name, "ascending") for name in ("row", "start", "end", "key")]
     return pa.concat_tables([old, table]).sort_by(order)

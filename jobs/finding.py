@@ -119,6 +119,7 @@ class Finding:
 
 def finding_of(related: Relation, name: str, corpus: Corpus, entries: Index, of_rows: Index, slots: int) -> Finding:
     """What has to be found, and from which set that is there already."""
+    corpus = clusters.compared(related, corpus)
     entries, of_rows = entries.at(corpus.paths), of_rows.at(corpus.paths)
     shards = tuple(shard.path for shard in corpus.shards)
     digests = tuple(entries.pylist("digest"))

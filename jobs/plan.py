@@ -17,7 +17,7 @@ from mixer.errors import BadInput, NotDone
 from mixer.index import Index
 from mixer.plan import Plan
 from mixer.recipe import Recipe
-from mixer.selection import Context, Tallies
+from mixer.selection import Context
 from taggers import registry
 from taggers.declare import Tagger
 
@@ -38,14 +38,16 @@ def plan_from(
     """The same from indexes and cluster sets that have been looked for already."""
     run = runner(corpus, indexes, engine, where)
 
-    def resolve(context: Context, method: int, bins: Sequence[int]) -> Tallies:
+    def resolve(context: Context, method: int, bins: Sequence[int]) -> None:
         if where == "spark" or sets[method].documents > plan.KEEPERS_CAP:
             from jobs.keepers import resolve_on_spark
 
-            return resolve_on_spark(engine, context, method, bins)
-        return selection.resolve_in_memory(context, method, bins)
+            resolve_on_spark(engine, context, method, bins)
+        else:
+            selection.resolve_in_memory(context, method, bins)
 
-    return plan.make(recipe, corpus, indexes, sets, plan.bins_of(corpus, indexes[rows.KEY], engine.slots), run, resolve)
+    bins = plan.bins_of(corpus, indexes[rows.KEY], engine.slots, sets)
+    return plan.make(recipe, corpus, indexes, sets, bins, run, resolve)
 
 
 def runner(corpus: Corpus, indexes: Mapping[str, Index], engine: Engine, where: str) -> plan.Runner:
@@ -129,7 +131,8 @@ def current_indexes(
         use = uses.get(key)
         imported = use is not None and use.tagger.is_imported
         command = dolma.import_command(corpus.arguments, key) if imported else f"solera tag {corpus.arguments}{more}"
-        found[key] = _current(corpus, key, entries, found.get(rows.KEY, entries), there[key], command)
+        found[key] = _current(clusters.measured(recipe, corpus, key), key, entries, found.get(rows.KEY, entries),
+                              there[key], command)
         if use is not None and imported:
             dolma.check_columns(use, found[key].infos())
     return {key: found[key] for key in (rows.KEY, *uses)}

@@ -15,7 +15,7 @@ from jobs.engine import Engine
 from jobs.live import Report
 from jobs.progress import Counts, total
 from jobs.tagging import Order, Settings, tag_shard
-from mixer import attributes, index, models, packing, rows, storage
+from mixer import attributes, clusters, index, models, packing, rows, storage
 from mixer.corpus import Corpus
 from mixer.errors import JobFailed
 from mixer.index import Entry, Index
@@ -67,7 +67,7 @@ def tag(
             if not use.tagger.is_imported}
     keys = [rows.KEY, *uses]
     known, there = index.survey(place, keys)
-    orders = _orders(corpus, known, there, verify)
+    orders = _orders(corpus, known, there, verify, {key: clusters.measured(recipe, corpus, key) for key in keys})
     warnings = []
     if orders:
         for use in uses.values():
@@ -108,7 +108,8 @@ def tag(
         read_bytes=sum(part.read_bytes for part in done),
         redone_documents=made.documents, redone_text_bytes=made.bytes, redone_bad=made.quarantined,
         seconds=time.monotonic() - began, warnings=tuple(warnings),
-        current=None if done else {key: found.at(corpus.paths) for key, found in known.items()},
+        current=None if done else {key: found.at(clusters.measured(recipe, corpus, key).paths)
+                                   for key, found in known.items()},
     )
 
 
@@ -145,11 +146,16 @@ def tag_bin(settings: Settings, orders: Sequence[Order], report: Report) -> BinO
 
 
 def _orders(
-    corpus: Corpus, known: Mapping[str, Index], there: Mapping[str, set[str]], verify: bool
+    corpus: Corpus, known: Mapping[str, Index], there: Mapping[str, set[str]], verify: bool,
+    measured: Mapping[str, Corpus],
 ) -> list[Order]:
     """Shards with a sidecar that is not known to be current: new, changed, deleted, or out of step with its rows."""
     keys = list(known)
     stale = np.stack([index.stale(corpus, known[key], known[rows.KEY], there[key]) for key in keys], axis=1) | verify
+    is_reference = np.array([shard.is_reference for shard in corpus.shards], bool)
+    for column, key in enumerate(keys):
+        if measured[key] is not corpus:
+            stale[is_reference, column] = False
     wanted: dict[bytes, frozenset[str]] = {}  # of many shards the same
     orders = []
     for number in np.flatnonzero(stale.any(axis=1)).tolist():

@@ -152,7 +152,7 @@ def _make(
     stat = storage.stat(uri)
     assert stat is not None
     uses = {key: models.local(settings.uses[key]) for key in keys if key != rows.KEY}
-    reader = ShardReader(uri)
+    reader = ShardReader(uri, source=place.reference(shard)[0])
     made: dict[str, dict[str, Any]] = {}
     count, bad, text_bytes, chars, stored = 0, 0, 0, 0, 0
     try:

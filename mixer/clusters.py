@@ -29,10 +29,11 @@ FORMAT = "solera-clusters@2"
 Kind = Literal["documents", "spans"]
 
 SCHEMA = pa.schema([("row", pa.int64()), ("cluster", pa.binary(16))])
-# Every occurrence of a key that occurs twice or more, in order of row, start and end. Start and end count code points
-# of the text, bytes the UTF-8 between them.
-SPAN_SCHEMA = pa.schema([("row", pa.int64()), ("start", pa.int64()), ("end", pa.int64()), ("bytes", pa.int64()),
-                         ("key", pa.uint64())])
+# Every occurrence of a key that occurs twice or more, in order of row, start, end and key. Start and end count code
+# points of the text, first_byte the UTF-8 before the span, bytes that of the span: so that what several spans cover
+# together is known without the text, in bytes too.
+SPAN_SCHEMA = pa.schema([("row", pa.int64()), ("start", pa.int64()), ("end", pa.int64()), ("first_byte", pa.int64()),
+                         ("bytes", pa.int64()), ("key", pa.uint64())])
 SCHEMAS: Mapping[Kind, pa.Schema] = {"documents": SCHEMA, "spans": SPAN_SCHEMA}
 
 # Repeated identities are always looked for, whatever the recipe lists: they are an error unless it chooses otherwise.
@@ -47,6 +48,7 @@ class Relation:
     sidecar: str  # the sidecar's key: rows@1 or a tagger's
     column: str  # null relates to nothing
     kind: Kind = "documents"
+    own_only: bool = False  # what references hold is no matter
 
 
 @dataclass(frozen=True)
@@ -100,11 +102,24 @@ def relations(recipe: Recipe) -> tuple[Relation, ...]:
     """All that has to be found for a recipe: its methods in order, and repeated identities."""
     listed = [relation(method, recipe) for method in recipe.dedup]
     has_identity = any(each.method.use == "id@1" for each in listed)
-    return tuple(listed if has_identity else [*listed, relation(IDENTITY, recipe)])
+    return tuple(listed if has_identity else [*listed, replace(relation(IDENTITY, recipe), own_only=True)])
+
+
+def compared(related: Relation, corpus: Corpus) -> Corpus:
+    """The shards among which a relation is looked for."""
+    return corpus.own if related.own_only else corpus
+
+
+def measured(recipe: Recipe, corpus: Corpus, key: str) -> Corpus:
+    """The shards that have sidecars of this kind: all have rows and what dedup compares, references nothing else."""
+    if corpus.own is corpus or key == rows.KEY or any(each.sidecar == key for each in relations(recipe)):
+        return corpus
+    return corpus.own
 
 
 def name_of(related: Relation, corpus: Corpus, entries: Index) -> str:
     """`method-digest`, the digest of the method, its parameters, and each shard's path and sidecar content digest."""
+    corpus = compared(related, corpus)
     digests = entries.at(corpus.paths).pylist("digest")
     inputs = [[shard.path, digest] for shard, digest in zip(corpus.shards, digests, strict=True)]  # in order of path
     method = related.method

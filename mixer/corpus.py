@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ import pyarrow as pa
 from mixer import DEFAULT_WORK, storage
 from mixer.documents import SUFFIXES
 from mixer.errors import BadInput
-from mixer.recipe import Recipe
+from mixer.recipe import Recipe, Reference, Source
 from mixer.storage import Stat
 from mixer.workspace import Workspace, open_workspace
 
@@ -23,8 +23,9 @@ class Shard:
     """A shard of one source. `path` is relative to the corpus."""
 
     path: str
-    source: str
+    source: str  # or the name of a reference
     stat: Stat
+    is_reference: bool = False  # only compared with
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,13 @@ class Corpus:
     workspace: Workspace
     shards: tuple[Shard, ...]
     arguments: str  # that name recipe, work folder and own taggers, for the commands that messages suggest
+
+    @cached_property
+    def own(self) -> Corpus:
+        """Without its references."""
+        if not any(shard.is_reference for shard in self.shards):
+            return self
+        return replace(self, shards=tuple(shard for shard in self.shards if not shard.is_reference))
 
     @property
     def bytes(self) -> int:
@@ -54,35 +62,57 @@ class Corpus:
 def find(recipe: Recipe, recipe_uri: str, work: str, own: Sequence[str] = ()) -> Corpus:
     """Lists the corpus. All at once, errors: globs that match nothing, shards of two sources, no shard's name.
 
-    A relative corpus is relative to the recipe file. `own` are the arguments that named a user's own taggers.
+    A relative corpus is relative to the recipe file, and so is a reference's. `own` are the arguments that named a
+    user's own taggers.
     """
-    workspace = open_workspace(work, storage.beside(recipe_uri, recipe.corpus))
-    patterns = [pattern for source in recipe.sources for pattern in source.shards]
-    matching = storage.globs(workspace.corpus, patterns)
+    elsewhere = {each.name: storage.beside(recipe_uri, each.corpus) for each in recipe.reference if each.corpus}
+    workspace = open_workspace(work, storage.beside(recipe_uri, recipe.corpus), elsewhere)
     owner: dict[str, str] = {}
-    shards, wrong = [], []
+    shards: list[Shard] = []
+    wrong: list[str] = []
+    here = [each for each in recipe.reference if not each.corpus]
+    patterns = [pattern for source in recipe.sources for pattern in source.shards]
+    patterns += [pattern for reference in here for pattern in reference.shards]
+    matching = storage.globs(workspace.corpus, patterns)
     for source in recipe.sources:
-        for pattern in source.shards:
-            found = matching[pattern]
-            if not found:
-                wrong.append(f"sources.{source.name}.shards: {pattern!r} matches no file below {workspace.corpus}; "
-                             "correct the pattern or the corpus")
-            for path, stat in found.items():
-                if not path.endswith(SUFFIXES):
-                    wrong.append(f"sources.{source.name}.shards: {pattern!r} matches {path}, which is not a shard's "
-                                 f"name; use one of {', '.join(SUFFIXES)}")
-                elif owner.get(path) == source.name:
-                    continue
-                elif path in owner:
-                    wrong.append(f"{path}: belongs to the sources {owner[path]} and {source.name}; a document may be "
-                                 "in one source only, so narrow one of the patterns")
-                else:
-                    owner[path] = source.name
-                    shards.append(Shard(path, source.name, stat))
+        _take(source, False, workspace.corpus, "", matching, owner, shards, wrong)
+    for reference in recipe.reference:
+        if reference.corpus:
+            root = dict(workspace.references)[reference.name]
+            found = storage.globs(root, reference.shards)
+            _take(reference, True, root, f"@{reference.name}/", found, owner, shards, wrong)
+        else:
+            _take(reference, True, workspace.corpus, "", matching, owner, shards, wrong)
     if wrong:
         more = [f"… and {len(wrong) - 20} more like these"] if len(wrong) > 20 else []
         raise BadInput("\n".join([f"{recipe_uri}: {line}" for line in wrong[:20]] + more))
     return Corpus(workspace, tuple(sorted(shards, key=lambda shard: shard.path)), _arguments(recipe_uri, work, own))
+
+
+def _take(
+    source: Source | Reference, is_reference: bool, root: str, prefix: str, matching: Mapping[str, Mapping[str, Stat]],
+    owner: dict[str, str], shards: list[Shard], wrong: list[str],
+) -> None:
+    """Adds the shards of a source or reference, and what is wrong with them."""
+    section = "reference" if is_reference else "sources"
+    for pattern in source.shards:
+        found = matching[pattern]
+        if not found:
+            wrong.append(f"{section}.{source.name}.shards: {pattern!r} matches no file below {root}; "
+                         "correct the pattern or the corpus")
+        for inside, stat in found.items():
+            path = prefix + inside
+            if not path.endswith(SUFFIXES):
+                wrong.append(f"{section}.{source.name}.shards: {pattern!r} matches {path}, which is not a shard's "
+                             f"name; use one of {', '.join(SUFFIXES)}")
+            elif owner.get(path) == source.name:
+                continue
+            elif path in owner:
+                wrong.append(f"{path}: belongs to the sources {owner[path]} and {source.name}; a document may be "
+                             "in one source only, so narrow one of the patterns")
+            else:
+                owner[path] = source.name
+                shards.append(Shard(path, source.name, stat, is_reference))
 
 
 def _arguments(recipe_uri: str, work: str, own: Sequence[str]) -> str:

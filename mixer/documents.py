@@ -10,8 +10,9 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import IO, Any, TypeAlias
 
 import msgspec
@@ -46,6 +47,12 @@ class Document(msgspec.Struct, gc=False):
     added: str | None = None
     created: str | None = None
     metadata: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Sourceless(Document, kw_only=True, gc=False):
+    """A document of a reference, which may say nothing of its source."""
+
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,7 @@ class ShardReader:
     uri: str
     batch_bytes: int = BATCH_BYTES
     keep_raw: bool = False
+    source: str | None = None  # of documents that name none; None: they are bad records
     sha256: str = ""
     bytes: int = 0
     blank_lines: int = 0
@@ -148,7 +156,7 @@ class ShardReader:
         return self._lines()
 
     def _lines(self) -> Iterator[Batch]:
-        decode = msgspec.json.Decoder(Document, strict=True).decode
+        decode = self._decode
         batch, size = Batch(), 0
         reader = LineReader(self.uri)
         for number, offset, line in reader:
@@ -189,6 +197,19 @@ class ShardReader:
         if batch.documents or batch.bad:
             yield batch
 
+    @cached_property
+    def _decode(self) -> Callable[[Chunk], Document]:
+        if self.source is None:
+            return msgspec.json.Decoder(Document, strict=True).decode
+        decode, source = msgspec.json.Decoder(_Sourceless, strict=True).decode, self.source
+
+        def with_source(line: bytes) -> Document:
+            document = decode(line)
+            document.source = document.source or source
+            return document
+
+        return with_source
+
     def _parquet(self) -> Iterator[Batch]:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -205,7 +226,8 @@ class ShardReader:
         with storage.open_read(self.uri) as stream:
             try:
                 file = pq.ParquetFile(stream)
-                missing = {"id", "text", "source"} - set(file.schema_arrow.names)
+                required = {"id", "text"} | ({"source"} if self.source is None else set())
+                missing = required - set(file.schema_arrow.names)
                 if missing:
                     self.broken = f"corrupt: Parquet without the column {', '.join(sorted(missing))}"
                     yield Batch(bad=[Bad(0, -1, self.broken, b"", 0)])
@@ -218,7 +240,7 @@ class ShardReader:
                         batch = Batch()
                         for row in _pylist(table):
                             number += 1
-                            _take_row(batch, row, number, self.keep_raw)
+                            _take_row(batch, row, number, self.keep_raw, self._decode)
                         yield batch
             except (pa.ArrowException, OSError) as error:
                 self.broken = f"corrupt: Parquet cannot be read after row {number} ({_first_line(error)})"
@@ -305,7 +327,10 @@ def _pylist(table: Any) -> Iterator[dict[str, Any] | UnicodeDecodeError]:
                 yield error
 
 
-def _take_row(batch: Batch, row: dict[str, Any] | UnicodeDecodeError, number: int, keep_raw: bool) -> None:
+def _take_row(
+    batch: Batch, row: dict[str, Any] | UnicodeDecodeError, number: int, keep_raw: bool,
+    decode: Callable[[bytes], Document],
+) -> None:
     raw = b""
     try:
         if isinstance(row, UnicodeDecodeError):
@@ -314,7 +339,7 @@ def _take_row(batch: Batch, row: dict[str, Any] | UnicodeDecodeError, number: in
         raw = _row_json(row)
         reason = TOO_DEEP if _too_deep(raw) else None
         if reason is None:
-            document = msgspec.json.decode(raw, type=Document, strict=True)
+            document = decode(raw)
             reason = None if document.id else "id is empty"
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         reason = _reason(error, raw)

@@ -149,7 +149,7 @@ def export_shard(export: Export, shard: str, number: int) -> int:
     for each in export.columns:
         if each.key is None:
             assert export.context is not None
-            values[each.attribute] = _planned(export.context, each, number, table.num_rows)
+            values[each.attribute] = _planned(export.context, each, number)
     others = _other_ids(place, shard) if meta["info"]["bad"] else {}
     uri = storage.join(export.to, attribute_path(shard, export.experiment))
     nothing: dict[str, Spans] = {each.attribute: [] for each in export.columns}
@@ -177,13 +177,13 @@ def export_shard(export: Export, shard: str, number: int) -> int:
     return stat.bytes if stat else 0
 
 
-def _planned(context: Context, each: Exported, number: int, size: int) -> pa.Array:
-    """1 for the losers of a dedup method, null for others; or the copies of each row."""
+def _planned(context: Context, each: Exported, number: int) -> pa.Array:
+    """1 for the documents that went by a dedup method, null for others; or the copies of each row."""
+    chosen, _ = sidecars.read(context.selection_uri(number))
     if each.method is None:
-        return sidecars.read(context.selection_uri(number), ["copies"])[0].column("copies")
-    lost = np.zeros(size, bool)
-    lost[np.asarray(selection.read_losers(context, each.method, number).column("row"))] = True
-    return pa.array(np.ones(size, np.int64), mask=~lost)
+        return chosen.column("copies")
+    lost = np.asarray(chosen.column("reason")) == context.dedup_reason(each.method)
+    return pa.array(np.ones(len(lost), np.int64), mask=~lost)
 
 
 def _spans_of(each: Exported, column: Any, chars: Sequence[int], uri: str) -> list[Spans]:

@@ -20,14 +20,19 @@ def draws(seed: int, purpose: str, identities: Array, copy: int = 0) -> Array:
     """
     keys = _keys(seed, purpose, copy)
     halves = np.ascontiguousarray(identities).view("<u8").reshape(-1, 2)
-    with np.errstate(over="ignore"):
-        return _mix(_mix(halves[:, 0] ^ keys[0]) + (halves[:, 1] ^ keys[1]))
+    return mixed(halves[:, 0] ^ keys[0], halves[:, 1] ^ keys[1])
 
 
 @functools.lru_cache(maxsize=1024)
 def _keys(seed: int, purpose: str, copy: int) -> Array:
     key = hashlib.sha256(f"solera draw@1\0{seed}\0{purpose}\0{copy}".encode()).digest()
     return np.frombuffer(key[:16], "<u8")
+
+
+def mixed(first: Array, second: Array) -> Array:
+    """64 bits of each pair of uint64, all of which depend on all of theirs."""
+    with np.errstate(over="ignore"):
+        return _mix(_mix(first) + second)
 
 
 def order_keys(draw: Array, identities: Array, sha256s: Array) -> list[Array]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mixer import attributes, rows
+from mixer import attributes, clusters, rows
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.errors import BadInput
@@ -18,22 +18,23 @@ from taggers.declare import Tagger
 
 FORMAT = "solera-lock@1"
 # How a plan decides. It stands in the lock, since the same lock promises the same mixture.
-PLAN_FORMAT = "solera-plan@2"
+PLAN_FORMAT = "solera-plan@3"
 
 
 def make(
     recipe: Recipe, corpus: Corpus, indexes: Mapping[str, Index], sets: Sequence[ClusterSet]
 ) -> dict[str, Any]:
     """The lock as plain data: shards in order of path, paths relative to the corpus. No clock, no machine."""
-    found = {key: entries.at(corpus.paths) for key, entries in indexes.items()}
+    found = {key: entries.at(clusters.measured(recipe, corpus, key).paths) for key, entries in indexes.items()}
     entries = found[rows.KEY]
-    digests = zip(*(each.pylist("digest") for each in found.values()), strict=True)
+    digests = [dict(zip(each.pylist("shard"), each.pylist("digest"), strict=True)) for each in found.values()]
     shards = [
         {"path": shard.path, "source": shard.source, "bytes": size, "sha256": sha256, "rows": count, "bad": bad,
-         "broken": broken, "sidecars": dict(zip(found, each, strict=True))}
-        for shard, size, sha256, count, bad, broken, each in zip(
+         "broken": broken, **({"reference": True} if shard.is_reference else {}),
+         "sidecars": {key: each[shard.path] for key, each in zip(found, digests, strict=True) if shard.path in each}}
+        for shard, size, sha256, count, bad, broken in zip(
             corpus.shards, entries.pylist("bytes"), entries.pylist("sha256"), entries.pylist("rows"),
-            entries.info("bad"), entries.info("broken"), digests, strict=True)
+            entries.info("bad"), entries.info("broken"), strict=True)
     ]
     own = {attributes.key_of(use): declare.as_json(use.tagger) for use in recipe.uses() if use.tagger.own}
     taggers: dict[str, Any] = {}

@@ -32,13 +32,13 @@ SHOWN = 3  # places of a repeated identity that an error names
 
 # (phase, the context of each bin of shards, what the phase is called) -> its results, one for each bin
 Runner = Callable[[Callable[[Context], Any], Sequence[Context], str], list[Any]]
-# (context of all shards, method number, bins with candidates) -> tallies of who lost to whom; writes the losers
-Resolver = Callable[[Context, int, Sequence[int]], Tallies]
+# (context of all shards, method number, bins with candidates): tells each of these bins the keepers of its keys
+Resolver = Callable[[Context, int, Sequence[int]], None]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A finished plan: `folder` holds plan.json, recipe.yaml, recipe.lock, selection/ and losers/."""
+    """A finished plan: `folder` holds plan.json, recipe.yaml, recipe.lock, selection/, edits/ and losers/."""
 
     folder: str
     recipe: Recipe
@@ -98,15 +98,17 @@ class _Tasks:
 
     @cached_property
     def _parts(self) -> list[Context]:
-        return [self.whole.part(part, [rows.KEY]) for part in self.bins]
+        by = self.whole.columns_of(0)
+        keys = list(dict.fromkeys([rows.KEY, *(self.whole.columns[column][0] for column in by)]))
+        return [self.whole.part(part, keys) for part in self.bins]
 
 
 def _make(
     tasks: _Tasks, unread: Mapping[str, Mapping[str, int]], lock_text: bytes, sets: Sequence[ClusterSet],
     resolve: Resolver,
 ) -> Plan:
-    """Makes a plan. Two that are made of one lock at once do not see each other: they share the files of selection/
-    and losers/ alone, which follow from the lock. The first to put plan.json has made it.
+    """Makes a plan. Two that are made of one lock at once do not see each other: they share the files of selection/,
+    edits/ and losers/ alone, which follow from the lock. The first to put plan.json has made it.
     """
     began = time.monotonic()
     whole = tasks.whole
@@ -120,13 +122,13 @@ def _make(
     related = whole.part(list(whole.paths), [])
     for method in range(methods):
         candidates = {number: size for part in parts for number, size in part.candidates.items()}
-        found = resolve(related, method, sorted(candidates))
-        losses = selection.merge_tallies([losses, found])
+        resolve(related, method, sorted(candidates))
         links.append({"method": selection.method_text(recipe.dedup[method]), "clusters": sets[method].clusters,
                       "documents": sets[method].documents, "alive": sum(candidates.values())})
         parts = tasks.run(functools.partial(selection.drop_losers, method), f"plan: dedup {method + 1}")
         tallies = selection.merge_tallies([tallies, *(part.tallies for part in parts)])
-    # Phases 5 and 6: the draw and the allocation.
+        losses = selection.merge_tallies([losses, *(part.losses for part in parts)])
+    # Phases 4, 5 and 6: the draw and the allocation, and what is cut from the documents that are taken.
     pools = {source.name: int(_tally(tallies, source.name, "pool")[1]) for source in recipe.sources}
     allocated = _allocate(recipe, pools)
     grants = _grants(tasks, allocated, pools, selection.merge_histograms([part.pools for part in parts]))
@@ -141,7 +143,7 @@ def _make(
         "format": FORMAT,
         "lock_sha256": lock.digest(lock_text),
         "counts": _counts(recipe, tallies, allocated, grants, unread, most),
-        "losses": [{"source": key[0], "lost_to": key[2], **_three(value)} for key, value in sorted(losses.items())],
+        "losses": _losses(whole, losses),
         "links": links,
         "selections": selections,
         "seconds": round(time.monotonic() - began, 3),
@@ -168,9 +170,16 @@ def context_of(
         paths={number: shard.path for number, shard in enumerate(corpus.shards)},
         sources={number: shard.source for number, shard in enumerate(corpus.shards)},
         columns={name: (attributes.key_of(use), stored) for name, (use, stored) in recipe.stored(also).items()},
-        digests={key: dict(enumerate(entries.at(corpus.paths).pylist("digest"))) for key, entries in indexes.items()},
+        digests={key: _digests(corpus, entries.at(clusters.measured(recipe, corpus, key).paths))
+                 for key, entries in indexes.items()},
         sets=tuple(sets[: len(recipe.dedup)]), arguments=corpus.arguments,
     )
+
+
+def _digests(corpus: Corpus, entries: Index) -> dict[int, str]:
+    """By the numbers of the shards that have such a sidecar."""
+    found = dict(zip(entries.pylist("shard"), entries.pylist("digest"), strict=True))
+    return {number: found[shard.path] for number, shard in enumerate(corpus.shards) if shard.path in found}
 
 
 def find(corpus: Corpus, lock_text: bytes) -> Plan | None:
@@ -196,9 +205,13 @@ def read(folder: str, lock_sha256: str) -> Plan | None:
     return Plan(folder, parse(storage.read(recipe_uri), recipe_uri, own), lock_text, body)
 
 
-def bins_of(corpus: Corpus, entries: Index, slots: int) -> list[list[int]]:
-    """Shard numbers in bins of about as many rows, for so many tasks at a time."""
+def bins_of(corpus: Corpus, entries: Index, slots: int, sets: Sequence[ClusterSet] = ()) -> list[list[int]]:
+    """Shard numbers in bins of about as many rows, and spans of these sets, for so many tasks at a time."""
     sizes = [rows + packing.SHARD_ROWS for rows in entries.at(corpus.paths).pylist("rows")]
+    for found in sets:
+        if found.kind == "spans":
+            for number, shard in enumerate(corpus.shards):
+                sizes[number] += int(str(found.members.get(shard.path, {}).get("rows", 0)))
     return packing.pack(range(len(sizes)), sizes, packing.bin_count(sizes, slots, packing.BIN_ROWS))
 
 
@@ -290,7 +303,8 @@ def _counts(
         ]
         dedup_counts = [
             {"method": selection.method_text(method),
-             "dropped": _three(_tally(tallies, source.name, "dedup", selection.method_text(method)))}
+             "dropped": _three(_tally(tallies, source.name, "dedup", selection.method_text(method))),
+             "edited": _edited(tallies, source.name, selection.method_text(method))}
             for method in recipe.dedup
         ]
         counts.append({
@@ -310,6 +324,7 @@ def _counts(
             "not_drawn": _three(_tally(tallies, source.name, selection.NOT_DRAWN)),
             "selected": _three(_tally(tallies, source.name, "selected")),
             "emitted": _three(_tally(tallies, source.name, "emitted")),
+            "edited": _edited(tallies, source.name),
             "max_copies": most[source.name],
         })
     return counts
@@ -332,6 +347,23 @@ def _tally(tallies: Tallies, source: str, what: str, rule: str = "") -> Any:
 
 def _three(tally: Any) -> dict[str, int]:
     return {"docs": int(tally[0]), "units": int(tally[1]), "bytes": int(tally[2])}
+
+
+def _edited(tallies: Tallies, source: str, method: str = "") -> dict[str, int]:
+    """What is cut from documents that stay: by one method, or by all from what is emitted."""
+    tally = tallies.get((source, "edited", method), np.zeros(4, np.int64))
+    return dict(zip(("docs", "spans", "units", "bytes"), map(int, tally), strict=True))
+
+
+def _losses(context: Context, losses: Tallies) -> list[dict[str, Any]]:
+    """Who lost to whom by which method: documents, and of those that stay what was cut. In order of the methods."""
+    found = []
+    for method in map(selection.method_text, context.recipe.dedup):
+        pairs = [(key, value) for key, value in sorted(losses.items()) if key[1] == method]
+        found += [{"method": method, "source": key[0], "lost_to": key[2], **_three(value),
+                   "cut": dict(zip(("spans", "units", "bytes"), map(int, value[3:]), strict=True))}
+                  for key, value in pairs]
+    return found
 
 
 def _check_counts(counts: Sequence[Mapping[str, Any]]) -> None:

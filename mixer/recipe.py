@@ -15,9 +15,10 @@ from mixer.errors import Mistake, RecipeError
 from mixer.recipe_reference import (
     DEDUP,
     METHODS,
-    PLANNED_METHODS,
     POLICY,
+    PREFER_BY,
     RECIPE,
+    REFERENCE,
     REQUIRED,
     RULE,
     SOURCE,
@@ -87,6 +88,14 @@ class DedupMethod:
 
 
 @dataclass(frozen=True)
+class PreferBy:
+    """Which of documents that are the same stays, where their sources are equally good."""
+
+    column: str  # of numbers
+    best: Literal["max", "min"]
+
+
+@dataclass(frozen=True)
 class Source:
     """One named part of the mixture. `shards` are glob patterns relative to the corpus."""
 
@@ -96,6 +105,15 @@ class Source:
     max_epochs: Decimal | None  # None: no cap
     keep: tuple[Rule, ...]  # this source's own rules, which come after the recipe's
     about: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Shards that documents are only compared with. `shards` are glob patterns relative to `corpus`."""
+
+    name: str
+    shards: tuple[str, ...]
+    corpus: str | None  # None: the recipe's
 
 
 @dataclass(frozen=True)
@@ -112,7 +130,9 @@ class Recipe:
     policy: Policy
     taggers: tuple[Use, ...]  # taggers that the recipe sets parameters of, or names; the rest follow from the columns
     dedup: tuple[DedupMethod, ...]
-    prefer: tuple[str, ...]
+    prefer: tuple[str, ...]  # all sources, the best first
+    prefer_by: PreferBy | None
+    reference: tuple[Reference, ...]
     keep: tuple[Rule, ...]
     sources: tuple[Source, ...]
     on_shortfall: Literal["error", "redistribute"]
@@ -145,7 +165,9 @@ class Recipe:
         wanted: dict[str, tuple[Tagger, set[str]]] = {}  # by name: the tagger, and the family's values asked for
         imported: dict[str, tuple[Tagger, dict[str, Column]]] = {}  # by name: the tagger, and the columns asked for
         named = (rule.column for rule in (*self.keep, *(rule for source in self.sources for rule in source.keep)))
-        compared = (str(method.parameters["column"]) for method in self.dedup if method.use == "column@1")
+        compared = [str(method.parameters["column"]) for method in self.dedup if method.use == "column@1"]
+        if self.prefer_by is not None and self.dedup:
+            compared.append(self.prefer_by.column)
         for each in (*named, *compared, *also):
             found = self.find_column(each)
             assert found is not None, each  # parse() lets no other rule through
@@ -214,6 +236,9 @@ def warnings(recipe: Recipe, file: str = "") -> list[Mistake]:
         if "license" not in source.about:
             remedy = "name the license its documents are under, or say that it is not known"
             notes.add(_line(root, *at, "about"), (*at, "about", "license"), "", "missing", remedy)
+    if recipe.prefer_by is not None and not recipe.dedup:
+        notes.add(_line(root, "prefer_by"), "prefer_by", "", "nothing to choose between: no `dedup` says which "
+                  "documents are the same", "add one, or remove this")
     used = {use.name for use in recipe.uses()}
     for use in recipe.taggers:
         at = ("taggers", use.name)
@@ -412,6 +437,16 @@ def _policy(notes: _Notes, node: Node, key: Key, path: str) -> Policy | None:
     return None if fields is None else Policy(fields["kind"])
 
 
+def _prefer_by(notes: _Notes, node: Node, key: Key, path: str) -> PreferBy | None:
+    fields = _section(notes, node, PREFER_BY, path)
+    if fields is None or not isinstance(node, Section):
+        return None
+    if fields["column"] is not None:
+        _check_column(notes, _line(node, "column"), _join(path, "column"), fields["column"], _NUMERIC,
+                      "which has no greatest value", "name one of numbers")
+    return PreferBy(**fields)
+
+
 # --- sources and rules
 
 
@@ -431,6 +466,22 @@ def _sources(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Source, ..
         if fields is not None:
             sources.append(Source(name, **fields))
     return tuple(sources)
+
+
+def _references(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Reference, ...] | None:
+    if not isinstance(node, Section):
+        _misfit(notes, node, key, path)
+        return None
+    references = []
+    for name, each in node.nodes.items():
+        where = _join(path, name)
+        if not _NAME.fullmatch(name):
+            notes.add(node.lines[name], where, name, "not a name", f"write {TAKES['name']}")
+        fields = _section(notes, each, REFERENCE, where)
+        if fields is not None:
+            _check_uri(notes, _line(each, "corpus"), _join(where, "corpus"), fields["corpus"])
+            references.append(Reference(name, **fields))
+    return tuple(references)
 
 
 def _keep(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Rule, ...] | None:
@@ -633,12 +684,8 @@ def _method(notes: _Notes, node: Node, path: str) -> DedupMethod | None:
     method = next((each for each in METHODS if each.use == use), None)
     if method is None:
         line, where = _line(node, "use"), _join(path, "use")
-        if use.partition("@")[0] in PLANNED_METHODS:
-            known = " or ".join(each.use for each in METHODS)
-            notes.add(line, where, "", f"`{use}` is not supported by this version", f"write {known}, or remove it")
-        else:
-            remedy = _did_you_mean(use, [each.use for each in METHODS])
-            notes.add(line, where, use, "unknown dedup method", remedy)
+        remedy = _did_you_mean(use, [each.use for each in METHODS])
+        notes.add(line, where, use, "unknown dedup method", remedy)
         return None
     tagger = None if method.tagger is None else _registered(method.tagger)
     settings = {key.name: key for key in method.settings}
@@ -662,16 +709,23 @@ def _method(notes: _Notes, node: Node, path: str) -> DedupMethod | None:
 
 def _check_compared(notes: _Notes, node: Section, column: object, path: str) -> None:
     """Notes a column to compare that there is not, or that needs a file which nobody names."""
-    if not isinstance(column, str):
-        return
-    line, where = _line(node, "column"), _join(path, "column")
+    if isinstance(column, str):
+        _check_column(notes, _line(node, "column"), _join(path, "column"), column, (*_FITTING, "key128"),
+                      "which has no single value to compare", "name one of a number, a text, yes or no, or a key")
+
+
+def _check_column(
+    notes: _Notes, line: int, where: str, column: str, types: Sequence[str], why_not: str, remedy: str
+) -> None:
+    """Notes a column that there is not, that is of none of these types, or that needs a file which nobody names."""
     found = registry.find_column(column, notes.named, notes.own)
+    if column.partition(".")[0] in notes.unusable:
+        return
     if found is None:
         known = registry.column_names(notes.named, notes.own)
         notes.add(line, where, column, "unknown column", _did_you_mean(column, known, "see `solera taggers`"))
-    elif found.column.type not in (*_FITTING, "key128"):
-        notes.add(line, where, column, f"a column of type {found.column.type}, which has no single value to compare",
-                  "name one of a number, a text, yes or no, or a key")
+    elif found.column.type not in types:
+        notes.add(line, where, column, f"a column of type {found.column.type}, {why_not}", remedy)
     elif found.tagger.needs_file and found.name not in notes.named:
         notes.add(line, where, column, f"{found.tagger.key} needs a {found.tagger.file}",
                   f"add to `taggers`: `{found.name}: {{use: {found.tagger.key}, {found.tagger.file}: FILE}}`")
@@ -686,14 +740,32 @@ def _choose_bands(notes: _Notes, node: Section, parameters: dict[str, object], p
     elif ways == ["preset"]:
         parameters["bands"], parameters["rows"] = map(int, str(parameters["preset"]).split("x"))
     elif ways == ["threshold"]:
-        from mixer.banding import choose
+        _choose_by_threshold(notes, node, parameters, path)
+    if "hashes" in node.nodes and "threshold" not in node.nodes:
+        notes.add(_line(node, "hashes"), _join(path, "hashes"), "", "hashes are shared out by `threshold` alone",
+                  "add `threshold: …`, or remove it")
 
-        threshold, hashes = parameters["threshold"], parameters["hashes"]
-        if isinstance(threshold, float) and 0 < threshold < 1 and isinstance(hashes, int):
-            parameters["bands"], parameters["rows"] = choose(threshold, hashes)
-        elif isinstance(threshold, float):
-            notes.add(_line(node, "threshold"), _join(path, "threshold"), _shown(threshold), "does not fit",
-                      "write a number between 0 and 1, neither of them")
+
+def _choose_by_threshold(notes: _Notes, node: Section, parameters: dict[str, object], path: str) -> None:
+    from mixer.banding import MOST_SEARCHED, choose
+
+    threshold, hashes = parameters["threshold"], parameters["hashes"]
+    if not isinstance(threshold, float) or not isinstance(hashes, int):
+        return
+    if not 0 < threshold < 1:
+        notes.add(_line(node, "threshold"), _join(path, "threshold"), _shown(threshold), "does not fit",
+                  "write a number between 0 and 1, neither of them")
+        return
+    if hashes > MOST_SEARCHED:
+        notes.add(_line(node, "hashes"), _join(path, "hashes"), str(hashes), "too many to choose bands of",
+                  f"write {MOST_SEARCHED:_} or less, or `bands` and `rows`")
+        return
+    try:
+        parameters["bands"], parameters["rows"] = choose(threshold, hashes)
+    except ValueError as error:
+        notes.add(_line(node, "threshold"), _join(path, "threshold"), _shown(threshold),
+                  f"no bands serve it with {hashes} hashes: {error}",
+                  "change it or `hashes`, or write `bands` and `rows`")
 
 
 def _parameters(
@@ -724,6 +796,9 @@ def _parameters(
             continue
         if tagger is not None and name == tagger.file:
             _check_uri(notes, each.line, where, value)
+        least, most = ({} if tagger is None else tagger.bounds).get(name, (None, None))
+        if isinstance(value, int) and least is not None and most is not None and not least <= value <= most:
+            notes.add(each.line, where, str(value), "out of range", f"write {least:_} to {most:_}")
         for item in () if name not in values else value if isinstance(value, list) else [str(value)]:
             if item not in values[name]:
                 notes.add(each.line, where, item, "unknown value", _did_you_mean(item, values[name]))
@@ -790,6 +865,7 @@ def _check_together(notes: _Notes, root: Section, fields: Mapping[str, Any]) -> 
     _check_uri(notes, _line(root, "corpus"), "corpus", fields["corpus"])
     _check_prefer(notes, root, fields["prefer"] or ())
     _check_globs(notes, root, sources)
+    _check_references(notes, root, fields["reference"] or (), sources)
     _check_rules(notes, root, fields["keep"] or (), sources)
 
 
@@ -852,6 +928,18 @@ def _check_globs(notes: _Notes, root: Section, sources: tuple[Source, ...]) -> N
             owners[glob] = source.name
 
 
+def _check_references(
+    notes: _Notes, root: Section, references: tuple[Reference, ...], sources: tuple[Source, ...]
+) -> None:
+    """One name is one thing, since losses are counted by it. A reference without dedup does nothing."""
+    for name in sorted({each.name for each in references} & {source.name for source in sources}):
+        notes.add(_line(root, "reference", name), ("reference", name), "", "a source is called so, too",
+                  "give the reference another name")
+    if references and not (isinstance(dedup := root.nodes.get("dedup"), Items) and dedup.nodes):
+        notes.add(_line(root, "reference"), "reference", "", "nothing is compared, since there is no `dedup`",
+                  "add a method, such as `dedup: [{use: text@1}]`")
+
+
 def _check_rules(notes: _Notes, root: Section, keep: tuple[Rule, ...], sources: tuple[Source, ...]) -> None:
     """The recipe's rules hold for a source too, so a source's min may lie above the recipe's max."""
     for source in sources:
@@ -897,7 +985,9 @@ _READERS: dict[str, Reader] = {
     "name": _pattern(_NAME),
     "names": _names,
     "policy": _policy,
+    "prefer_by": _prefer_by,
     "positive": _number(lambda number: number > 0),
+    "references": _references,
     "share": _number(lambda number: 0 <= number <= 1),
     "sources": _sources,
     "taggers": _taggers,

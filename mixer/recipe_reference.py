@@ -64,7 +64,9 @@ TAKES = {
     "name": "a name: `a-z`, `0-9`, `_` and `-`, and not `_` or `-` first",
     "names": "a list of names",
     "policy": "a [policy](#policy)",
+    "prefer_by": "a [preference](#preference)",
     "positive": "a number above 0",
+    "references": "a mapping of names to [references](#reference)",
     "share": "a number from 0 to 1",
     "sources": "a mapping of names to [sources](#sources)",
     "taggers": "a mapping of names to [taggers](#taggers)",
@@ -113,6 +115,14 @@ RECIPE = Vocabulary(
             "Sources not listed come last, in the order of the file.",
             (),
         ),
+        Key(
+            "prefer_by",
+            "prefer_by",
+            "Of documents that are the same and from sources that are equally good, the one with the "
+            "[best value](#preference) of a column stays. Without it, or where values are equal, a draw decides.",
+            None,
+        ),
+        Key("reference", "references", "What is only compared with: a document that is also there is dropped.", ()),
         Key("keep", "keep", "Rules for every source. The first that fails is the reason for a drop.", ()),
         Key("sources", "sources", "The parts of the mixture."),
         Key(
@@ -132,7 +142,7 @@ RECIPE = Vocabulary(
         ),
         Key("shard_bytes", "whole", "Size of one output shard in bytes, before compression.", 256_000_000, least=1),
     ),
-    planned=("edit", "holdout", "reference", "sample", "stages", "top"),
+    planned=("edit", "holdout", "sample", "stages", "top"),
 )
 
 POLICY = Vocabulary(
@@ -175,6 +185,18 @@ SOURCE = Vocabulary(
     planned=("curve", "curves", "min_weight", "sample", "stages", "top"),
 )
 
+REFERENCE = Vocabulary(
+    title="Reference",
+    doc="A published mixture, a benchmark, or anything else whose documents are not to be in the mixture again. In "
+    "every cluster its document is the one that stays. Nothing of it is judged, drawn or built, and only what dedup "
+    "compares is measured of it. Its documents need no source: one without is of a source called like the reference.",
+    keys=(
+        Key("shards", "globs", "Shards, relative to the corpus of the reference: `data/*.jsonl.zst` of a mixture."),
+        Key("corpus", "text", "The folder or bucket of its shards, where that is not the recipe's corpus. A relative "
+            "one starts at the recipe file's folder.", None),
+    ),
+)
+
 RULE = Vocabulary(
     title="Keep",
     doc="Each bound is one rule, in the order of the file: `words.count: {min: 50, max: 100_000}` is two. A document "
@@ -196,6 +218,15 @@ DEDUP = Vocabulary(
     keys=(Key("use", "use", "The method and its version."),),
 )
 
+PREFER_BY = Vocabulary(
+    title="Preference",
+    doc="`prefer_by: {column: quality.score, best: max}`. Values are compared exactly, in the column's own type.",
+    keys=(
+        Key("column", "text", "A column of numbers, as rules name them. A missing value is the worst."),
+        Key("best", "choice", "Whether the greatest value is best, or the least.", choices=("max", "min")),
+    ),
+)
+
 TAGGER = Vocabulary(
     title="Taggers",
     doc="One tagger, with its parameters beside `use`: `language: {use: language@1, …}`. Its name is the first part of "
@@ -210,8 +241,9 @@ TAGGER = Vocabulary(
 
 _MAX_REMOVED = Key(
     "max_removed", "share",
-    "Of a document's text, in bytes: where more than this share is cut, the document goes. A document of which nothing "
-    "but whitespace is left goes in any case.", 0.8,
+    "Of a document's text, in bytes: where this method would cut more than this share, the document goes. One of which "
+    "nothing is left, by this method and those before it, goes in any case; one of which only whitespace is left does "
+    "not, if the share allows it.", 0.8,
 )
 
 METHODS = (
@@ -274,9 +306,8 @@ METHODS = (
         settings=(_MAX_REMOVED,),
     ),
 )
-PLANNED_METHODS: tuple[str, ...] = ()
 
-VOCABULARIES = (RECIPE, POLICY, SOURCE, RULE, DEDUP, TAGGER)
+VOCABULARIES = (RECIPE, POLICY, SOURCE, REFERENCE, RULE, DEDUP, PREFER_BY, TAGGER)
 
 # What `solera lint` warns of, though the recipe is valid.
 USUAL_EPOCHS = (
@@ -285,6 +316,7 @@ USUAL_EPOCHS = (
 WARNINGS = (
     f"`max_epochs` above {USUAL_EPOCHS}: further repeats add less and less (arXiv:2305.16264).",
     "A source whose `about` names no `license`.",
+    "A `prefer_by` without `dedup`: there is nothing to choose between.",
     "A source of weight 0: it takes part in dedup, and nothing of it is in the mixture.",
     "Parameters of a tagger that no rule uses.",
     "A file of a tagger without its `sha256`.",
@@ -361,8 +393,6 @@ def _planned() -> str:
     for vocabulary in VOCABULARIES:
         values = [f"`{key.name}: {value}`" for key in vocabulary.keys for value in key.planned]
         words = [f"`{word}`" for word in vocabulary.planned] + values
-        if vocabulary is DEDUP:
-            words += [f"`use: {word}@1`" for word in PLANNED_METHODS]
         if words:
             rows.append(f"- {vocabulary.title}: {', '.join(words)}")
     return rows[0] + "\n\n" + "\n".join(rows[1:])

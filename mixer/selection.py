@@ -11,16 +11,16 @@ All sums are exact integers, so bins may be cut and merged in any way.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from mixer import attributes, clusters, draw, rows, rules, sidecars, storage
+from mixer import attributes, clusters, cuts, draw, keepers, rows, rules, sidecars, storage
 from mixer.clusters import ClusterSet
 from mixer.errors import StorageError
 from mixer.recipe import DedupMethod, Recipe
@@ -29,7 +29,8 @@ from mixer.workspace import Workspace
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# (source, what, of which rule or method) -> [documents, units, text bytes]
+# (source, what, of which rule or method) -> [documents, units, text bytes]; of what is cut from texts
+# [documents, spans, units, bytes]; of (source, method, lost to) [documents, units, bytes, spans, their units and bytes]
 Tallies = dict[tuple[str, str, str], Array]
 
 BUCKET_BITS = 16  # of the draw value, in the histogram that finds where an allocation ends
@@ -39,11 +40,9 @@ CANDIDATE_ROWS = 1 << 18  # that a task holds before it writes them
 NOT_DRAWN = "not drawn"
 
 SELECTION_SCHEMA = pa.schema([("copies", pa.int32()), ("reason", pa.int16())])
-CANDIDATE_SCHEMA = pa.schema(
-    [("cluster", pa.binary(16)), ("order", pa.binary(64)), ("shard", pa.int32()), ("row", pa.int64()),
-     ("units", pa.int64()), ("bytes", pa.int64())]
-)
 LOSER_SCHEMA = pa.schema([("row", pa.int64()), ("keeper_shard", pa.int32()), ("keeper_row", pa.int64())])
+# The losers of a method of spans are spans.
+CUT_SCHEMA = pa.schema([*cuts.SCHEMA, *list(LOSER_SCHEMA)[1:], ("keeper_start", pa.int64())])
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,8 @@ class Context:
         inside = set(paths.values()) if keys else set()
         return replace(
             self, paths=paths, sources={number: self.sources[number] for number in numbers},
-            digests={key: {number: self.digests[key][number] for number in numbers} for key in keys},
+            digests={key: {number: self.digests[key][number] for number in numbers if number in self.digests[key]}
+                     for key in keys},
             sets=tuple(each.among(inside) for each in self.sets),
         )
 
@@ -86,9 +86,16 @@ class Context:
         return len(self.reasons) - 1 - len(self.sets) + method
 
     def rank(self, source: str) -> int:
-        """Place in the recipe's order of preference; sources that it does not list come last, in the recipe's order."""
-        names = [*self.recipe.prefer, *(each.name for each in self.recipe.sources)]
-        return names.index(source)
+        """Place in the recipe's order of preference, in which all its sources are."""
+        return self.recipe.prefer.index(source)
+
+    def columns_of(self, methods: int) -> list[str]:
+        """The columns that decide between the candidates of the method after so many, if there is one."""
+        column = self.recipe.prefer_by.column if self.recipe.prefer_by is not None else None
+        return [column] if column is not None and methods < len(self.sets) else []
+
+    def finds_spans(self, method: int) -> bool:
+        return self.sets[method].kind == "spans"
 
     def selection_uri(self, shard: int) -> str:
         return storage.join(self.folder, "selection", f"{self.paths[shard]}.parquet")
@@ -111,10 +118,16 @@ class Context:
         return storage.join(self.scratch, "pool", f"{self.bin}.npz")
 
     def candidates_uri(self, method: int, bin: int) -> str:
-        return storage.join(self.scratch, f"candidates-{method}", f"{bin}.parquet")
+        return storage.join(self.scratch, f"candidates-{method}", str(bin))
+
+    def keepers_uri(self, method: int, bin: int) -> str:
+        return storage.join(self.scratch, f"keepers-{method}", f"{bin}.npy")
 
     def losers_uri(self, method: int, shard: int) -> str:
         return storage.join(self.folder, "losers", str(method), f"{self.paths[shard]}.parquet")
+
+    def edits_uri(self, shard: int) -> str:
+        return storage.join(self.folder, "edits", f"{self.paths[shard]}.parquet")
 
 
 @dataclass(frozen=True)
@@ -130,8 +143,9 @@ class Part:
     """What a phase says of a bin: tallies, its candidates for the next dedup method, and after the last the pools."""
 
     tallies: Tallies
-    candidates: Mapping[int, int]  # bin -> rows; empty where it has none
+    candidates: Mapping[int, int]  # bin -> documents, or spans; empty where it has none
     pools: Mapping[str, Histogram]
+    losses: Tallies = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -161,7 +175,7 @@ def judge(context: Context) -> Part:
         following = _Following(stack, context, 0, tallies)
         for number, source in context.sources.items():
             source_rules = context.recipe.rules_for(source)
-            table = load(context, number, [rule.column for rule in source_rules])
+            table = load(context, number, [*(rule.column for rule in source_rules), *context.columns_of(0)])
             units = units_of(context.recipe, table)
             sizes = np.asarray(table.column("bytes"))
             draft = np.zeros(len(units), np.int16)
@@ -189,26 +203,168 @@ def judge(context: Context) -> Part:
         return following.finish()
 
 
-# ---- phase 3: dedup; what relates rows is decided by the resolvers, between these two
+# ---- phase 3: dedup; which candidate of each key stays is decided by the resolvers, between these two
 
 
 def drop_losers(method: int, context: Context) -> Part:
-    """Draft of the bin without the losers of a dedup method."""
+    """Draft of the bin without the losers of a dedup method; writes the losers of each shard."""
     tallies: Tallies = {}
+    losses: Tallies = {}
     with ExitStack() as stack:
         following = _Following(stack, context, method + 1, tallies)
-        drafts = _Drafts(context, method)
+        drafts, kept = _Drafts(context, method), _Keepers(context, method)
+        reason = context.reasons[context.dedup_reason(method)]
+        lose = _lose_spans if context.finds_spans(method) else _lose_documents
         for number, source in context.sources.items():
-            table = load(context, number, [])
+            table = load(context, number, context.columns_of(method + 1))
             draft = drafts.next(len(table))
-            lost = np.zeros(len(draft), bool)
-            losers = read_losers(context, method, number)
-            lost[np.asarray(losers.column("row"))] = True
-            draft[lost] = context.dedup_reason(method)
-            key = (source, "dedup", context.reasons[context.dedup_reason(method)])
-            _add(tallies, key, lost, units_of(context.recipe, table), np.asarray(table.column("bytes")))
+            lost = _Lost(context, method, source, tallies, losses, units_of(context.recipe, table),
+                         np.asarray(table.column("bytes")))
+            gone = lose(lost, number, kept, draft)
+            draft[gone] = context.dedup_reason(method)
+            _add(tallies, (source, "dedup", reason), gone, lost.units, lost.sizes)
             following.take(number, draft, table)
-        return following.finish()
+        part = following.finish()
+    return replace(part, losses=losses)
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """What one shard loses by a method, as it is counted."""
+
+    context: Context
+    method: int
+    source: str
+    tallies: Tallies
+    losses: Tallies
+    units: Array
+    sizes: Array
+
+    def to(self, ranks: Array, *values: Array) -> None:
+        """Adds these columns of values to the losses, by the rank of the source that keeps what is lost."""
+        reason = self.context.reasons[self.context.dedup_reason(self.method)]
+        for rank in np.unique(ranks).tolist():
+            mine = ranks == rank
+            sums = np.array([value[mine].sum() for value in values], np.int64)
+            _plus(self.losses, (self.source, reason, self.context.recipe.prefer[rank]), sums)
+
+
+def _lose_documents(lost: _Lost, number: int, kept: _Keepers, draft: Array) -> Array:
+    """bool: the rows of a shard that another copy beats, which it writes."""
+    context = lost.context
+    members = _alive(context, lost.method, number, draft)
+    row = np.asarray(members.column("row"))
+    keeper = kept.of(members)
+    other = (keeper["shard"] != number) | (keeper["row"] != row)
+    row, keeper = row[other], keeper[other]
+    gone = np.zeros(len(draft), bool)
+    gone[row] = True
+    if len(row):
+        losers = pa.table([row, keeper["shard"], keeper["row"]], schema=LOSER_SCHEMA)
+        _write_losers(context, lost.method, number, losers)
+    nothing = np.zeros(len(row), np.int64)
+    lost.to(keeper["rank"], nothing + 1, lost.units[row], lost.sizes[row], nothing, nothing, nothing)
+    return gone
+
+
+def _lose_spans(lost: _Lost, number: int, kept: _Keepers, draft: Array) -> Array:
+    """bool: the rows of a shard of which too much is cut, by this method, or nothing left by it and those before it.
+
+    Writes the cuts of all its rows. A row that goes is lost to the source that keeps most of what would be cut from it.
+    """
+    context = lost.context
+    members = _alive(context, lost.method, number, draft)
+    keeper = kept.of(members)
+    found = cuts.of(members)  # which are in that order
+    # What begins where the keeper does is the keeper, however long it is said to be.
+    other = (keeper["shard"] != number) | (keeper["row"] != found["row"]) | (keeper["start"] != found["start"])
+    found, keeper = found[other], keeper[other]
+    gone = np.zeros(len(draft), bool)
+    if not len(found):
+        return gone
+    _write_losers(context, lost.method, number, pa.table(
+        [*cuts.table_of(found).columns, keeper["shard"], keeper["row"], keeper["start"]], schema=CUT_SCHEMA))
+    taken = cuts.taken(found)
+    removed = cuts.by_row(found, taken, len(draft))
+    gone = cuts.is_over(removed, lost.sizes, context.recipe.dedup[lost.method].parameters["max_removed"])
+    touched = removed > 0
+    whole = cuts.union(_all_cuts(context, lost.method + 1, number, touched))
+    gone |= touched & (cuts.by_row(whole, whole["bytes"], len(draft)) == lost.sizes)
+    # Documents that go: to whom most of each is lost, of two the better source.
+    ranks = np.zeros((int(gone.sum()), len(context.recipe.prefer)), np.int64)
+    place = np.cumsum(gone) - 1
+    inside = gone[found["row"]]
+    np.add.at(ranks, (place[found["row"][inside]], keeper["rank"][inside]), taken[inside])
+    nothing = np.zeros(len(ranks), np.int64)
+    lost.to(ranks.argmax(axis=1), nothing + 1, lost.units[gone], lost.sizes[gone], nothing, nothing, nothing)
+    # Documents that stay: each cut takes what those before it in its document have left.
+    found, rank, taken = found[~inside], keeper["rank"][~inside], taken[~inside]
+    units = _units_cut(context.recipe.unit, found["row"], taken, lost.sizes)
+    nothing = np.zeros(len(found), np.int64)
+    lost.to(rank, nothing, nothing, nothing, nothing + 1, units, taken)
+    edited = touched & ~gone
+    key = (lost.source, "edited", context.reasons[context.dedup_reason(lost.method)])
+    _plus(lost.tallies, key, np.array([edited.sum(), len(cuts.union(found)), units.sum(), taken.sum()], np.int64))
+    return gone
+
+
+def _units_cut(unit: str, row: Array, taken: Array, sizes: Array) -> Array:
+    """int64: what each cut takes in units, in their order, so that a row's sum is what it has less."""
+    if unit == "docs" or not len(row):
+        return np.zeros(len(row), np.int64)
+    total = np.cumsum(taken)
+    first = np.flatnonzero(np.diff(row, prepend=-1))
+    before = np.repeat(total[first] - taken[first], np.diff(first, append=len(row)))  # of the rows before
+    left = sizes[row] - (total - before)
+    return units_of_bytes(unit, left + taken) - units_of_bytes(unit, left)
+
+
+def _all_cuts(context: Context, methods: int, number: int, chosen: Array) -> Array:
+    """The cuts by the first methods of a shard's chosen rows, sorted."""
+    found = [np.empty(0, cuts.CUT)]
+    for method in range(methods):
+        if context.finds_spans(method):
+            each = cuts.of(read_losers(context, method, number))
+            found.append(each[chosen[each["row"]]])
+    whole = np.concatenate(found)
+    return whole[np.lexsort([whole["end"], whole["start"], whole["row"]])]
+
+
+def _alive(context: Context, method: int, number: int, draft: Array) -> pa.Table:
+    """The members of a shard in a method's set whose rows are still alive; no empty spans."""
+    members = clusters.read_members(context.workspace, context.sets[method], context.paths[number])
+    alive = draft[np.asarray(members.column("row"))] == 0
+    if context.finds_spans(method):
+        alive &= np.asarray(members.column("bytes")) > 0
+    return members.filter(pa.array(alive)) if not alive.all() else members
+
+
+def _keys_of(members: pa.Table) -> Array:
+    """uint64 of shape (members, 2): clusters, or the keys of spans."""
+    if "cluster" in members.column_names:
+        return fixed_bytes(members.column("cluster")).view("<u8").reshape(-1, 2)
+    keys = np.zeros((len(members), 2), np.uint64)
+    keys[:, 0] = np.asarray(members.column("key"))
+    return keys
+
+
+class _Keepers:
+    """The keepers of a bin's keys, read when they are asked for first."""
+
+    def __init__(self, context: Context, method: int) -> None:
+        self._context, self._uri = context, context.keepers_uri(method, context.bin)
+        self._found: Array | None = None
+
+    def of(self, members: pa.Table) -> Array:
+        if not len(members):
+            return np.empty(0, keepers.KEEPER)
+        if self._found is None:
+            self._found = np.load(io.BytesIO(storage.read(self._uri)))
+        try:
+            return keepers.find(self._found, _keys_of(members))
+        except KeyError:
+            raise StorageError(f"{self._uri}: not the keepers of these shards; something else has written into the "
+                               "plan's folder: make sure that nothing does, and plan again") from None
 
 
 class _Following:
@@ -219,9 +375,9 @@ class _Following:
     def __init__(self, stack: ExitStack, context: Context, methods: int, tallies: Tallies) -> None:
         self._stack, self._context, self._methods, self._tallies = stack, context, methods, tallies
         self._drafts: list[Array] = []
-        self._held: list[pa.Table] = []
+        self._held: list[Array] = []
         self._candidates = 0
-        self._out: sidecars.Writer | None = None
+        self._out: Any = None
         self._buckets: list[Array] = []
         self._units: dict[str, Array] = {}
 
@@ -231,8 +387,8 @@ class _Following:
         if self._methods == len(self._context.sets):
             self._pool(self._context.sources[number], draft == 0, table)
             return
-        found = _candidates(self._context, number, self._methods, draft, table)
-        self._candidates += len(found)
+        count, found = _candidates(self._context, number, self._methods, draft, table)
+        self._candidates += count
         self._held += [found] if len(found) else []
         if sum(map(len, self._held)) >= CANDIDATE_ROWS:
             self._flush()
@@ -248,8 +404,8 @@ class _Following:
     def _flush(self) -> None:
         if self._out is None:
             uri = self._context.candidates_uri(self._methods, self._context.bin)
-            self._out = self._stack.enter_context(sidecars.writer(uri, CANDIDATE_SCHEMA))
-        self._out.write(pa.concat_tables(self._held))
+            self._out = self._stack.enter_context(storage.writer(uri))
+        self._out.write(keepers.best(np.concatenate(self._held)).tobytes())
         self._held = []
 
     def finish(self) -> Part:
@@ -258,8 +414,6 @@ class _Following:
             np.save(out, np.concatenate(self._drafts))
         if self._held:
             self._flush()
-        if self._out is not None:
-            self._out.finish({})
         if self._buckets:
             with storage.writer(context.pool_uri()) as out:
                 np.savez(out, rows=np.array([len(each) for each in self._buckets]),
@@ -269,52 +423,45 @@ class _Following:
         return Part(self._tallies, {context.bin: self._candidates} if self._candidates else {}, pools)
 
 
-def resolve_in_memory(context: Context, method: int, bins: Sequence[int]) -> Tallies:
-    """Decides the keeper of each cluster from the candidates of these bins; writes every shard's losers.
+def resolve_in_memory(context: Context, method: int, bins: Sequence[int]) -> None:
+    """Decides the keeper of each key from the candidates of these bins, and tells each bin its own.
 
-    `context` is of all shards. Tallies are (loser's source, "lost to", keeper's source). Memory: 263 bytes a
-    candidate, measured with a million.
+    Memory: 263 bytes a candidate, measured with a million.
     """
-    tables = [sidecars.read(context.candidates_uri(method, number))[0] for number in bins]
-    table = pa.concat_tables(tables) if tables else CANDIDATE_SCHEMA.empty_table()
-    del tables
-    order, cluster = draw.words(fixed_bytes(table.column("order"))), draw.words(fixed_bytes(table.column("cluster")))
-    table = table.drop_columns(["order", "cluster"])
-    number, row = np.asarray(table.column("shard")), np.asarray(table.column("row"))
-    by = np.lexsort([row, number, *(order[:, i] for i in range(7, -1, -1)), cluster[:, 1], cluster[:, 0]])
-    del order
-    cluster, number, row = cluster[by], number[by], row[by]
-    first = np.ones(len(by), bool)
-    first[1:] = (cluster[1:] != cluster[:-1]).any(axis=1)
-    del cluster
-    keeper = np.maximum.accumulate(np.where(first, np.arange(len(by)), 0))
-    lost = np.flatnonzero(~first)
-    names = [source.name for source in context.recipe.sources]
-    places = {name: place for place, name in enumerate(names)}
-    source = np.array([places[context.sources[each]] for each in range(len(context.paths))], np.int64)[number]
-    pairs, pair = np.unique(source[lost] * len(names) + source[keeper[lost]], return_inverse=True)
-    sums = np.zeros((len(pairs), 3), np.int64)
-    np.add.at(sums[:, 0], pair, 1)
-    np.add.at(sums[:, 1], pair, np.asarray(table.column("units"))[by[lost]])
-    np.add.at(sums[:, 2], pair, np.asarray(table.column("bytes"))[by[lost]])
-    tallies: Tallies = {(names[code // len(names)], "lost to", names[code % len(names)]): found
-                        for code, found in zip(pairs.tolist(), sums, strict=True)}
-    lost = lost[np.lexsort([row[lost], number[lost]])]
-    edges = np.flatnonzero(np.diff(number[lost], prepend=-1))
-    for part in np.split(lost, edges[1:]) if len(lost) else []:
-        write_losers(context, method, int(number[part[0]]), row[part], number[keeper[part]], row[keeper[part]])
-    return tallies
+    parts = [read_candidates(context, method, number) for number in bins]
+    records = np.concatenate([*parts, np.empty(0, keepers.CANDIDATE)])
+    sizes = [len(part) for part in parts]
+    del parts
+    found = keepers.keepers_of(records, keepers.winners(records))
+    del records
+    at = 0
+    for number, size in zip(bins, sizes, strict=True):
+        put_keepers(context, method, number, found[at : at + size])
+        at += size
 
 
-def write_losers(context: Context, method: int, shard: int, row: Array, keeper_shard: Array, keeper_row: Array) -> None:
-    table = pa.table([row, keeper_shard, keeper_row], schema=LOSER_SCHEMA)
+def read_candidates(context: Context, method: int, bin: int) -> Array:
+    """The best candidates of a bin, of dtype keepers.CANDIDATE; a key may stand there more than once."""
+    return np.frombuffer(storage.read(context.candidates_uri(method, bin)), keepers.CANDIDATE)
+
+
+def put_keepers(context: Context, method: int, bin: int, found: Array) -> None:
+    """Tells a bin the keepers of its keys, of dtype keepers.KEEPER."""
+    with storage.writer(context.keepers_uri(method, bin)) as out:
+        np.save(out, keepers.by_key(found))
+
+
+def _write_losers(context: Context, method: int, shard: int, table: pa.Table) -> None:
     sidecars.write(context.losers_uri(method, shard), table, {"shard": context.paths[shard]})
 
 
 def read_losers(context: Context, method: int, shard: int) -> pa.Table:
-    """(row, keeper_shard, keeper_row) of a shard in order of row; empty where nothing was lost."""
+    """What a shard has lost by a method, in order: (row, keeper_shard, keeper_row), or of a method of spans its cuts
+    with what keeps each, as CUT_SCHEMA has it; empty where nothing was lost.
+    """
     uri = context.losers_uri(method, shard)
-    return sidecars.read(uri)[0] if storage.exists(uri) else LOSER_SCHEMA.empty_table()
+    schema = CUT_SCHEMA if context.finds_spans(method) else LOSER_SCHEMA
+    return sidecars.read(uri)[0] if storage.exists(uri) else schema.empty_table()
 
 
 # ---- phases 5 and 6: the draw, and what each row gets
@@ -356,24 +503,41 @@ def select(grants: Mapping[str, Grant], context: Context) -> tuple[Tallies, dict
         draft[alive & (copies == 0)] = len(context.reasons) - 1
         units, sizes = units_of(context.recipe, table), np.asarray(table.column("bytes"))
         chosen = copies > 0
+        edits = cuts.union(_all_cuts(context, len(context.sets), number, chosen))
+        removed = cuts.by_row(edits, edits["bytes"], len(table))
         _add(tallies, (source, "selected", ""), chosen, units, sizes)
         _add(tallies, (source, NOT_DRAWN, ""), alive & ~chosen, units, sizes)
         emitted = np.array([copies.sum(dtype=np.int64), (units * copies).sum(), (sizes * copies).sum()])
         _plus(tallies, (source, "emitted", ""), emitted)
-        meta = {"shard": context.paths[number], "rows_digest": context.digests[rows.KEY][number]}
+        fewer = 0 if context.recipe.unit == "docs" else units - units_of_bytes(context.recipe.unit, sizes - removed)
+        edited = np.array([copies[removed > 0].sum(dtype=np.int64), copies[edits["row"]].sum(dtype=np.int64),
+                           (fewer * copies).sum(), (removed * copies).sum()])
+        _plus(tallies, (source, "edited", ""), edited)
+        about = {"shard": context.paths[number], "rows_digest": context.digests[rows.KEY][number]}
         table = pa.table([copies, draft], schema=SELECTION_SCHEMA)
-        meta = sidecars.write(context.selection_uri(number), table, meta)
+        meta = sidecars.write(context.selection_uri(number), table, about)
         written[number] = {
-            "digest": meta["digest"], "rows": len(draft), "docs": int(emitted[0]), "bytes": int(emitted[2]),
-            "max_copies": int(copies.max(initial=0)),
+            "digest": meta["digest"], "rows": len(draft), "docs": int(emitted[0]),
+            "bytes": int(emitted[2] - edited[3]), "max_copies": int(copies.max(initial=0)),
+            "edits": _write_edits(context, number, edits, about),
         }
     return tallies, written
+
+
+def _write_edits(context: Context, number: int, edits: Array, about: Mapping[str, Any]) -> str | None:
+    """Phase 4: what is cut from the texts of a shard's selected rows, by all methods together; its content digest, or
+    None where nothing is.
+    """
+    if not len(edits):
+        return None
+    digest: str = sidecars.write(context.edits_uri(number), cuts.table_of(edits), about)["digest"]
+    return digest
 
 
 # ---- merging
 
 
-def merge_tallies(parts: Sequence[Tallies]) -> Tallies:
+def merge_tallies(parts: Iterable[Tallies]) -> Tallies:
     whole: Tallies = {}
     for part in parts:
         for key, value in part.items():
@@ -439,24 +603,30 @@ def _tag_again(context: Context) -> str:
     return f"run `solera tag {context.arguments} --verify`"
 
 
-def _candidates(context: Context, number: int, method: int, draft: Array, table: pa.Table) -> pa.Table:
-    """The rows of a shard that a dedup method relates to others, among those still alive."""
-    members = clusters.read_members(context.workspace, context.sets[method], context.paths[number])
-    members = members.filter(pa.array(draft[np.asarray(members.column("row"))] == 0)) if len(members) else members
+def _candidates(context: Context, number: int, method: int, draft: Array, table: pa.Table) -> tuple[int, Array]:
+    """How many members a shard has in a method's set whose rows are still alive, and of each key the best of them."""
+    members = _alive(context, method, number, draft)
     if not len(members):
-        return CANDIDATE_SCHEMA.empty_table()
+        return 0, np.empty(0, keepers.CANDIDATE)
     row = np.asarray(members.column("row"))
-    chosen = table.take(row).combine_chunks()
-    keys = [np.full(len(row), context.rank(context.sources[number]), np.uint64),
-            *_keys(chosen, _draws(context, chosen, "keep"))]
-    order = np.stack(keys, axis=1).astype(">u8")
-    size = len(row)
-    columns = [
-        members.column("cluster").combine_chunks(),
-        pa.FixedSizeBinaryArray.from_buffers(pa.binary(64), size, [None, pa.py_buffer(order.tobytes())]),
-        pa.array(np.full(size, number, np.int32)), row, units_of(context.recipe, chosen), chosen.column("bytes"),
-    ]
-    return pa.table(columns, schema=CANDIDATE_SCHEMA)
+    which, place = np.unique(row, return_inverse=True)
+    found = np.empty(len(row), keepers.CANDIDATE)
+    found["key"] = _keys_of(members)
+    found["order"] = _preference(context, number, table.take(which).combine_chunks())[place]
+    found["shard"], found["row"] = number, row
+    found["start"] = np.asarray(members.column("start")) if context.finds_spans(method) else 0
+    found["rank"] = context.rank(context.sources[number])
+    return len(found), keepers.best(found)
+
+
+def _preference(context: Context, number: int, table: pa.Table) -> Array:
+    """uint64 of shape (rows, keepers.ORDER_WORDS): the order in which these rows of a shard are preferred."""
+    rank = np.full(len(table), context.rank(context.sources[number]), np.uint64)
+    missing = value = np.zeros(len(table), np.uint64)
+    by = context.recipe.prefer_by
+    if by is not None:
+        missing, value = keepers.best_first(table.column(by.column).combine_chunks(), by.best)
+    return np.stack([rank << np.uint64(1) | missing, value, *_keys(table, _draws(context, table, "keep"))], axis=1)
 
 
 def _draws(context: Context, table: pa.Table, purpose: str = "draw") -> Array:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from mixer import storage
 
@@ -15,6 +17,7 @@ class Workspace:
 
     root: str
     corpus: str
+    references: tuple[tuple[str, str], ...] = ()  # name and URI of each corpus that is a reference
 
     @property
     def folder(self) -> str:
@@ -23,7 +26,17 @@ class Workspace:
         return storage.join(self.root, f"{name}-{hashlib.sha256(self.corpus.encode()).hexdigest()[:8]}")
 
     def shard(self, shard: str) -> str:
-        return storage.join(self.corpus, shard)
+        """Where a shard lies. One of a reference with a corpus of its own is called @NAME/ and its path there."""
+        name, inside = self.reference(shard)
+        return storage.join(self.corpus if name is None else dict(self.references)[name], inside)
+
+    def reference(self, shard: str) -> tuple[str | None, str]:
+        """The reference whose own corpus a shard lies in, None for the corpus itself; and its path there."""
+        first, _, inside = shard.partition("/")
+        name = first.removeprefix("@")
+        if first.startswith("@") and any(name == each for each, _ in self.references):
+            return name, inside
+        return None, shard
 
     def sidecars(self, key: str) -> str:
         """The folder of one kind of sidecar: `rows@1`, or a tagger's key."""
@@ -54,5 +67,7 @@ class Workspace:
         return storage.join(self.root, "logs")
 
 
-def open_workspace(work: str, corpus: str) -> Workspace:
-    return Workspace(storage.absolute(work), storage.absolute(corpus))
+def open_workspace(work: str, corpus: str, references: Mapping[str, str] = MappingProxyType({})) -> Workspace:
+    """`references` are the corpora of references by their names."""
+    return Workspace(storage.absolute(work), storage.absolute(corpus),
+                     tuple((name, storage.absolute(uri)) for name, uri in sorted(references.items())))

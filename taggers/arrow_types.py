@@ -17,8 +17,10 @@ ARROW_TYPES: dict[str, pa.DataType] = {
     )),
     # Hashes that relate parts of documents, as a dedup method compares them.
     "keys": pa.list_(pa.uint64()),
-    # Spans whose key says which of them are equal, in any document. Sorted by start, then end.
+    # Spans whose key says which of them are equal, in any document. Sorted by start, then end. First_byte is the UTF-8
+    # before the span.
     "keyed_spans": pa.list_(pa.struct(
-        [("start", pa.int64()), ("end", pa.int64()), ("bytes", pa.int64()), ("key", pa.uint64())]
+        [("start", pa.int64()), ("end", pa.int64()), ("first_byte", pa.int64()), ("bytes", pa.int64()),
+         ("key", pa.uint64())]
     )),
 }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 from hypothesis import strategies as st
-from plan_oracle import Doc, Outcome, key_of
+from plan_oracle import Doc, Outcome, key_number, key_of, spans_of
 
 from jobs.tagging import Order, Settings, entry_of, tag_shard
 from mixer import attributes, clusters, index, plan, rows, selection, sidecars, storage
@@ -27,6 +27,7 @@ from taggers.arrow_types import ARROW_TYPES
 from taggers.declare import Use
 
 Shards = Mapping[str, Sequence[Doc]]
+PLACE = ("start", "end", "first_byte", "bytes")
 
 
 @dataclass
@@ -58,17 +59,29 @@ class Case:
         """What a plan's files say, in the oracle's shape."""
         context = self.context(made)
         chosen: dict[str, list[tuple[int, str]]] = {}
-        losers: list[dict[tuple[str, int], tuple[str, int]]] = [{} for _ in self.recipe.dedup]
+        losers: list[dict[tuple[str, int], Any]] = [{} for _ in self.recipe.dedup]
+        edits: dict[tuple[str, int], list[Any]] = {}
         paths = [shard.path for shard in self.corpus.shards]
         for number, path in enumerate(paths):
             table = sidecars.read(context.selection_uri(number))[0].to_pylist()
             chosen[path] = [(row["copies"], context.reasons[row["reason"]]) for row in table]
             for method, lost in enumerate(losers):
                 for row in selection.read_losers(context, method, number).to_pylist():
-                    lost[path, row["row"]] = paths[row["keeper_shard"]], row["keeper_row"]
+                    keeper = paths[row["keeper_shard"]], row["keeper_row"]
+                    if context.finds_spans(method):
+                        place = *(row[name] for name in PLACE), *keeper, row["keeper_start"]
+                        lost.setdefault((path, row["row"]), []).append(place)
+                    else:
+                        lost[path, row["row"]] = keeper
+            if made.body["selections"][number]["edits"] is not None:
+                table, meta = sidecars.read(context.edits_uri(number))
+                assert meta["digest"] == made.body["selections"][number]["edits"]
+                for row in table.to_pylist():
+                    edits.setdefault((path, row["row"]), []).append(tuple(row[name] for name in PLACE))
         about = {each["shard"]: {name: each[name] for name in ("rows", "docs", "bytes", "max_copies")}
                  for each in made.body["selections"]}
-        return Outcome(made.body["counts"], made.body["losses"], made.body["links"], chosen, losers, about)
+        return Outcome(made.body["counts"], made.body["losses"], made.body["links"], chosen, losers, about,
+                       edits)
 
 
 def recipe_text(sources: Mapping[str, Mapping[str, Any]], **fields: Any) -> bytes:
@@ -146,6 +159,8 @@ def write_sidecar(corpus: Corpus, shard: str, use: Use, values: Mapping[str, Seq
 
 def found_set(related: Relation, corpus: Corpus, entries: Index, docs: Shards) -> ClusterSet:
     """A cluster set from a dict over the documents, written as the dedup stage has to write it."""
+    if related.kind == "spans":
+        return found_spans(related, corpus, entries, docs)
     place = corpus.workspace
     members: defaultdict[Any, list[tuple[str, int]]] = defaultdict(list)
     for shard in corpus.shards:
@@ -170,6 +185,35 @@ def found_set(related: Relation, corpus: Corpus, entries: Index, docs: Shards) -
     return made
 
 
+def found_spans(related: Relation, corpus: Corpus, entries: Index, docs: Shards) -> ClusterSet:
+    """The same of spans."""
+    place = corpus.workspace
+    times: Counter[int] = Counter()
+    spans: dict[str, list[dict[str, int]]] = {}
+    for shard in corpus.shards:
+        spans[shard.path] = []
+        for row, doc in enumerate(docs[shard.path]):
+            for start, end, key in spans_of(related.method, doc):
+                times[key_number(key)] += 1
+                spans[shard.path].append({
+                    "row": row, "start": start, "end": end, "first_byte": len(doc.text[:start].encode()),
+                    "bytes": len(doc.text[start:end].encode()), "key": key_number(key)})
+    name = clusters.name_of(related, corpus, entries)
+    written = {}
+    for path, found in sorted(spans.items()):
+        repeated = sorted((span for span in found if times[span["key"]] > 1),
+                          key=lambda span: [span[name] for name in ("row", "start", "end", "key")])
+        if repeated:
+            table = pa.Table.from_pylist(repeated, schema=clusters.SPAN_SCHEMA)
+            meta = sidecars.write(clusters.member_uri(place, name, path), table, {"set": name, "shard": path})
+            written[path] = {"rows": meta["rows"], "digest": meta["digest"]}
+    made = ClusterSet(name, related.method.use, dict(related.method.parameters),
+                      sum(count > 1 for count in times.values()),
+                      sum(int(str(member["rows"])) for member in written.values()), written, "spans")
+    clusters.put_set(place, made)
+    return made
+
+
 def _names(use: Use) -> list[str]:
     return [column.name for column in use.columns]
 
@@ -179,6 +223,8 @@ def _names(use: Use) -> list[str]:
 F32 = [float(np.float32(value)) for value in (0.1, 0.65, np.nextafter(np.float32(0.65), np.float32(0)), 0.9)]
 # Equal texts, texts that are equal once normalised, empty ones and some of equal size.
 TEXTS = ["", " ", "a", "A", "a.", "b", "aaaa", "bbbb", "é", "e\u0301", "word " * 5, "Word " * 5, "x" * 33]
+# With lines that stand in others, of characters of one byte and of several.
+LINES = ["a\nb\n", "b\nword word\na", "é😀\na\né😀\n", "a\na\na\n", "word word\nlast line, which is longer\né😀"]
 NORMALISE = ["lower", "nfc", "punctuation", "whitespace"]
 RULES: list[tuple[str, dict[str, Any]]] = [
     ("words.count", {"min": 1}), ("words.count", {"max": 2.0, "min": 1}), ("sizes.bytes", {"min": 1}),
@@ -193,17 +239,24 @@ WEIGHTS = {1: [[1]], 2: [[0.5, 0.5], [0.7, 0.3], [1, 0]], 3: [[0.2, 0.3, 0.5], [
 @st.composite
 def corpora(draw: Callable[[Any], Any], repeated: bool, sources: int | None = None) -> dict[str, list[Doc]]:
     """Shards of a few tiny documents each, under the folders a, b and c. `repeated` allows repeated identities."""
-    fits = st.builds(
-        Doc, st.sampled_from("xy"), st.sampled_from("0123456789") if repeated else st.just(""),
-        st.sampled_from(TEXTS), st.fixed_dictionaries({name: st.sampled_from(each) for name, each in VALUES.items()}))
+    values = st.fixed_dictionaries({name: st.sampled_from(each) for name, each in VALUES.items()})
+    fits = st.sampled_from(TEXTS + LINES).flatmap(lambda text: st.builds(
+        Doc, st.sampled_from("xy"), st.sampled_from("0123456789") if repeated else st.just(""), st.just(text), values,
+        st.lists(spans(len(text)), max_size=4).map(tuple)))
     shards: dict[str, list[Doc]] = {}
     for folder in "abc"[: sources or draw(st.integers(1, 3))]:
         for number in range(draw(st.integers(1, 3))):
             docs = draw(st.lists(fits, max_size=7))
             path = f"{folder}/{number}.jsonl"
-            shards[path] = [doc if repeated else Doc(doc.source, f"{path}:{row}", doc.text, doc.values)
+            shards[path] = [doc if repeated else replace(doc, id=f"{path}:{row}")
                             for row, doc in enumerate(docs)]
     return shards
+
+
+def spans(size: int) -> st.SearchStrategy[tuple[int, int, int]]:
+    """(start, end, key) within a text of so many characters, which may be empty; they may overlap in any way."""
+    ends = st.tuples(st.integers(0, size), st.integers(0, size))
+    return st.tuples(ends, st.sampled_from([0, 1, 2**64 - 1])).map(lambda each: (*sorted(each[0]), each[1]))
 
 
 @st.composite
@@ -213,6 +266,10 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
     methods: list[dict[str, Any]] = [{"use": "text@1", "normalise": steps} for steps in draw(texts)]
     if identity:
         methods.insert(draw(st.integers(0, len(methods))), {"use": "id@1"})
+    for use, unit in (("paragraph@1", "lines"), ("substring@1", "bytes")):
+        if draw(st.booleans()):
+            method = {"use": use, "unit": unit, "max_removed": draw(st.sampled_from([0, 0.3, 0.5, 0.8, 1]))}
+            methods.insert(draw(st.integers(0, len(methods))), method)
     rules = draw(st.lists(st.sampled_from(RULES), max_size=3, unique_by=lambda rule: rule[0]))
     shared = {column for column, _ in rules}
     own = [rule for rule in RULES if rule[0] not in shared]
@@ -236,6 +293,9 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
     }
     if not is_fixed and draw(st.booleans()):
         del fields["budget"]
+    if draw(st.booleans()):
+        column = draw(st.sampled_from(["words.count", "language.en", "words.mean_length", "sizes.chars"]))
+        fields["prefer_by"] = {"column": column, "best": draw(st.sampled_from(["max", "min"]))}
     return recipe_text(chosen, **{**fields, **fixed})
 
 

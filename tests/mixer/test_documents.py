@@ -666,3 +666,16 @@ def test_parquet_that_is_written_again_while_it_is_read_is_broken(tmp_path: Path
     pq.write_table(table.slice(1), path)
     rest = list(batches)
     assert reader.broken is not None and rest[-1].bad[-1].reason == reader.broken
+
+
+def test_documents_of_a_reference_need_no_source(tmp_path: Path) -> None:
+    """One that names none is of the source given; any other record is as good or bad as ever."""
+    data = b'{"id":"1","text":"t"}\n{"id":"2","text":"t","source":""}\n' + line(id="3") + b'\n{"text":"t"}\n'
+    given = read_bytes(tmp_path, data, source="bench")
+    assert [(document.id, document.source) for document in given.documents] == [
+        ("1", "bench"), ("2", "bench"), ("3", "web")]
+    assert [bad.line for batch in given.batches for bad in batch.bad] == [4]
+    assert [document.id for document in read_bytes(tmp_path, data).documents] == ["2", "3"]
+    pq.write_table(pa.table({"id": ["1"], "text": ["t"]}), tmp_path / "a.parquet")
+    assert [document.source for document in read(tmp_path / "a.parquet", source="bench").documents] == ["bench"]
+    assert read(tmp_path / "a.parquet").documents == []

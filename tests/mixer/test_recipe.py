@@ -317,7 +317,21 @@ MISTAKES = [
     ({"- {use": "  - text@1"}, "9 dedup[0]: not a mapping (found text@1)"),
     ({"- {use": "  - {}"}, "9 dedup[0].use: missing"),
     ({"- {use": "  - {use: text@2}"}, "9 dedup[0].use: unknown dedup method (found text@2); did you mean `text@1`?"),
-    ({"- {use": "  - {use: minhash@1}"}, "9 dedup[0].use: `minhash@1` is not supported by this version"),
+    ({"- {use": "  - {use: minhsh@1}"}, "9 dedup[0].use: unknown dedup method (found minhsh@1); did you mean `minhash@1`?"),
+    ({"- {use": "  - {use: column@1}"}, "9 dedup[0].column: missing; add `column: …`, text"),
+    ({"- {use": "  - {use: column@1, column: words.cont}"},
+     "9 dedup[0].column: unknown column (found words.cont); did you mean `words.count`?"),
+    ({"- {use": "  - {use: column@1, column: fasttext.spans}"},
+     "9 dedup[0].column: a column of type spans, which has no single value to compare (found fasttext.spans)"),
+    ({"- {use": "  - {use: text@1, normalize: [lower]}"},
+     "9 dedup[0].normalize: unknown parameter; did you mean `normalise`?"),
+    ({"prefer": "reference: {old: {}}"}, "10 reference.old.shards: missing"),
+    ({"prefer": "reference: {old: {shards: 'x/*.jsonl', shard: 1}}"},
+     "10 reference.old.shard: unknown key; did you mean `shards`?"),
+    ({"prefer": "reference: {wiki: {shards: 'x/*.jsonl'}}"}, "10 reference.wiki: a source is called so, too"),
+    ({"prefer": "reference: {Old: {shards: 'x/*.jsonl'}}"}, "10 reference.Old: not a name (found Old)"),
+    ({"- {use": "", "dedup": "dedup: []", "prefer": "reference: {old: {shards: 'x/*.jsonl'}}"},
+     "10 reference: nothing is compared, since there is no `dedup`"),
     ({"- {use": "  - {use: text@1, normalize: x}"}, "unknown parameter; did you mean `normalise`?"),
     ({"- {use": "  - {use: text@1, normalise: x}"}, "does not fit the parameter (found x); write a list of text"),
     ({"- {use": "  - {use: text@1, normalise: [lowr]}"}, "unknown value (found lowr); did you mean `lower`?"),
@@ -509,11 +523,17 @@ def test_our_recipes(file, real_registry):
 
 
 def test_methods_are_those_of_their_taggers(real_registry):
-    from taggers import registry, text_hash
+    from taggers import registry, text_hash, url_key
 
     assert all(registry.find_tagger(method.tagger) for method in recipe_reference.METHODS if method.tagger)
     values = {method.use: method.values for method in recipe_reference.METHODS}
-    assert values == {"id@1": {}, "text@1": {"normalise": text_hash.STEPS}}
+    assert values["text@1"] == {"normalise": text_hash.STEPS} and values["url@1"] == {"normalise": url_key.STEPS}
+    for method in recipe_reference.METHODS:
+        tagger = registry.find_tagger(method.tagger) if method.tagger else None
+        assert (tagger is None) == (method.column is None)
+        assert tagger is None or method.column in [column.name for column in tagger.columns]
+        assert method.values.keys() <= (tagger.parameters.keys() if tagger else set())
+        assert {key.name for key in method.settings}.isdisjoint(tagger.parameters if tagger else ())
 
 
 def test_importing_is_cheap():

@@ -241,16 +241,21 @@ def _dedup(options: Any) -> int:
 
 
 def _lint(options: Any) -> int:
+    from mixer.banding import as_json, bandings, curve_lines
     from mixer.recipe import parse, warnings
 
     recipe = parse(_read(options.recipe), options.recipe, _own(options).taggers)
     found = warnings(recipe, options.recipe)
-    said = {"recipe": recipe.name, "version": recipe.version, "sha256": recipe.sha256,
-            "taggers": [use.tagger.key for use in recipe.uses()],
-            "warnings": [warning.text for warning in found]}
+    banded = bandings(method.parameters for method in recipe.dedup)
+    said: dict[str, Any] = {
+        "recipe": recipe.name, "version": recipe.version, "sha256": recipe.sha256,
+        "taggers": [use.tagger.key for use in recipe.uses()],
+        "bandings": [as_json(*banding) for banding in banded], "warnings": [warning.text for warning in found],
+    }
 
     def text() -> str:
-        lines = [f"warning: {warning.text}" for warning in found]
+        lines = [line for banding in banded for line in curve_lines(*banding)]
+        lines += [f"warning: {warning.text}" for warning in found]
         rules = len({rule.text for source in recipe.sources for rule in recipe.rules_for(source.name)})
         return "\n".join([*lines, f"{options.recipe}: {recipe.name} {recipe.version} holds together: "
                           f"{len(recipe.sources)} sources, {rules} rules, {len(recipe.dedup)} dedup methods, needs "

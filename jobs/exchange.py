@@ -7,13 +7,14 @@ it would move millions of rows: of ten million keys, 2 s instead of 50.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Block = tuple[int, bytes]  # the number of the part that it goes to, and its records
+KindBlock = tuple[int, tuple[str, bytes]]  # the same where records of several kinds go one way
 
 HELD_BYTES = 64 << 20  # of records that a task holds before it sends them on
 PART_BYTES = 64 << 20  # of records that one part is to get, about
@@ -65,7 +66,7 @@ def runs(values: Array) -> Iterator[tuple[int, int]]:
         yield from zip([0, *edges.tolist()], [*edges.tolist(), len(values)], strict=True)
 
 
-def send(spark: Any, items: Sequence[Any], produce: Callable[[Any], Iterable[Block]]) -> Any:
+def send(spark: Any, items: Sequence[Any], produce: Callable[[Any], Iterable[Block | KindBlock]]) -> Any:
     """An RDD of blocks: `produce` of each item, a task for each."""
     return spark.sparkContext.parallelize(items, max(1, len(items))).flatMap(produce)
 
@@ -79,6 +80,46 @@ def exchange(
     """
     return blocks.partitionBy(parts, _same).mapPartitionsWithIndex(
         counting(functools.partial(_consume, dtype, consume)))
+
+
+def of_kind(kind: str, blocks: Iterable[Block]) -> Iterator[KindBlock]:
+    """Blocks of records of one kind, for `exchange_kinds`."""
+    return ((part, (kind, block)) for part, block in blocks)
+
+
+def exchange_kinds(
+    blocks: Any, parts: int, dtypes: Mapping[str, np.dtype[Any] | None], consume: Callable[[int, Any], Iterable[Any]],
+) -> Any:
+    """As `exchange`, of records of several kinds: `consume` gets the records of each by kind, all of them together; a
+    list of blocks as they came where a kind has no dtype.
+    """
+    return taken(sorted_out(blocks, parts), dtypes, consume)
+
+
+def sorted_out(blocks: Any, parts: int) -> Any:
+    """An RDD of the blocks in their parts. What is taken from it twice travels once."""
+    return blocks.partitionBy(parts, _same)
+
+
+def taken(
+    parted: Any, dtypes: Mapping[str, np.dtype[Any] | None], consume: Callable[[int, Any], Iterable[Any]],
+    counting: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
+) -> Any:
+    """An RDD of what `consume` gives for each part, as for `exchange_kinds`."""
+    return parted.mapPartitionsWithIndex(counting(functools.partial(_consume_kinds, dtypes, consume)))
+
+
+def _consume_kinds(dtypes: Mapping[str, np.dtype[Any] | None], consume: Callable[[int, Any], Iterable[Any]],
+                   number: int, blocks: Iterable[KindBlock]) -> Iterator[Any]:
+    came: dict[str, list[bytes]] = {kind: [] for kind in dtypes}
+    for _, (kind, block) in blocks:
+        came[kind].append(block)
+    found: dict[str, Any] = {}
+    for kind, dtype in dtypes.items():
+        held = came.pop(kind)
+        found[kind] = held if dtype is None else np.frombuffer(b"".join(held), dtype)
+        del held
+    yield from consume(number, found)
 
 
 def _consume(dtype: np.dtype[Any], consume: Callable[[int, Array], Iterable[Any]], number: int,

@@ -83,20 +83,22 @@ class Finding:
                               {"set": self.name, "shard": shard})
         return {"rows": meta["rows"], "digest": meta["digest"]}
 
-    def finish(self, count: int, written: Mapping[int, Mapping[str, Any]], layer_parts: int | None = None,
-               about: Mapping[str, Any] | None = None) -> ClusterSet:
-        """Puts set.json and gives the set. `written` are the shards whose members were written now, by number; those of
-        the base that were not are named where they lie. `layer_parts` is None for a method that keeps no layer.
+    def finish(self, count: int, written: Mapping[int, Mapping[str, Any] | None], layer_parts: int | None = None,
+               about: Mapping[str, Any] | None = None, layer_kinds: Sequence[str] = ("",)) -> ClusterSet:
+        """Puts set.json and gives the set. `written` are the shards whose members were written now, by number, or None
+        for one that has none any more; those of the base that were not are named where they lie. `layer_parts` is None
+        for a method that keeps no layer.
         """
         members: dict[str, Mapping[str, Any]] = {}
         base = self.base
         for number, shard in enumerate(self.shards):
             if number in written:
-                members[shard] = dict(written[number])
+                mine = written[number]
+                members |= {shard: dict(mine)} if mine is not None else {}
             elif base is not None and shard in base.members:
                 members[shard] = {**base.members[shard], "set": clusters.folder_of(base, shard)}
         method = self.related.method
-        own = () if layer_parts is None else ({"set": self.name, "parts": layer_parts},)
+        own = () if layer_parts is None else ({"set": self.name, "parts": layer_parts, "kinds": list(layer_kinds)},)
         found = ClusterSet(
             name=self.name, method=method.use, parameters=dict(method.parameters), clusters=count,
             documents=sum(int(member["rows"]) for member in members.values()), members=members, kind=self.related.kind,
@@ -158,8 +160,8 @@ def _is_whole(place: Workspace, found: ClusterSet) -> bool:
     """Whether the files are there that a set found from it would name."""
     for each in found.layers:
         there = storage.names(layers.folder(place, each["set"]))
-        if clusters.read_set(place, each["set"]) is None or len([path for path in there if path.endswith(".npy")]) \
-                != each["parts"]:
+        wanted = {layers.file_name(part, kind) for kind in each["kinds"] for part in range(each["parts"])}
+        if clusters.read_set(place, each["set"]) is None or not wanted <= there:
             return False
     folders: dict[str, set[str]] = {}
     for shard in found.members:

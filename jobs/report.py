@@ -13,6 +13,7 @@ from jobs.dedup import DedupSummary
 from jobs.pack import FOLDER, Packed
 from jobs.progress import megabytes
 from jobs.tag import TagSummary
+from mixer import banding
 from mixer.audit import Check
 from mixer.corpus import Corpus
 from mixer.plan import Plan
@@ -41,13 +42,16 @@ def quarantine_text(found: TagSummary, corpus: Corpus) -> str:
 def dedup_json(found: DedupSummary) -> dict[str, Any]:
     sets = [{"name": each.name, "method": each.method, "parameters": dict(each.parameters), "clusters": each.clusters,
              "documents": each.documents, "digest": each.digest} for each in found.sets]
-    return {"sets": sets, "made": list(found.made), "keys": found.keys, "seconds": found.seconds}
+    banded = [banding.as_json(*each) for each in banding.bandings(each.parameters for each in found.sets)]
+    return {"sets": sets, "bandings": banded, "made": list(found.made), "keys": found.keys, "seconds": found.seconds}
 
 
 def dedup_text(found: DedupSummary, arguments: str) -> str:
     body = [[each.method, f"{each.clusters:,}", f"{each.documents:,}", "found now" if each.name in found.made
              else "up to date", each.name] for each in found.sets]
+    banded = banding.bandings(each.parameters for each in found.sets)
     return "\n".join([tables.table(["method", "clusters", "documents", "", "set"], body),
+                      *(line for each in banded for line in banding.curve_lines(*each)),
                       f"{found.seconds:.1f} s; what goes is decided by the plan: solera plan {arguments}"])
 
 

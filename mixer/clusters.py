@@ -69,7 +69,7 @@ class ClusterSet:
     kind: Kind = "documents"
     # Shard -> content digest of the sidecar that was compared.
     inputs: Mapping[str, str] = field(default_factory=dict, compare=False)
-    # {"set": name, "parts": count}, oldest first; its own is the last.
+    # {"set": name, "parts": count, "kinds": of records}, oldest first; its own is the last.
     layers: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
     # What the method says of its work: pairs compared and skipped, what is repeated most.
     about: Mapping[str, Any] = field(default_factory=dict, compare=False)

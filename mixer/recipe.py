@@ -740,14 +740,32 @@ def _choose_bands(notes: _Notes, node: Section, parameters: dict[str, object], p
     elif ways == ["preset"]:
         parameters["bands"], parameters["rows"] = map(int, str(parameters["preset"]).split("x"))
     elif ways == ["threshold"]:
-        from mixer.banding import choose
+        _choose_by_threshold(notes, node, parameters, path)
+    if "hashes" in node.nodes and "threshold" not in node.nodes:
+        notes.add(_line(node, "hashes"), _join(path, "hashes"), "", "hashes are shared out by `threshold` alone",
+                  "add `threshold: …`, or remove it")
 
-        threshold, hashes = parameters["threshold"], parameters["hashes"]
-        if isinstance(threshold, float) and 0 < threshold < 1 and isinstance(hashes, int):
-            parameters["bands"], parameters["rows"] = choose(threshold, hashes)
-        elif isinstance(threshold, float):
-            notes.add(_line(node, "threshold"), _join(path, "threshold"), _shown(threshold), "does not fit",
-                      "write a number between 0 and 1, neither of them")
+
+def _choose_by_threshold(notes: _Notes, node: Section, parameters: dict[str, object], path: str) -> None:
+    from mixer.banding import MOST_SEARCHED, choose
+
+    threshold, hashes = parameters["threshold"], parameters["hashes"]
+    if not isinstance(threshold, float) or not isinstance(hashes, int):
+        return
+    if not 0 < threshold < 1:
+        notes.add(_line(node, "threshold"), _join(path, "threshold"), _shown(threshold), "does not fit",
+                  "write a number between 0 and 1, neither of them")
+        return
+    if hashes > MOST_SEARCHED:
+        notes.add(_line(node, "hashes"), _join(path, "hashes"), str(hashes), "too many to choose bands of",
+                  f"write {MOST_SEARCHED:_} or less, or `bands` and `rows`")
+        return
+    try:
+        parameters["bands"], parameters["rows"] = choose(threshold, hashes)
+    except ValueError as error:
+        notes.add(_line(node, "threshold"), _join(path, "threshold"), _shown(threshold),
+                  f"no bands serve it with {hashes} hashes: {error}",
+                  "change it or `hashes`, or write `bands` and `rows`")
 
 
 def _parameters(
@@ -778,6 +796,9 @@ def _parameters(
             continue
         if tagger is not None and name == tagger.file:
             _check_uri(notes, each.line, where, value)
+        least, most = ({} if tagger is None else tagger.bounds).get(name, (None, None))
+        if isinstance(value, int) and least is not None and most is not None and not least <= value <= most:
+            notes.add(each.line, where, str(value), "out of range", f"write {least:_} to {most:_}")
         for item in () if name not in values else value if isinstance(value, list) else [str(value)]:
             if item not in values[name]:
                 notes.add(each.line, where, item, "unknown value", _did_you_mean(item, values[name]))

@@ -67,6 +67,16 @@ PUNCTUATION = (
     (0x2236, 0x2236), (0x2501, 0x2501), (0x25BA, 0x25BA), (0x3001, 0x3001), (0x3008, 0x300D), (0x3010, 0x3011),
     (0xFF05, 0xFF05), (0xFF08, 0xFF09), (0xFF0C, 0xFF0C), (0xFF11, 0xFF11), (0xFF1A, 0xFF1B), (0xFF5E, 0xFF5E),
 )
+# Scripts that are written without spaces between words, as blocks: those whose lines break by dictionary (Unicode Line
+# Breaking, class SA), Han, Kana, Bopomofo, Yi, Tangut, Nushu and Khitan, whose lines break anywhere, and Tibetan,
+# Javanese and Balinese. Punctuation of theirs in these blocks counts too; the ideographic space is whitespace.
+SPACELESS = (
+    (0xE00, 0x109F),  # Thai, Lao, Tibetan, Myanmar
+    (0x1780, 0x17FF), (0x1950, 0x19FF), (0x1A20, 0x1AAF), (0x1B00, 0x1B7F),  # Khmer, Tai Le to Khmer signs, Tai Tham
+    (0x2E80, 0x2FDF), (0x3001, 0x312F), (0x31A0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0xA4CF),  # CJK, Kana, Yi
+    (0xA980, 0xA9DF), (0xA9E0, 0xA9FF), (0xAA60, 0xAADF), (0xF900, 0xFAFF), (0xFF66, 0xFF9F),  # Javanese, Tai Viet
+    (0x11700, 0x1174F), (0x16FE0, 0x18DFF), (0x1AFF0, 0x1B2FF), (0x20000, 0x3FFFF),  # Ahom, Tangut, Kana, Han
+)
 
 
 @functools.cache
@@ -79,6 +89,12 @@ def stops() -> NDArray[Any]:
 def punctuation() -> NDArray[Any]:
     """bool of shape (0x110000,): whether a code point is in STOPS or PUNCTUATION."""
     return _table(STOPS + PUNCTUATION)
+
+
+@functools.cache
+def spaceless() -> NDArray[Any]:
+    """bool of shape (0x110000,): whether a code point is of a script that is written without spaces."""
+    return _table(SPACELESS)
 
 
 def _table(ranges: tuple[tuple[int, int], ...]) -> NDArray[Any]:

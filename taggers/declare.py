@@ -7,7 +7,7 @@ import importlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 # The parameter that says what sha256 the file has which another parameter of the tagger names (`Tagger.file`).
@@ -60,6 +60,7 @@ class Tagger:
     run: str | None
     columns: tuple[Column, ...]
     parameters: Mapping[str, Any]  # every parameter with its default; None: a recipe has to give it, but for files
+    bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # least and most of a whole number among them
     family: Family | None = None
     file: str | None = None  # the parameter that names a file
     bundled: str | None = None  # "module:function" that gives the hex sha256 of what comes with it: () -> str

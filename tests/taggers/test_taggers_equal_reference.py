@@ -31,6 +31,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "langid": {"languages": ["de", "en", "sr", "zxx"], "max_chars": 400},
     "language": {"languages": ["ar", "de", "en", "yo"], "max_chars": 400},
     "language_paragraphs": {"languages": ["en", "zh"], "max_chars": 40},
+    "minhash": {"ngram": 3, "bands": 3, "rows": 2},
     "text_hash": {"normalise": ["lower", "nfc", "punctuation", "whitespace"]},
 }
 # How far scores may be from those of the libraries, which add up floats in another order. fastText's are no less than

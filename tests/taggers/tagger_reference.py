@@ -9,6 +9,7 @@ from typing import Any
 import reference_code
 import reference_language
 import reference_models
+import reference_paragraph_keys
 import reference_perplexity
 import reference_pii
 import reference_text
@@ -17,6 +18,7 @@ import reference_url
 _REFERENCES: dict[str, Callable[..., dict[str, Any]]] = {
     **reference_text.REFERENCES,
     **reference_language.REFERENCES,
+    **reference_paragraph_keys.REFERENCES,
     **reference_perplexity.REFERENCES,
     **reference_models.REFERENCES,
     **reference_pii.REFERENCES,

@@ -39,8 +39,7 @@ def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
     else:
         parts, size = _lines(batch, unit == "paragraphs"), 1
     # What is normalised may be longer or shorter than it was.
-    pieces = _pieces(batch, parts, size, 1 if steps else max(1, least))
-    first, start, end, key_start, key_end, key = pieces
+    first, start, end, key_start, key_end, key = _pieces(batch, parts, size, 1 if steps else max(1, least))
     if steps:
         first, chosen, key = _normalised_keys(batch, first, key_start, key_end, steps, max(1, least))
         start, end = start[chosen], end[chosen]
@@ -68,7 +67,7 @@ def _find_lines(
     data: Array, tail: Array, offsets: Array, table: Array, join: bool, first: Array, begin: Array, start: Array,
     end: Array,
 ) -> int:
-    found = np.int64(0)
+    found = 0
     for document in range(len(offsets) - 1):
         first[document] = found
         line = offsets[document]  # where it begins
@@ -135,9 +134,10 @@ def _pieces(batch: TextBatch, parts: _Parts, size: int, least: int) -> tuple[Arr
     first = np.empty(len(batch) + 1, np.int64)
     places = np.empty((4, count), np.int64)
     keys = np.empty(count, np.uint64)
-    found = _find_pieces(batch.data, batch.offsets, *parts, size, least, np.empty(ROOM, np.uint64), first, *places,
-                         keys)
-    return (first, *places[:, :found], keys[:found])
+    span_start, span_end, key_start, key_end = places
+    found = _find_pieces(batch.data, batch.offsets, *parts, size, least, np.empty(ROOM, np.uint64), first, span_start,
+                         span_end, key_start, key_end, keys)
+    return first, span_start[:found], span_end[:found], key_start[:found], key_end[:found], keys[:found]
 
 
 @kernel

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taggers.chunks import chunk_at, first_bytes, load8, multiply_fold, swap_bytes
+from taggers.chunks import chunk_at, load8, multiply_fold, swap_bytes
 from taggers.compiled import helper, kernel
 
 Array = NDArray[Any]

@@ -52,7 +52,8 @@ def test_a_document_counts_the_same_in_any_batch(texts: list[str], data: st.Data
         assert found == whole[start:stop]
 
 
-@pytest.mark.parametrize("straddler", ["\n", "\n\n", " \n", "\r\n\r\n", "\u3000\n", "\n\u2028\n", "é\n😀", ".\n", "。"], ids=ascii)
+@pytest.mark.parametrize(
+    "straddler", ["\n", "\n\n", " \n", "\r\n\r\n", "\u3000\n", "\n\u2028\n", "é\n😀", ".\n", "。"], ids=ascii)
 def test_nothing_changes_where_blocks_of_64_bytes_meet(straddler: str) -> None:
     texts = ["x" * size + straddler + end for size in range(56, 66) for end in ("", "y", " y. z", "\n\nz")]
     assert_equal_reference(VARIANTS, texts)
@@ -94,7 +95,9 @@ def test_no_hole_is_left_where_pieces_are_cut(unit: str, text: str, cut: list[in
     assert "".join(char for place, char in enumerate(text) if place not in gone) == left
 
 
-@pytest.mark.parametrize("parameters", [{"unit": "words"}, {"normalise": ["upper"]}, {"unit": "sentences", "sentences": 0}])
+@pytest.mark.parametrize("parameters", [
+    {"unit": "words"}, {"normalise": ["upper"]}, {"unit": "sentences", "sentences": 0},
+])
 def test_what_is_not_known_is_refused(parameters: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="paragraph_keys: "):
         spans_of(use_of(TAGGER, **parameters), ["text"])
@@ -143,5 +146,6 @@ def test_real_text_in_many_languages(corpora: Path) -> None:
 
 
 def spans_of(use: Any, texts: list[str]) -> list[list[dict[str, Any]]]:
-    found: list[list[dict[str, Any]]] = run([use], TextBatch.of_strings(texts))[use.key]["paragraph_keys.spans"].to_pylist()
+    columns = run([use], TextBatch.of_strings(texts))[use.key]
+    found: list[list[dict[str, Any]]] = columns["paragraph_keys.spans"].to_pylist()
     return found

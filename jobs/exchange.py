@@ -124,8 +124,14 @@ def _consume_kinds(dtypes: Mapping[str, np.dtype[Any] | None], consume: Callable
 
 def _consume(dtype: np.dtype[Any], consume: Callable[[int, Array], Iterable[Any]], number: int,
              blocks: Iterable[Block]) -> Iterator[Any]:
-    joined = b"".join([block for _, block in blocks])
-    yield from consume(number, np.frombuffer(joined, dtype))
+    yield from consume(number, _joined(dtype, blocks))  # which alone holds them, and may let go of them
+
+
+def _joined(dtype: np.dtype[Any], blocks: Iterable[Block]) -> Array:
+    joined = bytearray()
+    for _, block in blocks:
+        joined += block
+    return np.frombuffer(joined, dtype)
 
 
 def _same(number: int) -> int:

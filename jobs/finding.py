@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from jobs.exchange import PART_BYTES, part_count
 from mixer import clusters, index, layers, packing, sidecars, storage
 from mixer.clusters import ClusterSet, Relation
 from mixer.corpus import Corpus
@@ -49,8 +50,6 @@ class Finding:
 
     def parts(self, records: int, record_bytes: int) -> int:
         """How many parts records go to: those of the base, if there is one."""
-        from jobs.exchange import part_count
-
         return self.layers[0].parts if self.layers else part_count(records, record_bytes, self.slots)
 
     def bins(self, new_only: bool = True) -> list[list[int]]:
@@ -58,6 +57,10 @@ class Finding:
         numbers = np.flatnonzero(self.is_new).tolist() if new_only else list(range(len(self.shards)))
         sizes = [self.documents[number] + packing.SHARD_ROWS for number in numbers]
         return packing.pack(numbers, sizes, packing.bin_count(sizes, self.slots, packing.BIN_ROWS)) if numbers else []
+
+    def uri(self, number: int) -> str:
+        """The sidecar that is compared."""
+        return self.workspace.sidecar(self.related.sidecar, self.shards[number])
 
     def read(self, number: int, columns: Sequence[str]) -> pa.Table:
         """Columns of the sidecar that is compared; StorageError where it is not the one that the set is named after."""
@@ -123,13 +126,15 @@ def finding_of(related: Relation, name: str, corpus: Corpus, entries: Index, of_
     entries, of_rows = entries.at(corpus.paths), of_rows.at(corpus.paths)
     shards = tuple(shard.path for shard in corpus.shards)
     digests = tuple(entries.pylist("digest"))
-    base = _base(corpus.workspace, related, name, dict(zip(shards, digests, strict=True)))
+    documents = tuple(entries.pylist("rows"))
+    base = _base(corpus.workspace, related, name, dict(zip(shards, digests, strict=True)),
+                 dict(zip(shards, documents, strict=True)))
     made: tuple[Layer, ...] = ()
     if base is not None:
         numbers = {shard: number for number, shard in enumerate(shards)}
         made = tuple(_layer(corpus.workspace, each, numbers) for each in base.layers)
-    return Finding(related, name, corpus.workspace, shards, tuple(entries.pylist("rows")), digests,
-                   tuple(of_rows.pylist("digest")), base, made, slots)
+    return Finding(related, name, corpus.workspace, shards, documents, digests, tuple(of_rows.pylist("digest")), base,
+                   made, slots)
 
 
 def _layer(place: Workspace, about: Mapping[str, Any], numbers: Mapping[str, int]) -> Layer:
@@ -139,8 +144,11 @@ def _layer(place: Workspace, about: Mapping[str, Any], numbers: Mapping[str, int
                  np.array([numbers[shard] for shard in sorted(made.inputs)], np.int32))
 
 
-def _base(place: Workspace, related: Relation, name: str, inputs: Mapping[str, str]) -> ClusterSet | None:
-    """The finished set of the same method over most of these shards, none that has others or has them otherwise."""
+def _base(place: Workspace, related: Relation, name: str, inputs: Mapping[str, str],
+          documents: Mapping[str, int]) -> ClusterSet | None:
+    """The finished set of the same method over most of these shards, none that has others or has them otherwise, and
+    none whose parts would outgrow a task.
+    """
     best: ClusterSet | None = None
     method = related.method
     for called in sorted(storage.names(place.sets)):
@@ -151,9 +159,20 @@ def _base(place: Workspace, related: Relation, name: str, inputs: Mapping[str, s
             continue
         if dict(found.parameters) != dict(method.parameters) or not found.inputs.items() <= inputs.items():
             continue
-        if (best is None or len(found.inputs) > len(best.inputs)) and _is_whole(place, found):
+        if best is not None and len(found.inputs) <= len(best.inputs):
+            continue
+        if _is_whole(place, found) and _part_bytes(place, found, documents) <= layers.MOST_GROWTH * PART_BYTES:
             best = found
     return best
+
+
+def _part_bytes(place: Workspace, found: ClusterSet, documents: Mapping[str, int]) -> float:
+    """About how large a part gets: keys are as good as random, so one is like the other."""
+    stats = [storage.stat(storage.join(layers.folder(place, each["set"]), layers.file_name(0, kind)))
+             for each in found.layers for kind in each["kinds"]]
+    known = sum(documents[shard] for shard in found.inputs)
+    size = sum(stat.bytes for stat in stats if stat is not None)
+    return size * sum(documents.values()) / known if known else 0.0
 
 
 def _is_whole(place: Workspace, found: ClusterSet) -> bool:

@@ -272,7 +272,10 @@ METHODS = (
         "Parts of documents that occur before in the corpus: paragraphs, lines, or runs of sentences. What is repeated "
         "is cut from every document but the one that keeps it.",
         tagger="paragraph_keys", column="paragraph_keys.spans", kind="spans",
-        values={"unit": ("paragraphs", "lines", "sentences")},
+        values={
+            "unit": ("paragraphs", "lines", "sentences"),
+            "normalise": ("lower", "nfc", "punctuation", "whitespace"),
+        },
         settings=(
             _MAX_REMOVED,
             Key("report", "whole", "What occurs in more documents than this is reported with its text.", 100, least=1),

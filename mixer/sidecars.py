@@ -138,6 +138,20 @@ def read(uri: str, columns: list[str] | None = None) -> tuple[pa.Table, dict[str
     return table.replace_schema_metadata(None), stored
 
 
+def count_values(uri: str, path: str) -> int:
+    """How many values a column has, called as Parquet calls it (`spans.list.element.key`), by the footer alone. A list
+    without any counts as one.
+    """
+    try:
+        with storage.open_read(uri) as stream:
+            found = pq.read_metadata(stream)
+            groups = [found.row_group(number) for number in range(found.num_row_groups)]
+            columns = [group.column(number) for group in groups for number in range(group.num_columns)]
+            return sum(column.num_values for column in columns if column.path_in_schema == path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise StorageError(f"{uri}: this sidecar cannot be read ({error}); remove it and run again") from None
+
+
 def _checked(found: Mapping[bytes, bytes] | None) -> dict[str, Any] | None:
     """Our metadata of a footer's; None where there is none. ValueError where it is not as it was written."""
     if not found or METADATA_KEY not in found:

@@ -26,10 +26,24 @@ URL_KEY = Tagger(
 PARAGRAPH_KEYS = Tagger(
     name="paragraph_keys",
     version=1,
-    doc="Keys by which equal paragraphs, lines or runs of sentences are found, in one document and in others.",
+    doc=(
+        "Keys by which equal paragraphs, lines or runs of sentences are found, in one document and in others. `unit` "
+        "says which. `lines` are what newlines part, blank ones aside; `paragraphs` what blank lines part, a line of "
+        "nothing but whitespace among them; `sentences` every run of so many as `sentences` says, each beginning with "
+        "the second sentence of the one before, so that they overlap, as in C4. A sentence ends as in "
+        "fasttext_sentences; a text of fewer sentences has no run. Whitespace at its ends is no part of a piece. One "
+        "of fewer code points than `min_length` is left out. `normalise` lists, sorted, what is evened out in each "
+        "piece, as in text_hash: then it is what is left that has `min_length` code points. The span of a piece "
+        "reaches to where the next one begins, so that nothing is left of it where it is cut; the span of one that "
+        "the text ends with begins where the one before ends."
+    ),
     run="taggers.paragraph_keys:run",
-    columns=(Column("paragraph_keys.spans", "keyed_spans", "paragraph", "Never null."),),
+    columns=(
+        Column("paragraph_keys.spans", "keyed_spans", "piece",
+               "Pieces with their keys: xxh3-64 of the UTF-8 of the piece, once normalised. Never null."),
+    ),
     parameters={"unit": "paragraphs", "sentences": 3, "min_length": 20, "normalise": []},
+    source="C4 (Raffel et al. 2020, section 2.2) for runs of three sentences; xxHash 0.8, XXH3 with 64 bits",
 )
 
 MINHASH = Tagger(

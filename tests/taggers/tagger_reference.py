@@ -10,6 +10,7 @@ import reference_code
 import reference_dedup
 import reference_language
 import reference_models
+import reference_paragraph_keys
 import reference_perplexity
 import reference_pii
 import reference_text
@@ -18,6 +19,7 @@ import reference_url
 _REFERENCES: dict[str, Callable[..., dict[str, Any]]] = {
     **reference_text.REFERENCES,
     **reference_language.REFERENCES,
+    **reference_paragraph_keys.REFERENCES,
     **reference_perplexity.REFERENCES,
     **reference_models.REFERENCES,
     **reference_pii.REFERENCES,

@@ -77,14 +77,30 @@ def exchange(
     """An RDD of what `consume` gives for each part, of its number and all its records, in no order: blocks for another
     exchange, or results to collect. A part that got no records is asked too. `counting` is a Watch's.
     """
-    return blocks.partitionBy(parts, _same).mapPartitionsWithIndex(
-        counting(functools.partial(_consume, dtype, consume)))
+    return exchange_blocks(blocks, parts, functools.partial(_consume, dtype, consume), counting)
+
+
+def exchange_blocks(
+    blocks: Any, parts: int, consume: Callable[[int, Iterator[bytes]], Iterable[Any]],
+    counting: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
+) -> Any:
+    """The same where `consume` gets the blocks of its part, as they come."""
+    return delivered(blocks, parts).mapPartitionsWithIndex(counting(functools.partial(_consume_blocks, consume)))
+
+
+def delivered(blocks: Any, parts: int) -> Any:
+    """An RDD of the same blocks, each in its part: what is asked of it twice is sent once."""
+    return blocks.partitionBy(parts, _same)
 
 
 def _consume(dtype: np.dtype[Any], consume: Callable[[int, Array], Iterable[Any]], number: int,
-             blocks: Iterable[Block]) -> Iterator[Any]:
-    joined = b"".join([block for _, block in blocks])
-    yield from consume(number, np.frombuffer(joined, dtype))
+             blocks: Iterator[bytes]) -> Iterable[Any]:
+    return consume(number, np.frombuffer(b"".join(blocks), dtype))
+
+
+def _consume_blocks(consume: Callable[[int, Iterator[bytes]], Iterable[Any]], number: int,
+                    blocks: Iterable[Block]) -> Iterator[Any]:
+    yield from consume(number, (block for _, block in blocks))
 
 
 def _same(number: int) -> int:

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from taggers.chunks import mix64
+from taggers.chunks import count_code_points, mix64
 from taggers.compiled import kernel
 from taggers.text import TextBatch
 
@@ -50,6 +50,11 @@ class Scheme:
         if length < _LEAST[unit]:
             raise ValueError(f"length is {length}; it has to be {_LEAST[unit]} {unit} or more")
         return cls(length, unit)
+
+    @property
+    def width(self) -> int:
+        """Bytes of a symbol."""
+        return 1 if self.unit == "bytes" else 8
 
     @property
     def gram(self) -> int:
@@ -193,6 +198,20 @@ def _room(scheme: Scheme) -> tuple[Array, Array]:
     return np.empty(scheme.grams, np.uint64), np.empty(scheme.grams, np.int64)
 
 
+def code_points(batch: TextBatch, unit: str, document: Array, start: Array, end: Array) -> tuple[Array, Array, Array]:
+    """(start, end, bytes) in code points and UTF-8 bytes of stretches of symbols of these documents, ascending; int64.
+
+    Of bytes, what is less than a code point at either end is left out: so equal stretches stay equal, and end is below
+    start, or equal to it, where nothing is left.
+    """
+    found = np.empty((3, len(document)), np.int64)
+    is_word = unit == "words"
+    first, begins, ends = (batch.words.first, batch.words.start, batch.words.end) if is_word else \
+        (batch.offsets, np.empty(0, np.int64), np.empty(0, np.int64))
+    _code_points(batch.data, batch.offsets, is_word, first, begins, ends, document, start, end, found)
+    return found[0], found[1], found[2]
+
+
 def matches(texts: Symbols, postings: Postings, others: Symbols, scheme: Scheme) -> Matches:
     """Every maximal match of `length` or more between these texts and the others, each once, in order.
 
@@ -313,6 +332,37 @@ def _sample(
         count = kept
     found[len(first) - 1] = count
     return count
+
+
+@kernel
+def _code_points(
+    data: Array, offsets: Array, is_word: bool, first: Array, begins: Array, ends: Array, document: Array, start: Array,
+    end: Array, found: Array,
+) -> None:
+    at = -1
+    position = np.int64(0)  # a start in the text of the last span, and how many code points stand before it
+    chars = np.int64(0)
+    for each in range(len(document)):
+        base = offsets[document[each]]
+        stop = offsets[document[each] + 1]
+        if document[each] != at:
+            at = document[each]
+            position = base
+            chars = 0
+        low = first[at] + start[each]
+        high = first[at] + end[each]
+        if is_word:
+            high = np.int64(ends[high - 1])
+            low = np.int64(begins[low])
+        while low < high and data[low] & 0xC0 == 0x80:
+            low += 1
+        while high > low and high < stop and data[high] & 0xC0 == 0x80:
+            high -= 1
+        chars += count_code_points(data, position, low)
+        position = low
+        found[0, each] = chars
+        found[1, each] = chars + count_code_points(data, low, high)
+        found[2, each] = high - low
 
 
 @kernel

@@ -72,6 +72,13 @@ def gather(texts: Symbols, prints: Fingerprints, wanted: Array, length: int) -> 
     return Gathered(segments[:found], occurrences[:held])
 
 
+def cut(data: Array, begins: Array, sizes: Array) -> Array:
+    """These ranges of the data (uint8), one after another."""
+    found = np.empty(int(sizes.sum()), np.uint8)
+    _cut(data, begins, sizes, found)
+    return found
+
+
 def pieces_of(data: Array, width: int, length: int, segments: Array, occurrences: Array) -> Iterator[Array]:
     """Arrays of PIECE: every run of windows that occurs twice or more, wherever it does, in no order.
 
@@ -324,6 +331,14 @@ def _gather(
         occurrences[held].count = 1
         held += 1
     return found, held
+
+
+@kernel
+def _cut(data: Array, begins: Array, sizes: Array, found: Array) -> None:
+    place = 0
+    for each in range(len(begins)):
+        found[place : place + sizes[each]] = data[begins[each] : begins[each] + sizes[each]]
+        place += sizes[each]
 
 
 # ---- runs

@@ -78,8 +78,15 @@ def exchange(
     """An RDD of what `consume` gives for each part, of its number and all its records, in no order: blocks for another
     exchange, or results to collect. A part that got no records is asked too. `counting` is a Watch's.
     """
-    return blocks.partitionBy(parts, _same).mapPartitionsWithIndex(
-        counting(functools.partial(_consume, dtype, consume)))
+    return exchange_blocks(blocks, parts, functools.partial(_consume, dtype, consume), counting)
+
+
+def exchange_blocks(
+    blocks: Any, parts: int, consume: Callable[[int, Iterator[bytes]], Iterable[Any]],
+    counting: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
+) -> Any:
+    """The same where `consume` gets the blocks of its part, as they come."""
+    return sorted_out(blocks, parts).mapPartitionsWithIndex(counting(functools.partial(_consume_blocks, consume)))
 
 
 def of_kind(kind: str, blocks: Iterable[Block]) -> Iterator[KindBlock]:
@@ -123,15 +130,20 @@ def _consume_kinds(dtypes: Mapping[str, np.dtype[Any] | None], consume: Callable
 
 
 def _consume(dtype: np.dtype[Any], consume: Callable[[int, Array], Iterable[Any]], number: int,
-             blocks: Iterable[Block]) -> Iterator[Any]:
-    yield from consume(number, _joined(dtype, blocks))  # which alone holds them, and may let go of them
+             blocks: Iterator[bytes]) -> Iterable[Any]:
+    return consume(number, _joined(dtype, blocks))  # which alone holds them, and may let go of them
 
 
-def _joined(dtype: np.dtype[Any], blocks: Iterable[Block]) -> Array:
+def _joined(dtype: np.dtype[Any], blocks: Iterator[bytes]) -> Array:
     joined = bytearray()
-    for _, block in blocks:
+    for block in blocks:
         joined += block
     return np.frombuffer(joined, dtype)
+
+
+def _consume_blocks(consume: Callable[[int, Iterator[bytes]], Iterable[Any]], number: int,
+                    blocks: Iterable[Block]) -> Iterator[Any]:
+    yield from consume(number, (block for _, block in blocks))
 
 
 def _same(number: int) -> int:

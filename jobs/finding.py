@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -33,6 +33,7 @@ class Finding:
     documents: tuple[int, ...]  # of each shard
     digests: tuple[str, ...]  # of each shard's sidecar that is compared
     row_digests: tuple[str, ...]
+    text_bytes: tuple[int, ...] = ()  # of each shard
     base: ClusterSet | None = None  # the same over some of these shards as they are now, to be found from
     layers: tuple[Layer, ...] = ()  # of the base
     slots: int = 1
@@ -62,6 +63,11 @@ class Finding:
         """The sidecar that is compared."""
         return self.workspace.sidecar(self.related.sidecar, self.shards[number])
 
+    def text_bins(self, numbers: Sequence[int]) -> list[list[int]]:
+        """These shards in tasks of about equal text."""
+        sizes = [self.text_bytes[number] + packing.SHARD_BYTES for number in numbers]
+        return packing.pack(numbers, sizes, packing.bin_count(sizes, self.slots)) if numbers else []
+
     def read(self, number: int, columns: Sequence[str]) -> pa.Table:
         """Columns of the sidecar that is compared; StorageError where it is not the one that the set is named after."""
         return self._read(self.related.sidecar, number, self.digests, columns)
@@ -71,6 +77,26 @@ class Finding:
         from mixer import rows
 
         return self._read(rows.KEY, number, self.row_digests, columns)
+
+    def texts(self, number: int, wanted: Array) -> Iterator[tuple[Array, pa.LargeStringArray]]:
+        """(rows, their texts) of a shard, batch by batch; `wanted` (bool, rows) says which. StorageError, at the end,
+        where the shard is not the one that was tagged.
+        """
+        from mixer import rows
+        from mixer.documents import ShardReader
+
+        shard = self.shards[number]
+        reader = ShardReader(self.workspace.shard(shard), source=self.workspace.reference(shard)[0])
+        count = 0
+        for batch in reader:
+            mine = np.flatnonzero(wanted[count : count + len(batch.documents)])
+            if len(mine):
+                yield mine + count, pa.array([batch.documents[row].text for row in mine], pa.large_string())
+            count += len(batch.documents)
+        meta = sidecars.metadata(self.workspace.sidecar(rows.KEY, shard))
+        if meta is None or meta["digest"] != self.row_digests[number] or meta["shard_sha256"] != reader.sha256:
+            raise StorageError(f"{self.workspace.shard(shard)}: not the shard that was tagged; run `solera tag "
+                               "--verify`, then dedup again")
 
     def old_members(self, number: int) -> pa.Table:
         """The members that a shard has in the base; none where it is new."""
@@ -133,8 +159,8 @@ def finding_of(related: Relation, name: str, corpus: Corpus, entries: Index, of_
     if base is not None:
         numbers = {shard: number for number, shard in enumerate(shards)}
         made = tuple(_layer(corpus.workspace, each, numbers) for each in base.layers)
-    return Finding(related, name, corpus.workspace, shards, documents, digests, tuple(of_rows.pylist("digest")), base,
-                   made, slots)
+    return Finding(related, name, corpus.workspace, shards, documents, digests, tuple(of_rows.pylist("digest")),
+                   tuple(of_rows.info("text_bytes")), base, made, slots)
 
 
 def _layer(place: Workspace, about: Mapping[str, Any], numbers: Mapping[str, int]) -> Layer:

@@ -83,10 +83,9 @@ class Finding:
         where the shard is not the one that was tagged.
         """
         from mixer import rows
-        from mixer.documents import ShardReader
 
         shard = self.shards[number]
-        reader = ShardReader(self.workspace.shard(shard), source=self.workspace.reference(shard)[0])
+        reader = self.workspace.reader(shard)
         count = 0
         for batch in reader:
             mine = np.flatnonzero(wanted[count : count + len(batch.documents)])

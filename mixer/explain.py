@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from mixer import attributes, clusters, draw, rows, rules, sidecars
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
-from mixer.documents import ShardReader
 from mixer.errors import BadInput
 from mixer.plan import Plan
 from mixer.selection import Context, read_losers
@@ -59,7 +58,7 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
 def text_of(corpus: Corpus, shard: str, row: int) -> str:
     """The text of one row, read from its shard."""
     seen = 0
-    for batch in ShardReader(corpus.workspace.shard(shard)):
+    for batch in corpus.workspace.reader(shard):
         if row < seen + len(batch.documents):
             return batch.documents[row - seen].text
         seen += len(batch.documents)

@@ -19,9 +19,9 @@ from mixtures import words
 from processes import command_of, processes
 
 from jobs.engine import engine
-from jobs.plan import plan_from
+from jobs.plan import current_indexes, plan_from
 from jobs.run import run_dedup, run_tag
-from mixer import clusters, cuts, rows, sidecars
+from mixer import rows, sidecars, storage
 from mixer.corpus import find
 from mixer.plan import context_of
 from mixer.recipe import parse
@@ -101,8 +101,6 @@ def decide(folder: Path, made: dict[str, list[Document]], shards: int, order: in
     corpus = find(recipe, str(folder / "recipe.yaml"), str(folder / "work"))
     with engine(None, {}, str(folder / "spark.log"), quiet=True) as run:
         run_tag(recipe, corpus, run)
-        from jobs.plan import current_indexes
-
         indexes = current_indexes(recipe, corpus)
         sets = run_dedup(recipe, corpus, run, indexes).sets
         plan = plan_from(recipe, corpus, indexes, sets, run)
@@ -112,12 +110,12 @@ def decide(folder: Path, made: dict[str, list[Document]], shards: int, order: in
         about = sidecars.read(corpus.workspace.sidecar(rows.KEY, shard), ["source", "id"])[0].to_pylist()
         chosen = sidecars.read(context.selection_uri(number))[0].to_pylist()
         edits: dict[int, list[tuple[int, int]]] = {}
-        for cut in cuts.read_edits(context, number).to_pylist():
+        uri = context.edits_uri(number)
+        for cut in sidecars.read(uri)[0].to_pylist() if storage.exists(uri) else []:
             edits.setdefault(cut["row"], []).append((cut["start"], cut["end"]))
         for row, (document, each) in enumerate(zip(about, chosen, strict=True)):
             decided[document["source"], document["id"]] = (each["copies"], context.reasons[each["reason"]],
                                                            tuple(edits.get(row, ())))
-    assert all(isinstance(each, clusters.ClusterSet) for each in sets)
     return Decided(decided, plan.body["losses"], [(each.clusters, each.documents) for each in sets])
 
 

@@ -62,10 +62,13 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 def plan_text(plan: Plan, arguments: str, seconds: float) -> str:
     recipe, counts = plan.recipe, plan.body["counts"]
-    moved = sum(count["emitted"]["bytes"] for count in counts)
+    moved = sum(count["emitted"]["bytes"] - count["edited"]["bytes"] for count in counts)
     lines = [f"{recipe.name} {recipe.version}: {recipe.unit}" + (f" ({recipe.counter})" if recipe.counter else "") +
              (f", budget {recipe.budget:,}" if recipe.budget is not None else ", no budget: all there is"), "",
              tables.funnel(counts, recipe.unit), ""]
+    cut = tables.cuts(counts, recipe.unit)
+    if cut:
+        lines += [cut, ""]
     if plan.body["losses"]:
         lines += [tables.losses(plan.body["losses"], recipe.unit), ""]
     lines += [tables.plan_table(counts, recipe.unit, recipe.budget), ""]

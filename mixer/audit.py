@@ -233,6 +233,8 @@ def _counts(part: Mapping[str, Any]) -> Iterator[str]:
         emitted = sum(count["emitted"][what] for count in part["sources"]) - cut
         if emitted != part["totals"][total]:
             yield f"totals: {total} is {part['totals'][total]}, and the sources emitted {emitted}"
+    if part["totals"]["edited"] != manifest.edited_of(part["sources"]):
+        yield "totals: edited is not the sum of the sources'"
     if sum(count["selected"]["docs"] for count in part["sources"]) != part["totals"]["unique_docs"]:
         yield "totals: unique_docs is not the sum of the selected documents"
     yield from _dedup_counts(part)
@@ -292,7 +294,7 @@ def _dedup_counts(part: Mapping[str, Any]) -> Iterator[str]:
     for loss in losses:
         if not _possible(part["unit"], loss):
             yield f"losses: {loss['docs']} documents of {loss['bytes']} bytes cannot be {loss['units']} {part['unit']}"
-        if not loss["docs"] and not loss["cut"]["spans"]:
+        if not loss["docs"] and not loss["cut"]["repeats"]:
             yield f"losses: {loss['source']} lost nothing to {loss['lost_to']} by {loss['method']}"
     for number, link in enumerate(part["dedup"]["links"]):
         mine = [loss for loss in losses if loss["method"] == link["method"]]
@@ -304,7 +306,7 @@ def _dedup_counts(part: Mapping[str, Any]) -> Iterator[str]:
             yield f"{link['method']}: {link['alive']} were still there of {link['documents']}"
         if selection.cuts_spans(link["method"]):
             # A document that goes has a span of its own that was to be cut.
-            if dropped + sum(loss["cut"]["spans"] for loss in mine) > max(0, link["alive"] - 1):
+            if dropped + sum(loss["cut"]["repeats"] for loss in mine) > max(0, link["alive"] - 1):
                 yield f"{link['method']}: more is lost than {link['alive']} spans that were still there allow"
             continue
         kept = link["alive"] - dropped  # one a cluster
@@ -319,8 +321,8 @@ def _method_counts(source: str, count: Mapping[str, Any], losses: list[Mapping[s
         lost = sum(loss[what] for loss in losses)
         if lost != count["dropped"][what]:
             yield f"{source}: {method} dropped {count['dropped'][what]} {what}, and {lost} were lost to others"
-    cut = {what: sum(loss["cut"][what] for loss in losses) for what in ("spans", "units", "bytes")}
-    if (cut["units"], cut["bytes"]) != (edited["units"], edited["bytes"]) or cut["spans"] < edited["spans"]:
+    cut = {what: sum(loss["cut"][what] for loss in losses) for what in ("repeats", "units", "bytes")}
+    if (cut["units"], cut["bytes"]) != (edited["units"], edited["bytes"]) or cut["repeats"] < edited["spans"]:
         yield f"{source}: {method} cut {edited}, and {cut} was lost to others"
     if not selection.cuts_spans(method) and (any(edited.values()) or any(cut.values())):
         yield f"{source}: {method} cuts nothing, and {edited} is said of it"

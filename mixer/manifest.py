@@ -100,14 +100,14 @@ class Links(_Form, frozen=True):
 
 
 class Cut(_Form, frozen=True):
-    spans: Amount
+    repeats: Amount  # some of which touch or overlap, so that fewer spans are cut
     units: Amount
     bytes: Amount
 
 
 class Loss(_Form, frozen=True):
-    """What one source lost to another by a method: documents, and spans of documents that stay. A byte that two spans
-    cover is lost with the first.
+    """What one source lost to another by a method: documents, and repeats that were cut from documents that stay. A
+    byte of two of them is lost with the first.
     """
 
     method: str

@@ -361,7 +361,7 @@ def _losses(context: Context, losses: Tallies) -> list[dict[str, Any]]:
     for method in map(selection.method_text, context.recipe.dedup):
         pairs = [(key, value) for key, value in sorted(losses.items()) if key[1] == method]
         found += [{"method": method, "source": key[0], "lost_to": key[2], **_three(value),
-                   "cut": dict(zip(("spans", "units", "bytes"), map(int, value[3:]), strict=True))}
+                   "cut": dict(zip(("repeats", "units", "bytes"), map(int, value[3:]), strict=True))}
                   for key, value in pairs]
     return found
 

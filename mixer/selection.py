@@ -31,7 +31,8 @@ from mixer.workspace import Workspace
 Array = np.ndarray[Any, np.dtype[Any]]
 
 # (source, what, of which rule or method) -> [documents, units, text bytes]; of what is cut from texts
-# [documents, spans, units, bytes]; of (source, method, lost to) [documents, units, bytes, spans, their units and bytes]
+# [documents, spans, units, bytes]. What is lost: (source, method, lost to) -> [documents, units, bytes, repeats cut,
+# their units, their bytes]
 Tallies = dict[tuple[str, str, str], Array]
 
 BUCKET_BITS = 16  # of the draw value, in the histogram that finds where an allocation ends

@@ -65,7 +65,7 @@ SPACELESS = re.compile(
 def shingle_hash(units: tuple[int, ...]) -> int:
     total = 0
     for unit in units:
-        total = total * 0xC4CEB9FE1A85EC53 + unit
+        total = total * 0xC4CEB9FE1A85EC53 + unit & ALL
     return mix(total)
 
 

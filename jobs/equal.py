@@ -30,7 +30,7 @@ from mixer.sidecars import fixed_bytes
 DOCUMENTS = np.dtype([("key", "<u8"), ("rest", "<u8"), ("shard", "<i4"), ("times", "<i4"), ("documents", "<i4")])
 SPANS = np.dtype([("key", "<u8"), ("shard", "<i4"), ("times", "<i4"), ("documents", "<i4")])
 # What goes back to shards, and what goes to one part more: how many keys a part found to be repeated, and in more
-# documents than is reported, under COUNTS in place of a shard; and the most frequent of the latter, with the first
+# documents than is asked for, under COUNTS in place of a shard; and the most frequent of the latter, with the first
 # shard that has them.
 BACK = {DOCUMENTS: np.dtype([("key", "<u8"), ("rest", "<u8"), ("shard", "<i4")]),
         SPANS: np.dtype([("key", "<u8"), ("shard", "<i4")])}
@@ -38,8 +38,15 @@ FREQUENT = np.dtype([("key", "<u8"), ("shard", "<i4"), ("times", "<i8"), ("docum
 COUNTS = -1
 BYTES = np.dtype("u1")  # of records of either kind
 
-MOST_FREQUENT = 1000  # keys that are reported, of the whole corpus
 SAMPLED = 16  # shards, to know about how many keys a document has
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which keys are to be counted: those in more documents than this; and how many of them to give at most."""
+
+    documents: int
+    most: int
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Equal:
     keys: int  # that are repeated
     written: Mapping[int, Mapping[str, Any]]
     parts: int
-    frequent: Array  # FREQUENT: the most frequent of those in more documents than was asked for, the first of all first
+    frequent: Array  # FREQUENT: the keys that were asked for, by documents, then by key
     frequent_keys: int  # how many there are in all
 
 
@@ -59,10 +66,8 @@ def find(finding: Finding, engine: Engine) -> ClusterSet:
     return finding.finish(found.keys, found.written, found.parts)
 
 
-def relate(finding: Finding, engine: Engine, report: int | None = None) -> Equal:
-    """Writes the members of all shards that have news. With `report`, keys in more documents than that are counted, and
-    the MOST_FREQUENT of them given.
-    """
+def relate(finding: Finding, engine: Engine, asked: Asked | None = None) -> Equal:
+    """Writes the members of all shards that have news, and says which keys are in many documents, if that is asked."""
     dtype = DOCUMENTS if finding.related.kind == "documents" else SPANS
     keys = keys_of_shards(finding)
     bins = _bins(finding, keys, np.flatnonzero(finding.is_new).tolist())
@@ -75,10 +80,10 @@ def relate(finding: Finding, engine: Engine, report: int | None = None) -> Equal
     with engine.watched(f"dedup {finding.related.method.use}", Counts(documents=documents)) as watched:
         watched.tasks = len(bins) + parts + len(all_bins) + 1
         sent = send(watched.spark, bins, functools.partial(send_keys, finding, dtype, parts))
-        found = exchange(sent, parts, dtype, functools.partial(find_repeated, finding, dtype, back, report),
+        found = exchange(sent, parts, dtype, functools.partial(find_repeated, finding, dtype, back, asked),
                          functools.partial(watched.counting, sizes=_even(documents, parts)))
         done = exchange(found, len(all_bins) + 1, BYTES,
-                        functools.partial(write_members, finding, BACK[dtype], len(all_bins))).collect()
+                        functools.partial(write_members, finding, BACK[dtype], len(all_bins), asked)).collect()
     written = {number: member for number, member in done if number != COUNTS}
     (frequent,) = (each for number, each in done if number == COUNTS)
     totals, frequent = frequent[0], frequent[1:]
@@ -186,7 +191,7 @@ def _names(dtype: Any) -> list[str]:
 
 
 def find_repeated(
-    finding: Finding, dtype: Any, back: Array, report: int | None, part: int, records: Array
+    finding: Finding, dtype: Any, back: Array, asked: Asked | None, part: int, records: Array
 ) -> Iterator[Block]:
     """Back to each shard the repeated keys that it did not know to be repeated; to one part more, what is FREQUENT."""
     names = _names(dtype)
@@ -218,21 +223,21 @@ def find_repeated(
     yield from out.rest()
     frequent = np.zeros(1, FREQUENT)
     frequent["shard"], frequent["key"] = COUNTS, int(repeated.sum())
-    if report is not None:
+    if asked is not None:
         documents = _sums(records["documents"], first)
-        many = np.flatnonzero(documents > report)
+        many = np.flatnonzero(documents > asked.documents)
         frequent["documents"] = len(many)
         each = np.zeros(len(many), FREQUENT)
         each["times"], each["documents"] = times[many], documents[many]
         for name in ("key", "shard"):
             each[name] = records[name][first[many]]
-        frequent = np.concatenate([frequent, most_frequent(each)])
+        frequent = np.concatenate([frequent, most_frequent(each, asked)])
     yield bins, frequent.tobytes()
 
 
-def most_frequent(records: Array) -> Array:
-    """Of FREQUENT records the MOST_FREQUENT by documents, then by key."""
-    return records[np.lexsort([records["key"], -records["documents"]])[:MOST_FREQUENT]]
+def most_frequent(records: Array, asked: Asked) -> Array:
+    """Of FREQUENT records those of the most documents, equally many in order of key."""
+    return records[np.lexsort([records["key"], -records["documents"]])[: asked.most]]
 
 
 def _order(records: Array, names: Sequence[str]) -> Array:
@@ -247,7 +252,9 @@ def _sums(values: Array, first: Array) -> Array:
 # ---- 3. members
 
 
-def write_members(finding: Finding, dtype: Any, bins: int, part: int, data: Array) -> Iterator[tuple[int, Any]]:
+def write_members(
+    finding: Finding, dtype: Any, bins: int, asked: Asked | None, part: int, data: Array
+) -> Iterator[tuple[int, Any]]:
     """(shard, {rows, digest}) of each shard whose members were written; of the last part (COUNTS, FREQUENT records):
     the sums of all parts, then the most frequent keys.
     """
@@ -256,7 +263,7 @@ def write_members(finding: Finding, dtype: Any, bins: int, part: int, data: Arra
         totals, records = records[records["shard"] == COUNTS], records[records["shard"] != COUNTS]
         whole = np.zeros(1, FREQUENT)
         whole["key"], whole["documents"] = totals["key"].sum(), totals["documents"].sum()
-        yield COUNTS, np.concatenate([whole, most_frequent(records)])
+        yield COUNTS, np.concatenate([whole, most_frequent(records, asked or Asked(0, 0))])
         return
     records = data.view(dtype)
     records = records[np.argsort(records["shard"], kind="stable")]

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from jobs import equal
 from jobs.engine import Engine
+from jobs.equal import Asked
 from jobs.exchange import Array
 from jobs.finding import Finding
 from mixer import clusters, sidecars
@@ -22,6 +23,7 @@ from mixer.clusters import ClusterSet
 from mixer.documents import ShardReader
 from mixer.errors import StorageError
 
+MOST_REPORTED = 1000  # keys of the whole corpus
 TEXT_CHARS = 500  # of a reported text, in the table
 TOP = 10  # of the report, in the set itself
 TOP_CHARS = 160  # of their texts
@@ -37,7 +39,7 @@ def find(finding: Finding, engine: Engine) -> ClusterSet:
     frequent of them are in a table beside it.
     """
     threshold = int(str(finding.related.method.parameters["report"]))
-    found = equal.relate(finding, engine, threshold)
+    found = equal.relate(finding, engine, Asked(threshold, MOST_REPORTED))
     table = _report(finding, engine, found.frequent)
     sidecars.write(clusters.report_uri(finding.workspace, finding.name), table, {"set": finding.name})
     top = [{**each, "text": shortened(each["text"], TOP_CHARS)} for each in table.slice(0, TOP).to_pylist()]

@@ -15,9 +15,11 @@ from jobs.progress import megabytes
 from jobs.tag import TagSummary
 from mixer import banding
 from mixer.audit import Check
+from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.plan import Plan
 
+TEXT_SHOWN = 80  # code points of a text that is repeated in many documents
 SPANS_SHOWN = 3  # of an imported attribute, when a document is explained
 
 
@@ -41,7 +43,7 @@ def quarantine_text(found: TagSummary, corpus: Corpus) -> str:
 
 def dedup_json(found: DedupSummary) -> dict[str, Any]:
     sets = [{"name": each.name, "method": each.method, "parameters": dict(each.parameters), "clusters": each.clusters,
-             "documents": each.documents, "digest": each.digest} for each in found.sets]
+             "documents": each.documents, "digest": each.digest, "about": dict(each.about)} for each in found.sets]
     banded = [banding.as_json(*each) for each in banding.bandings(each.parameters for each in found.sets)]
     return {"sets": sets, "bandings": banded, "made": list(found.made), "keys": found.keys, "seconds": found.seconds}
 
@@ -50,9 +52,27 @@ def dedup_text(found: DedupSummary, arguments: str) -> str:
     body = [[each.method, f"{each.clusters:,}", f"{each.documents:,}", "found now" if each.name in found.made
              else "up to date", each.name] for each in found.sets]
     banded = banding.bandings(each.parameters for each in found.sets)
+    reports = [line for each in found.sets if "report" in each.about for line in ["", *_repeated(each), ""]]
     return "\n".join([tables.table(["method", "clusters", "documents", "", "set"], body),
-                      *(line for each in banded for line in banding.curve_lines(*each)),
+                      *(line for each in banded for line in banding.curve_lines(*each)), *reports,
                       f"{found.seconds:.1f} s; what goes is decided by the plan: solera plan {arguments}"])
+
+
+def _repeated(found: ClusterSet) -> list[str]:
+    """What a set of spans says of those in many documents."""
+    about = found.about["report"]
+    said = (f"{found.method}: {found.clusters:,} keys occur more than once; {about['keys']:,} of them are in more than "
+            f"{about['threshold']:,} documents")
+    if not about["top"]:
+        return [said]
+    body = [[f"{each['documents']:,}", f"{each['times']:,}", _short(each["text"])] for each in about["top"]]
+    return [f"{said}, such as these; report.parquet in the set's folder has {about['listed']:,}",
+            tables.table(["documents", "times", "text"], body)]
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TEXT_SHOWN else line[: TEXT_SHOWN - 1] + "…"
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:

@@ -13,6 +13,18 @@ Piece = tuple[int, int, int]  # where it begins with its indentation, where with
 
 
 def paragraph_keys(text: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {"paragraph_keys.spans": [
+        {"start": start, "end": end, "bytes": len(text[start:end].encode()), "key": key_of(piece)}
+        for start, end, piece in pieces(text, parameters)
+    ]}
+
+
+def key_of(piece: str) -> int:
+    return xxhash.xxh3_64_intdigest(piece.encode())
+
+
+def pieces(text: str, parameters: Mapping[str, Any]) -> list[tuple[int, int, str]]:
+    """Start and end of the span of each piece, and what is left of the piece once normalised."""
     size = 1
     if parameters["unit"] == "sentences":
         size = parameters["sentences"]
@@ -28,9 +40,8 @@ def paragraph_keys(text: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         after = parts[number + size][0] if number + size < len(parts) else len(text)
         if end == len(text) and number:
             begin = parts[number - 1][2]
-        found.append({"start": begin, "end": after, "bytes": len(text[begin:after].encode()),
-                      "key": xxhash.xxh3_64_intdigest(piece.encode())})
-    return {"paragraph_keys.spans": found}
+        found.append((begin, after, piece))
+    return found
 
 
 def _lines(text: str, join: bool) -> list[Piece]:

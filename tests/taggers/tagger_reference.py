@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import reference_code
+import reference_fingerprints
 import reference_language
 import reference_models
 import reference_perplexity
@@ -22,6 +23,7 @@ _REFERENCES: dict[str, Callable[..., dict[str, Any]]] = {
     **reference_pii.REFERENCES,
     **reference_url.REFERENCES,
     **reference_code.REFERENCES,
+    **reference_fingerprints.REFERENCES,
 }
 
 

@@ -49,7 +49,8 @@ def keyed_spans(batch: TextBatch, first: Array, start: Array, end: Array, key: A
     count = int(first[-1])
     chars = np.empty((2, count), np.int64)
     _to_code_points(batch.data, batch.offsets, batch.chars, first, start[:count], end[:count], chars[0], chars[1])
-    values = [chars[0], chars[1], np.subtract(end[:count], start[:count], dtype=np.int64), key[:count]]
+    begins = start[:count].astype(np.int64) - np.repeat(batch.offsets[:-1], np.diff(first))
+    values = [chars[0], chars[1], begins, np.subtract(end[:count], start[:count], dtype=np.int64), key[:count]]
     kind = ARROW_TYPES["keyed_spans"]
     structs = pa.StructArray.from_arrays([pa.array(each) for each in values], fields=list(kind.value_type))
     return pa.ListArray.from_arrays(pa.array(first, pa.int32()), structs, type=kind)

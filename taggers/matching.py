@@ -201,8 +201,8 @@ def _room(scheme: Scheme) -> tuple[Array, Array]:
 def code_points(batch: TextBatch, unit: str, document: Array, start: Array, end: Array) -> tuple[Array, Array, Array]:
     """(start, end, bytes) in code points and UTF-8 bytes of stretches of symbols of these documents, ascending; int64.
 
-    Of bytes, what is less than a code point at either end is left out: so equal stretches stay equal, and end is below
-    start, or equal to it, where nothing is left.
+    Of bytes, what is less than a code point at either end is left out: so equal stretches stay equal. Where nothing is
+    left, end is start.
     """
     found = np.empty((3, len(document)), np.int64)
     is_word = unit == "words"

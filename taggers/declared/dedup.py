@@ -72,10 +72,22 @@ MINHASH = Tagger(
 FINGERPRINTS = Tagger(
     name="fingerprints",
     version=1,
-    doc="Sampled fingerprints of a text, by which stretches that it has in common with others are found.",
+    doc=(
+        "Fingerprints of a text, by which stretches that it has in common with others are found: texts with a stretch "
+        "of `length` or more in common have a fingerprint in common. `unit` is what is counted: bytes of UTF-8 (8 or "
+        "more), or words, which are runs of non-whitespace (3 or more). Of each run of `length` of them one short "
+        "piece is chosen, whatever stands around it: of 500 bytes one of 64, of 50 words one of 8. So a text has one "
+        "in about 230 bytes, or in 23 words."
+    ),
     run="taggers.fingerprints:run",
-    columns=(Column("fingerprints.keys", "keys", "fingerprint", "Never null."),),
+    columns=(
+        Column("fingerprints.keys", "keys", "fingerprint",
+               "Hashes of the chosen pieces, ascending, each different one once, or twice if its piece occurs more "
+               "often. Empty for a text shorter than `length`, never null."),
+    ),
     parameters={"length": 500, "unit": "bytes"},
+    source="Schleimer, Wilkerson and Aiken 2003, winnowing, with the leftmost of equal hashes; lengths as Dolma 3 "
+           "(500 bytes) and Lee et al. 2022, arXiv:2107.06499 (50 tokens) have them",
 )
 
 DEDUP_TAGGERS: tuple[Tagger, ...] = (URL_KEY, PARAGRAPH_KEYS, MINHASH, FINGERPRINTS)

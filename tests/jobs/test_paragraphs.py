@@ -91,8 +91,9 @@ class Expected:
         self.members: defaultdict[str, list[tuple[int, int, int, int, int]]] = defaultdict(list)
         for piece, found in repeated.items():
             for shard, row, start, end in found:
-                size = len(texts[shard][row][start:end].encode())
-                self.members[shard].append((row, start, end, size, key_of(piece)))
+                text = texts[shard][row]
+                sizes = len(text[:start].encode()), len(text[start:end].encode())
+                self.members[shard].append((row, start, end, *sizes, key_of(piece)))
         documents = {piece: len({place[:2] for place in found}) for piece, found in repeated.items()}
         often = sorted((-documents[piece], key_of(piece), piece) for piece in repeated if documents[piece] > threshold)
         self.report = []
@@ -101,13 +102,14 @@ class Expected:
             self.report.append({"key": key, "documents": documents[piece], "times": len(repeated[piece]),
                                 "text": shortened(texts[shard][row][start:end], TEXT_CHARS), "shard": shard,
                                 "row": row, "start": start, "end": end,
+                                "first_byte": len(texts[shard][row][:start].encode()),
                                 "bytes": len(texts[shard][row][start:end].encode())})
 
     def places(self) -> dict[int, list[tuple[str, int]]]:
         """The documents that each repeated key is in, as often as it is."""
         found: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
         for shard, members in self.members.items():
-            for row, _, _, _, key in members:
+            for row, _, _, _, _, key in members:
                 found[key].append((shard, row))
         return found
 

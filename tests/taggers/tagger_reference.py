@@ -8,6 +8,7 @@ from typing import Any
 
 import reference_code
 import reference_dedup
+import reference_fingerprints
 import reference_language
 import reference_models
 import reference_paragraph_keys
@@ -26,6 +27,7 @@ _REFERENCES: dict[str, Callable[..., dict[str, Any]]] = {
     **reference_url.REFERENCES,
     **reference_code.REFERENCES,
     **reference_dedup.REFERENCES,
+    **reference_fingerprints.REFERENCES,
 }
 
 

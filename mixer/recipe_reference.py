@@ -189,7 +189,8 @@ REFERENCE = Vocabulary(
     title="Reference",
     doc="A published mixture, a benchmark, or anything else whose documents are not to be in the mixture again. In "
     "every cluster its document is the one that stays. Nothing of it is judged, drawn or built, and only what dedup "
-    "compares is measured of it. Its documents need no source: one without is of a source called like the reference.",
+    "compares is measured of it. In a corpus of its own, documents need no source: one without is of a source called "
+    "like the reference.",
     keys=(
         Key("shards", "globs", "Shards, relative to the corpus of the reference: `data/*.jsonl.zst` of a mixture."),
         Key("corpus", "text", "The folder or bucket of its shards, where that is not the recipe's corpus. A relative "

@@ -39,13 +39,13 @@ dedup:
   - {use: text@1, normalise: [lower, whitespace]}
   - {use: minhash@1, verify: 0.7}
   - {use: paragraph@1, min_length: 30}
-  - {use: substring@1, length: 120, max_removed: 0.5}
+
 prefer: [wiki]
 sources:
   web: {shards: web/**/*.jsonl}
   wiki: {shards: wiki/**/*.jsonl}
 reference:
-  bench: {shards: bench/*.jsonl}
+  bench: {corpus: benchmark, shards: '*.jsonl'}
 """
 
 
@@ -92,8 +92,8 @@ def decide(folder: Path, made: dict[str, list[Document]], shards: int, order: in
     for source, each in made.items():
         mixed = random.Random(order).sample(each, len(each))
         for shard in range(shards):
-            file = folder / "corpus" / source / (f"{order}-{shard}.jsonl" if source == "bench"
-                                                 else f"{order}/{shard}.jsonl")
+            file = folder / "benchmark" / f"{order}-{shard}.jsonl" if source == "bench" else \
+                folder / "corpus" / source / f"{order}/{shard}.jsonl"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("".join(json.dumps(document) + "\n" for document in mixed[shard::shards]))
     (folder / "recipe.yaml").write_text(RECIPE)
@@ -132,7 +132,7 @@ def test_every_method_finds_something(first: Decided) -> None:
     assert all(first.documents[source, number][0] == 0 for source, number in first.documents if number in ("5", "14"))
     assert {loss["lost_to"] for loss in first.losses} == {"web", "wiki", "bench"}
     assert "bench" not in {loss["source"] for loss in first.losses}
-    assert all(count > 0 for count, _ in first.found[:4])
+    assert all(count > 0 for count, _ in first.found[:-1])
 
 
 @pytest.mark.parametrize(("shards", "order", "partitions"), [(1, 2, 1), (5, 3, 9)])

@@ -14,7 +14,8 @@ Piece = tuple[int, int, int]  # where it begins with its indentation, where with
 
 def paragraph_keys(text: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {"paragraph_keys.spans": [
-        {"start": start, "end": end, "first_byte": len(text[:start].encode()), "bytes": len(text[start:end].encode()), "key": key_of(piece)}
+        {"start": start, "end": end, "first_byte": len(text[:start].encode()), "bytes": len(text[start:end].encode()),
+         "key": key_of(piece)}
         for start, end, piece in pieces(text, parameters)
     ]}
 

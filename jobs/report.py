@@ -89,6 +89,10 @@ def plan_text(plan: Plan, arguments: str, seconds: float) -> str:
     cut = tables.cuts(counts, recipe.unit)
     if cut:
         lines += [cut, ""]
+    if plan.body["references"]:
+        compared = [f"{each['reference']} ({each['docs']:,} documents in {each['shards']:,} "
+                    f"shard{'' if each['shards'] == 1 else 's'})" for each in plan.body["references"]]
+        lines += [f"  compared with {' and '.join(compared)}: what is there is dropped here", ""]
     if plan.body["losses"]:
         lines += [tables.losses(plan.body["losses"], recipe.unit), ""]
     lines += [tables.plan_table(counts, recipe.unit, recipe.budget), ""]

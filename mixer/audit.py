@@ -191,9 +191,7 @@ def _lock(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
             if lost != (count["broken"], count["bad"]):
                 yield f"{source.name}: {count['broken']} broken shards and {count['bad']} bad records, and the lock " \
                       f"has {lost[0]} and {lost[1]}"
-    names = {source.name for source in recipe.sources}
-    yield from (f"recipe.lock: {shard['path']} is of the source {shard['source']}, which the recipe does not have"
-                for shard in found["shards"] if shard["source"] not in names)
+    yield from _references(recipe, found["shards"], part["dedup"]["references"])
     links = part["dedup"]["links"]
     if [link["method"] for link in links] != [selection.method_text(method) for method in recipe.dedup]:
         yield "dedup: links are not of the recipe's methods"
@@ -202,6 +200,29 @@ def _lock(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
         if known != (method.use, link["clusters"], link["documents"]):
             yield f"dedup: {link['method']} linked {link['documents']} documents in {link['clusters']} clusters, and " \
                   f"the lock has {known}"
+
+
+def _references(
+    recipe: Recipe, shards: list[Mapping[str, Any]], compared: list[Mapping[str, Any]]
+) -> Iterator[str]:
+    """What the lock says of shards that are no source's."""
+    names = {source.name for source in recipe.sources}
+    references = {reference.name: reference for reference in recipe.reference}
+    for shard in shards:
+        if shard["source"] not in {*names, *references}:
+            yield f"recipe.lock: {shard['path']} is of the source {shard['source']}, which the recipe does not have"
+        elif shard.get("reference", False) is not (shard["source"] in references):
+            yield f"recipe.lock: {shard['path']} is of {shard['source']}, and not said to be what that is"
+    again = []
+    for name, reference in references.items():
+        mine = [shard for shard in shards if shard["source"] == name]
+        prefix = f"@{name}/" if reference.corpus else ""
+        patterns = [re.compile(re.escape(prefix) + storage.glob_regex(pattern)) for pattern in reference.shards]
+        yield from (f"recipe.lock: {shard['path']} matches no glob of the reference {name}" for shard in mine
+                    if not any(pattern.fullmatch(shard["path"]) for pattern in patterns))
+        again.append({"reference": name, "shards": len(mine), "docs": sum(shard["rows"] for shard in mine)})
+    if compared != again:
+        yield f"dedup: compared with {compared}, and by the lock it was {again}"
 
 
 def _counts(part: Mapping[str, Any]) -> Iterator[str]:
@@ -282,8 +303,9 @@ def _dedup_counts(part: Mapping[str, Any]) -> Iterator[str]:
     losses = part["dedup"]["losses"]
     methods = [link["method"] for link in part["dedup"]["links"]]
     names = {count["source"] for count in part["sources"]}
+    keepers = names | {each["reference"] for each in part["dedup"]["references"]}
     strange = [loss for loss in losses
-               if loss["method"] not in methods or not {loss["source"], loss["lost_to"]} <= names]
+               if loss["method"] not in methods or loss["source"] not in names or loss["lost_to"] not in keepers]
     if strange:
         yield from (f"losses: {loss['source']} lost to {loss['lost_to']} by {loss['method']}, and one of these is not "
                     "the recipe's" for loss in strange)

@@ -119,9 +119,18 @@ class Loss(_Form, frozen=True):
     cut: Cut
 
 
+class Compared(_Form, frozen=True):
+    """What documents were only compared with."""
+
+    reference: str
+    shards: Amount
+    docs: Amount
+
+
 class Dedup(_Form, frozen=True):
     links: list[Links]
     losses: list[Loss]
+    references: list[Compared]
 
 
 class Totals(_Form, frozen=True):
@@ -231,7 +240,7 @@ def mixture_part(plan: Plan, shards: pa.Table, tree_files: Sequence[Mapping[str,
             {**count, "about": dict(source.about), "weights": weights_of(count, wholes)}
             for source, count in zip(recipe.sources, counts, strict=True)
         ],
-        "dedup": {"links": plan.body["links"], "losses": plan.body["losses"]},
+        "dedup": {name: plan.body[name] for name in ("links", "losses", "references")},
         "totals": {**sums, "shards": len(shards),
                    "unique_docs": sum(count["selected"]["docs"] for count in counts),
                    "edited": edited_of(counts)},

@@ -333,13 +333,12 @@ def _import(options: Any) -> int:
 def _explain(options: Any) -> int:
     from jobs import report
     from jobs.plan import existing_plan
-    from mixer.explain import explain, text_of
+    from mixer.explain import explain, with_texts
 
     recipe, corpus = _opened(options)
     made, context = existing_plan(recipe, corpus)
-    found = explain(made, context, corpus, options.source, options.id)
-    text = text_of(corpus, found["shard"], found["row"])
-    _print(options, {**found, "text": text}, lambda: report.explain_text(found, text))
+    found = with_texts(explain(made, context, corpus, options.source, options.id), corpus)
+    _print(options, found, lambda: report.explain_text(found))
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs import tables
@@ -21,6 +21,7 @@ from mixer.plan import Plan
 
 TEXT_SHOWN = 80  # code points of a text that is repeated in many documents
 SPANS_SHOWN = 3  # of an imported attribute, when a document is explained
+CUTS_SHOWN = 10  # by one method
 
 
 def tag_text(found: TagSummary, corpus: Corpus) -> str:
@@ -182,30 +183,84 @@ def pack_text(found: Packed) -> str:
     ])
 
 
-def explain_text(found: dict[str, Any], text: str) -> str:
+def explain_text(found: dict[str, Any]) -> str:
     lines = [
         f"{found['source']} {found['id']}",
         f"  in {found['shard']} row {found['row']}, line {found['line']}, byte {found['offset']:,}; source "
         f"{found['mix_source']} of the recipe",
         f"  {found['chars']:,} characters, {found['bytes']:,} bytes, sha256 {found['text_sha256']}",
-        "", "  " + " ".join(text.split())[:200], "",
+        "", "  " + _visible(" ".join(found["text"].split())[:200]), "",
         tables.table(["measured", ""], [[name, _value(value)] for name, value in found["values"].items()]), "",
         tables.table(["rule", "verdict"], [[rule["rule"], "passes" if rule["passes"] else rule["why"]]
                                            for rule in found["rules"]]),
     ]
     for each in found["dedup"]:
-        if each["cluster"] is None:
+        if "cuts" in each:
+            lines += _cuts_lines(each, found["bytes"])
+        elif each["cluster"] is None:
             lines.append(f"  {each['method']}: no other document is the same")
         elif "lost_to" in each:
             keeper = each["lost_to"]
-            lines.append(f"  {each['method']}: lost to {keeper['source']} {keeper['id']} ({keeper['shard']} row "
-                         f"{keeper['row']}, line {keeper['line']})")
+            lines.append(f"  {each['method']}: lost to {_place(keeper)}")
+            lines += _difference_lines(keeper["difference"])
         else:
             lines.append(f"  {each['method']}: in cluster {each['cluster']}, not beaten by another copy")
+    without = ""
+    if found["edits"]:
+        size = sum(cut["bytes"] for cut in found["edits"])
+        without = f", without {_spans_text(len(found['edits']))}, {tables.percent(size, found['bytes'])} of its text"
     lines += [f"  draw {found['draw']}", "",
-              f"in: {found['copies']} cop{'y' if found['copies'] == 1 else 'ies'}" if found["copies"]
+              f"in: {found['copies']} cop{'y' if found['copies'] == 1 else 'ies'}{without}" if found["copies"]
               else f"out: {found['reason']}"]
     return "\n".join(lines)
+
+
+def _place(document: Mapping[str, Any]) -> str:
+    where = f"{document['shard']} row {document['row']}"
+    return f"{document['source']} {document['id']} ({where}, line {document['line']})" if "id" in document else where
+
+
+def _spans_text(count: int) -> str:
+    return f"{count:,} span{'s' if count != 1 else ''}"
+
+
+def _cuts_lines(method: Mapping[str, Any], size: int) -> list[str]:
+    """What a method of spans cuts from a document, and which document keeps each span."""
+    if not method["repeated"]:
+        return [f"  {method['method']}: nothing of it occurs elsewhere"]
+    share = f"{tables.percent(method['bytes_cut'], size)} of its text; up to {method['max_removed']:.0%} may be cut"
+    lines = [f"  {method['method']}: {method['repeated']:,} repeated span{'s' if method['repeated'] != 1 else ''}, of "
+             f"which {len(method['cuts']):,} kept in another place: {share}"]
+    for cut in method["cuts"][:CUTS_SHOWN]:
+        lines.append(f"    {cut['start']}-{cut['end']} {_quoted(cut['text'])} stays in {_place(cut['keeper'])} at "
+                     f"{cut['keeper']['start']}")
+    if len(method["cuts"]) > CUTS_SHOWN:
+        lines.append(f"    … and {len(method['cuts']) - CUTS_SHOWN:,} more; --json has all")
+    return lines
+
+
+_SAME = {"equal": "its text is the same", "different": "its text differs",
+         "normalised": "its text differs in case, spaces, punctuation or composed characters alone"}
+
+
+def _difference_lines(found: Mapping[str, Any]) -> list[str]:
+    """How the text of the copy that beat a document differs: [-here-] and {+there+}."""
+    lines = [f"    {_SAME[found['same']]}" + (": [-here-] {+there+}" if found["places"] else "")]
+    for place in found["places"]:
+        here = f"[-{_visible(place['one'])}-]" if place["one"] else ""
+        there = f"{{+{_visible(place['other'])}+}}" if place["other"] else ""
+        shown = f"{_visible(place['before'])}{here}{there}{_visible(place['after'])}"
+        lines.append(f"      at {place['at']}: {shown}".rstrip())
+    return [*lines, *(["      … and more after these"] if found["more"] else [])]
+
+
+def _visible(text: str) -> str:
+    """On one line, with nothing that a terminal would act on."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def _quoted(text: str) -> str:
+    return '"' + _visible(text) + '"'
 
 
 def _value(value: object) -> str:

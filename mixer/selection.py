@@ -173,8 +173,7 @@ def method_text(method: DedupMethod) -> str:
 
 def cuts_spans(text: str) -> bool:
     """Whether the method of this reason is one of spans."""
-    use = text.split()[1]
-    return next(each.kind for each in METHODS if each.use == use) == "spans"
+    return any(each.kind == "spans" for each in METHODS if each.use in text.split()[1:2])
 
 
 # ---- phase 1: keep rules

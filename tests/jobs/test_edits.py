@@ -21,7 +21,7 @@ from jobs import report
 from jobs.build import build
 from jobs.engine import engine
 from jobs.plan import make_plan
-from mixer import mixture, sidecars, storage
+from mixer import explain, mixture, sidecars, storage
 from mixer.audit import audit
 from mixer.errors import BadInput, JobFailed
 
@@ -271,3 +271,64 @@ def test_cuts_that_are_not_in_the_text_are_an_error(tmp_path, column, more):
     written = sidecars.write(uri, wrong, {"shard": meta["shard"], "rows_digest": meta["rows_digest"]})
     with pytest.raises(JobFailed, match=r"what is to be cut from row .* is not in its text"):
         list(jobs.build.emitted(job, dataclasses.replace(shard, edits=written["digest"])))
+
+
+# ---- explain
+
+
+def asked(made, planned, doc: Doc) -> tuple[dict, str]:
+    found = explain.explain(planned, made.context(planned), made.corpus, doc.source, doc.id)
+    whole = explain.with_texts(found, made.corpus)
+    return whole, report.explain_text(whole)
+
+
+def test_explain_shows_each_cut_and_what_keeps_it(plans):
+    made, planned, _, _ = plans["shuffled"]
+    expected = decide(made.recipe, made.docs, made.owner)
+    (path, row), cuts = max(expected.losers[1].items(), key=lambda each: len(each[1]) * (each[0] in expected.edits))
+    doc = made.docs[path][row]
+    found, said = asked(made, planned, doc)
+    lines = found["dedup"][1]
+    assert [(cut["start"], cut["end"], cut["bytes"], cut["keeper"]["shard"], cut["keeper"]["row"],
+             cut["keeper"]["start"]) for cut in lines["cuts"]] == [(*cut[:2], *cut[3:]) for cut in cuts]
+    for cut in lines["cuts"]:
+        keeper = cut["keeper"]
+        other = made.docs[keeper["shard"]][keeper["row"]]
+        assert (keeper["id"], keeper["source"]) == (other.id, other.source)
+        assert doc.text[cut["start"] : cut["end"]] == cut["text"]
+        assert other.text[keeper["start"] :].strip().startswith(cut["text"].strip())
+        assert f'{cut["start"]}-{cut["end"]} "' in said and f"stays in x {other.id}" in said
+    edits = expected.edits[path, row]
+    assert [(cut["start"], cut["end"], cut["bytes"]) for cut in found["edits"]] == \
+        [(start, end, size) for start, end, _, size in edits]
+    assert f"without {len(edits)} span" in said and all(line == line.rstrip() for line in said.splitlines())
+    json.dumps(found)
+
+
+def test_explain_says_what_went_and_what_nothing_is_cut_from(plans):
+    made, planned, _, _ = plans["shuffled"]
+    expected = decide(made.recipe, made.docs, made.owner)
+    for path, chosen in expected.selection.items():
+        for row, (_, reason) in enumerate(chosen):
+            if not reason.startswith("dedup paragraph@1"):
+                continue
+            found, said = asked(made, planned, made.docs[path][row])
+            assert found["dedup"][1]["bytes_cut"] > 0.7 * found["bytes"] and found["edits"] == []
+            assert "up to 70% may be cut" in said and f"out: {reason}" in said
+    assert any(reason.startswith("dedup paragraph@1") for rows in expected.selection.values() for _, reason in rows)
+
+
+def test_explain_shows_how_the_copy_differs(tmp_path):
+    docs = {"web/0.jsonl": [Doc("x", "lost", "One text.\nWith lines\x1b and more"), Doc("x", "same", "equal")],
+            "wiki/0.jsonl": [Doc("x", "kept", "one text.\nwith LINES\x1b and more"), Doc("x", "other", "equal")]}
+    made = case(tmp_path, recipe_text({"web": {}, "wiki": {}}, prefer=["wiki"],
+                                      dedup=[{"use": "text@1"}, {"use": "text@1", "normalise": ["lower"]}]), docs)
+    planned, _ = made.plan()
+    found, said = asked(made, planned, docs["web/0.jsonl"][0])
+    assert found["dedup"][1]["lost_to"]["difference"]["same"] == "normalised"
+    assert "lost to x kept (wiki/0.jsonl row 0, line 1)\n    its text differs in case" in said
+    assert r"at 0: [-One-]{+one+} text.\nWith lines\x1b and more" in said
+    assert r"at 10: One text.\n[-With lines-]{+with LINES+}\x1b and more" in said
+    assert "\x1b" not in said
+    assert "lost to x other (wiki/0.jsonl row 1, line 2)\n    its text is the same" in \
+        asked(made, planned, docs["web/0.jsonl"][1])[1]

@@ -77,20 +77,26 @@ def exchange(
     """An RDD of what `consume` gives for each part, of its number and all its records, in no order: blocks for another
     exchange, or results to collect. A part that got no records is asked too. `counting` is a Watch's.
     """
-    return exchange_blocks(blocks, parts, functools.partial(_consume, dtype, consume), counting)
+    return received(delivered(blocks, parts), dtype, consume, counting)
 
 
-def exchange_blocks(
-    blocks: Any, parts: int, consume: Callable[[int, Iterator[bytes]], Iterable[Any]],
-    counting: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
-) -> Any:
+def exchange_blocks(blocks: Any, parts: int, consume: Callable[[int, Iterator[bytes]], Iterable[Any]]) -> Any:
     """The same where `consume` gets the blocks of its part, as they come."""
-    return delivered(blocks, parts).mapPartitionsWithIndex(counting(functools.partial(_consume_blocks, consume)))
+    return delivered(blocks, parts).mapPartitionsWithIndex(functools.partial(_consume_blocks, consume))
 
 
 def delivered(blocks: Any, parts: int) -> Any:
-    """An RDD of the same blocks, each in its part: what is asked of it twice is sent once."""
+    """An RDD of the same blocks, each in its part. What is asked of it twice is sent once."""
     return blocks.partitionBy(parts, _same)
+
+
+def received(
+    blocks: Any, dtype: np.dtype[Any], consume: Callable[[int, Array], Iterable[Any]],
+    counting: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
+) -> Any:
+    """As `exchange`, of blocks that were delivered."""
+    return blocks.mapPartitionsWithIndex(
+        counting(functools.partial(_consume_blocks, functools.partial(_consume, dtype, consume))))
 
 
 def _consume(dtype: np.dtype[Any], consume: Callable[[int, Array], Iterable[Any]], number: int,

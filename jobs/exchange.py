@@ -78,15 +78,26 @@ def exchange(
     """An RDD of what `consume` gives for each part, of its number and all its records, in no order: blocks for another
     exchange, or results to collect. A part that got no records is asked too. `counting` is a Watch's.
     """
-    return exchange_blocks(blocks, parts, functools.partial(_consume, dtype, consume), counting)
+    return received(delivered(blocks, parts), dtype, consume, counting)
 
 
-def exchange_blocks(
-    blocks: Any, parts: int, consume: Callable[[int, Iterator[bytes]], Iterable[Any]],
+def exchange_blocks(blocks: Any, parts: int, consume: Callable[[int, Iterator[bytes]], Iterable[Any]]) -> Any:
+    """The same where `consume` gets the blocks of its part, as they come."""
+    return delivered(blocks, parts).mapPartitionsWithIndex(functools.partial(_consume_blocks, consume))
+
+
+def delivered(blocks: Any, parts: int) -> Any:
+    """An RDD of the same blocks, each in its part. What is asked of it twice is sent once."""
+    return blocks.partitionBy(parts, _same)
+
+
+def received(
+    blocks: Any, dtype: np.dtype[Any], consume: Callable[[int, Array], Iterable[Any]],
     counting: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
 ) -> Any:
-    """The same where `consume` gets the blocks of its part, as they come."""
-    return sorted_out(blocks, parts).mapPartitionsWithIndex(counting(functools.partial(_consume_blocks, consume)))
+    """As `exchange`, of blocks that were delivered."""
+    return blocks.mapPartitionsWithIndex(
+        counting(functools.partial(_consume_blocks, functools.partial(_consume, dtype, consume))))
 
 
 def of_kind(kind: str, blocks: Iterable[Block]) -> Iterator[KindBlock]:
@@ -100,12 +111,7 @@ def exchange_kinds(
     """As `exchange`, of records of several kinds: `consume` gets the records of each by kind, all of them together; a
     list of blocks as they came where a kind has no dtype.
     """
-    return taken(sorted_out(blocks, parts), dtypes, consume)
-
-
-def sorted_out(blocks: Any, parts: int) -> Any:
-    """An RDD of the blocks in their parts. What is taken from it twice travels once."""
-    return blocks.partitionBy(parts, _same)
+    return taken(delivered(blocks, parts), dtypes, consume)
 
 
 def taken(

@@ -1,16 +1,21 @@
 """Repeated stretches of text: every run of `length` bytes or words that occurs twice or more in the corpus, exactly.
 
 1. Each task reads the keys of its shards' fingerprints from sidecars, and sends each different one of a shard on.
-2. Keys meet in parts, where they are counted. Those that occur twice or more go back to the shards that have them.
-3. Documents with such a key are read again. The text around each anchor with such a key, its segment, goes to the part
-   of that key: each different segment of a task once, with its occurrences.
-4. In a part, taggers.stretches finds which windows of the segments are repeated, and where. Those go back to the shards.
-5. There, what follows one another and occurs in the same places is put together. The documents are read once more, for
+2. Keys meet in parts, where they are counted. Those of earlier shards, if the set is found from an earlier one, lie
+   there already. Repeated ones go back to the shards that have them; of those from an earlier set, those that are new
+   somewhere.
+3. What is known of a document stands while it has no key that is new somewhere. Where it has one, all its other repeated
+   keys are asked for as well.
+4. Documents with such keys are read again. The text around each of their anchors, its segment, goes to the part of the
+   anchor's key: each different segment of a task once, with its occurrences.
+5. In a part, taggers.stretches finds which windows of the segments are repeated, and where. Those go back to the shards.
+6. There, what follows one another and occurs in the same places is put together. The documents are read once more, for
    code points, and the members are written.
 
-Memory of a task: 1. to 3. and 5. what a batch of the reader takes and HELD_BYTES, and in 5. 150 bytes for each repeated
-stretch of its shards; 4. its segments, of which PART_BYTES are wanted; what is more lies in a file. Of one key all
-segments come together: then it is 300 bytes for each different one, beside that file.
+Memory of a task: a batch of the reader with its fingerprints, and HELD_BYTES; in 5 its segments, of which PART_BYTES
+are wanted (what is more lies in a file) and 300 bytes for each different one of the key with the most of them; in 6
+60 bytes for each piece of a stretch in its shards, and 200 for each in one document: where a text is one letter over
+and over, each byte begins one.
 """
 
 from __future__ import annotations
@@ -31,26 +36,31 @@ from jobs.exchange import (
     Array,
     Block,
     Outbox,
+    delivered,
     exchange,
     exchange_blocks,
     part_count,
     part_of,
+    received,
     runs,
     send,
-    sorted_out,
 )
 from jobs.finding import Finding
 from jobs.progress import Counts
+from mixer import layers
 from mixer.clusters import SPAN_SCHEMA, ClusterSet
+from mixer.layers import Layer
 from taggers.matching import Scheme, Symbols, code_points, fingerprints, symbols
 from taggers.stretches import OCCURRENCE, PIECE, SEGMENT, cut, gather, pieces_of, spans_of
 from taggers.text import TextBatch
 
-# A key of a shard, and how often it occurs, where each document counts as two at the most.
-KEYS = np.dtype([("key", "<u8"), ("shard", "<i4"), ("times", "<i4")])
-# A document's number is its shard's, followed by its row.
-ROW_BITS = 40
+# A key of a shard, and how often it occurs, where each document counts as two at the most. `changed` are keys with an
+# occurrence that the base does not know.
+KEYS = np.dtype([("key", "<u8"), ("shard", "<i4"), ("times", "<i4"), ("changed", "u1")])
+# A document's number: whether it stays as it is, then its shard, then its row. So what changes comes first.
+ROW_BITS, STAYS = 38, 1 << 62
 IN_MEMORY = 4 * PART_BYTES  # of segments of one part; more lie in a file
+OCCURRENCES = 1 << 20  # that are put together at a time, unless one document has more
 
 COUNTS = -1
 
@@ -58,26 +68,34 @@ COUNTS = -1
 def find(finding: Finding, engine: Engine) -> ClusterSet:
     """The set of spans that are repeated stretches."""
     scheme = Scheme.of(finding.related.method.parameters)
-    bins = finding.text_bins(range(len(finding.shards))) or [[]]
+    numbers = range(len(finding.shards))
+    bins = finding.text_bins(numbers) or [[]]
+    new = finding.text_bins([number for number in numbers if finding.is_new[number]])
     back = np.zeros(len(finding.shards), np.int64)
-    for place, numbers in enumerate(bins):
-        back[numbers] = place
+    for place, mine in enumerate(bins):
+        back[mine] = place
     documents, text = sum(finding.documents), sum(finding.text_bytes)
-    key_parts = part_count(2 * text // scheme.grams, KEYS.itemsize, finding.slots)
+    key_parts = finding.parts(2 * text // scheme.grams, KEYS.itemsize)
     with engine.watched(f"dedup {finding.related.method.use}", Counts(documents=documents)) as watched:
-        watched.tasks = 4 * len(bins) + key_parts + 1
-        sent = send(watched.spark, bins, functools.partial(send_keys, finding, key_parts))
-        found = exchange(sent, key_parts, KEYS, functools.partial(find_repeated, back))
-        told = sorted_out(found, len(bins))
+        watched.tasks = len(new) + key_parts + 3 * len(bins) + 1
+        sent = send(watched.spark, new, functools.partial(send_keys, finding, key_parts))
+        found = exchange(sent, key_parts, KEYS, functools.partial(find_repeated, finding, back))
+        if finding.base is not None:
+            asked = exchange(found, len(bins), KEYS, functools.partial(ask_for_others, finding, key_parts))
+            found = found.union(exchange(asked, key_parts, KEYS, functools.partial(answer, finding, back, key_parts)))
+        told = delivered(found, len(bins))
         parts = part_count(told.map(_times).sum(), 2 * scheme.length * scheme.width, finding.slots)
         watched.tasks += parts
         read = told.mapPartitionsWithIndex(functools.partial(send_segments, finding, scheme, parts))
-        pieces = exchange_blocks(read, parts, functools.partial(send_pieces, scheme, back))
+        pieces = delivered(exchange_blocks(read, parts, functools.partial(send_pieces, scheme, back)), len(bins))
         counting = functools.partial(watched.counting, sizes=_documents(finding, bins))
-        written = exchange(pieces, len(bins), PIECE, functools.partial(write_members, finding, scheme),
-                           counting).collect()
-    count = sum(value for shard, value in written if shard == COUNTS)
-    return finding.finish(count, {shard: value for shard, value in written if shard != COUNTS})
+        written = received(pieces, PIECE, functools.partial(write_members, finding, scheme), counting).collect()
+        count = sum(value for shard, value in written if shard == COUNTS)
+        if finding.base is not None:
+            old = received(pieces, PIECE, functools.partial(send_old_keys, finding, key_parts))
+            gone = exchange(old, key_parts, KEYS, count_keys).sum()
+            count += finding.base.clusters - int(gone)
+    return finding.finish(count, {shard: value for shard, value in written if shard != COUNTS}, key_parts)
 
 
 def _times(block: Block) -> int:
@@ -88,7 +106,7 @@ def _documents(finding: Finding, bins: Sequence[Sequence[int]]) -> list[Counts]:
     return [Counts(documents=sum(finding.documents[number] for number in numbers)) for numbers in bins]
 
 
-# ---- 1. and 2. keys
+# ---- 1. to 3. keys
 
 
 def send_keys(finding: Finding, parts: int, numbers: Sequence[int]) -> Iterator[Block]:
@@ -96,10 +114,14 @@ def send_keys(finding: Finding, parts: int, numbers: Sequence[int]) -> Iterator[
     out = Outbox(KEYS)
     for number in numbers:
         keys, times = np.unique(_keys(finding, number)[0], return_counts=True)
-        records = np.empty(len(keys), KEYS)
-        records["key"], records["shard"], records["times"] = keys, number, times
-        yield from out.add(part_of(keys, parts), records)
+        yield from out.add(part_of(keys, parts), _records(keys, number, times))
     yield from out.rest()
+
+
+def _records(keys: Array, shard: int, times: Array | int) -> Array:
+    records = np.zeros(len(keys), KEYS)
+    records["key"], records["shard"], records["times"] = keys, shard, times
+    return records
 
 
 def _keys(finding: Finding, number: int) -> tuple[Array, Array]:
@@ -108,47 +130,84 @@ def _keys(finding: Finding, number: int) -> tuple[Array, Array]:
     return np.asarray(pc.list_flatten(column)), np.asarray(pc.list_parent_indices(column)).astype(np.int64)
 
 
-def find_repeated(back: Array, part: int, records: Array) -> Iterator[Block]:
-    """The keys that occur twice or more, to each shard that has them."""
+def find_repeated(finding: Finding, back: Array, part: int, records: Array) -> Iterator[Block]:
+    """The keys that occur twice or more, once or more in a new shard, to each shard that has them."""
+    records = records[np.lexsort([records["shard"], records["key"]])]
+    layers.put(finding.layer, part, records)
+    old = layers.read(finding.layers, part, KEYS)
+    known = old[_is_in(old["key"], records["key"])]
+    found = _repeated(np.concatenate([known, records]))
+    found["changed"] = 1
+    out = Outbox(KEYS)
+    yield from out.add(back[found["shard"]], found)
+    yield from out.rest()
+
+
+def ask_for_others(finding: Finding, parts: int, bin: int, records: Array) -> Iterator[Block]:
+    """The other keys of documents that are known and have a changed key, for the parts of those."""
+    out = Outbox(KEYS)
+    for number, told in _by_shard(records):
+        if finding.is_new[number]:  # it was told of all
+            continue
+        keys, rows = _keys(finding, number)
+        is_changed = _is_in(keys, np.sort(told["key"]))
+        changes = np.zeros(finding.documents[number], bool)
+        changes[rows[is_changed]] = True
+        asked = np.unique(keys[changes[rows] & ~is_changed])
+        yield from out.add(part_of(asked, parts), _records(asked, number, 0))
+    yield from out.rest()
+
+
+def answer(finding: Finding, back: Array, parts: int, part: int, records: Array) -> Iterator[Block]:
+    """Those of the keys asked for that occur twice or more, to each shard that has them."""
+    own = Layer(finding.layer, parts, np.arange(len(finding.shards), dtype=np.int32))
+    known = layers.read((*finding.layers, own), part, KEYS)
+    found = _repeated(known[_is_in(known["key"], np.unique(records["key"]))])
+    out = Outbox(KEYS)
+    yield from out.add(back[found["shard"]], found)
+    yield from out.rest()
+
+
+def _repeated(records: Array) -> Array:
+    """The records of keys that occur twice or more."""
     records = records[np.lexsort([records["shard"], records["key"]])]
     first = np.flatnonzero(np.append(True, records["key"][1:] != records["key"][:-1])[: len(records)])
-    if not len(first):
-        return
-    times = np.add.reduceat(records["times"].astype(np.int64), first)
-    repeated = records[np.repeat(times > 1, np.diff(first, append=len(records)))]
-    out = Outbox(KEYS)
-    yield from out.add(back[repeated["shard"]], repeated)
-    yield from out.rest()
-
-
-# ---- 3. segments
-
-
-def send_segments(finding: Finding, scheme: Scheme, parts: int, number: int, blocks: Any) -> Iterator[Block]:
-    """The segments around every anchor with a repeated key, for the part of that key."""
-    records = np.frombuffer(b"".join(block for _, block in blocks), KEYS)
-    records = records[np.argsort(records["shard"], kind="stable")]
-    out = SegmentBox(scheme, parts)
-    for start, end in runs(records["shard"]):
-        shard = int(records["shard"][start])
-        told = np.sort(records["key"][start:end])
-        keys, rows = _keys(finding, shard)
-        wanted = np.zeros(finding.documents[shard], bool)
-        wanted[rows[_is_in(keys, told)]] = True
-        for chosen, texts in finding.texts(shard, wanted):
-            batch = symbols(TextBatch.of_arrow(texts), scheme.unit)
-            prints = fingerprints(batch, scheme)
-            found = gather(batch, prints, np.flatnonzero(_is_in(prints.key, told)), scheme.length)
-            document = (shard << ROW_BITS) + chosen
-            found.occurrences["document"] = document[found.occurrences["document"]]
-            yield from out.add(batch, found.segments, found.occurrences)
-    yield from out.rest()
+    times = np.add.reduceat(records["times"].astype(np.int64), first) if len(first) else np.zeros(0, np.int64)
+    return records[np.repeat(times > 1, np.diff(first, append=len(records)))]
 
 
 def _is_in(keys: Array, told: Array) -> Array:
     """bool, keys: whether each is one of those, which are sorted."""
     place = np.searchsorted(told, keys)
     return told[np.minimum(place, len(told) - 1)] == keys if len(told) else np.zeros(len(keys), bool)
+
+
+def _by_shard(records: Array) -> Iterator[tuple[int, Array]]:
+    records = records[np.argsort(records["shard"], kind="stable")]
+    for start, end in runs(records["shard"]):
+        yield int(records["shard"][start]), records[start:end]
+
+
+# ---- 4. segments
+
+
+def send_segments(finding: Finding, scheme: Scheme, parts: int, bin: int, blocks: Any) -> Iterator[Block]:
+    """The segments around every anchor with one of the keys that the shards were told, for the part of that key."""
+    out = SegmentBox(scheme, parts)
+    for number, records in _by_shard(np.frombuffer(b"".join(block for _, block in blocks), KEYS)):
+        told = np.unique(records["key"])
+        keys, rows = _keys(finding, number)
+        wanted, stays = np.zeros(finding.documents[number], bool), np.ones(finding.documents[number], bool)
+        wanted[rows[_is_in(keys, told)]] = True
+        stays[rows[_is_in(keys, np.unique(records["key"][records["changed"] == 1]))]] = False
+        for chosen, texts in finding.texts(number, wanted):
+            batch = symbols(TextBatch.of_arrow(texts), scheme.unit)
+            prints = fingerprints(batch, scheme)
+            found = gather(batch, prints, np.flatnonzero(_is_in(prints.key, told)), scheme.length)
+            document = (number << ROW_BITS) + chosen + stays[chosen] * STAYS
+            found.occurrences["document"] = document[found.occurrences["document"]]
+            yield from out.add(batch, found.segments, found.occurrences)
+    yield from out.rest()
 
 
 class SegmentBox:
@@ -205,15 +264,18 @@ def _joined(parts: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
     return segments, occurrences
 
 
-# ---- 4. pieces of stretches
+# ---- 5. pieces of stretches
 
 
 def send_pieces(scheme: Scheme, back: Array, part: int, blocks: Iterator[bytes]) -> Iterator[Block]:
-    """The pieces of repeated stretches that are found at the keys of a part, each to the shard that it is in."""
+    """The pieces of repeated stretches that are found at the keys of a part, each to the shard that it is in; but for
+    those in documents that stay as they are.
+    """
     with tempfile.TemporaryFile() as file:
         segments, occurrences, data = _received(scheme, blocks, file)
         out = Outbox(PIECE)
         for pieces in pieces_of(data, scheme.width, scheme.length, segments, occurrences):
+            pieces = pieces[pieces["document"] < STAYS]
             yield from out.add(back[pieces["document"] >> ROW_BITS], pieces)
         yield from out.rest()
 
@@ -243,21 +305,46 @@ def _received(scheme: Scheme, blocks: Iterator[bytes], file: IO[bytes]) -> tuple
     return segments, occurrences, np.asarray(np.memmap(file, np.uint8, "r"))
 
 
-# ---- 5. members
+# ---- 6. members
 
 
-def write_members(finding: Finding, scheme: Scheme, part: int, pieces: Array) -> Iterator[tuple[int, Any]]:
+def write_members(finding: Finding, scheme: Scheme, bin: int, pieces: Array) -> Iterator[tuple[int, Any]]:
     """(shard, {rows, digest}) of each shard whose members were written; (COUNTS, stretches) of those that begin here."""
-    shards = pieces["document"] >> ROW_BITS
-    by = np.argsort(shards, kind="stable")
-    pieces, shards = pieces[by], shards[by]
-    for start, end in runs(shards):
-        number = int(shards[start])
-        spans, led = spans_of(pieces[start:end], scheme.length)
-        yield COUNTS, led
-        members = members_of(finding, scheme, number, spans)
+    for number, mine in _pieces_by_shard(pieces):
+        found = []
+        for some in _by_documents(mine):
+            spans, led = spans_of(some, scheme.length)
+            found.append(spans)
+            yield COUNTS, led
+        spans = np.concatenate(found)
+        rows = np.unique(spans["document"]) & ((1 << ROW_BITS) - 1)
+        old = finding.old_members(number)
+        kept = old.filter(pa.array(~np.isin(np.asarray(old.column("row")), rows)))
+        members = pa.concat_tables([kept, members_of(finding, scheme, number, spans)])
         if len(members):
-            yield number, finding.write(number, members)
+            order = [(name, "ascending") for name in ("row", "start", "end", "key")]
+            yield number, finding.write(number, members.sort_by(order))
+
+
+def _pieces_by_shard(pieces: Array) -> Iterator[tuple[int, Array]]:
+    """(shard, its pieces by document)."""
+    pieces = pieces[np.argsort(pieces["document"], kind="stable")]
+    shards = pieces["document"] >> ROW_BITS
+    for start, end in runs(shards):
+        yield int(shards[start]), pieces[start:end]
+
+
+def _by_documents(pieces: Array) -> Iterator[Array]:
+    """The pieces of some documents at a time, all of each."""
+    ends = np.flatnonzero(np.append(pieces["document"][1:] != pieces["document"][:-1], True)) + 1
+    much = np.cumsum(pieces["count"], dtype=np.int64)[ends - 1]
+    start = done = 0
+    while start < len(pieces):
+        place = max(int(np.searchsorted(ends, start, side="right")),
+                    int(np.searchsorted(much, done + OCCURRENCES, side="right")) - 1)
+        end, done = int(ends[place]), int(much[place])
+        yield pieces[start:end]
+        start = end
 
 
 def members_of(finding: Finding, scheme: Scheme, number: int, spans: Array) -> pa.Table:
@@ -269,8 +356,23 @@ def members_of(finding: Finding, scheme: Scheme, number: int, spans: Array) -> p
     for chosen, texts in finding.texts(number, wanted):
         low, high = np.searchsorted(rows, [chosen[0], chosen[-1] + 1])
         mine, of = spans[low:high], np.searchsorted(chosen, rows[low:high])
-        start, end, sizes = code_points(TextBatch.of_arrow(texts), scheme.unit, of, mine["start"], mine["end"])
-        columns = [rows[low:high], start, end, sizes, mine["key"]]
+        start, end, before, sizes = code_points(TextBatch.of_arrow(texts), scheme.unit, of, mine["start"], mine["end"])
+        columns = [rows[low:high], start, end, before, sizes, mine["key"]]
         found.append(pa.table([pa.array(column[end > start]) for column in columns], schema=SPAN_SCHEMA))
-    order = [(name, "ascending") for name in ("row", "start", "end", "key")]
-    return pa.concat_tables(found).sort_by(order)
+    return pa.concat_tables(found)
+
+
+def send_old_keys(finding: Finding, parts: int, bin: int, pieces: Array) -> Iterator[Block]:
+    """The keys that the base has for documents which do not stay as they are, for parts that count them."""
+    out = Outbox(KEYS)
+    for number, mine in _pieces_by_shard(pieces):
+        old = finding.old_members(number)
+        rows = np.unique(mine["document"]) & ((1 << ROW_BITS) - 1)
+        keys = np.unique(np.asarray(old.column("key"))[np.isin(np.asarray(old.column("row")), rows)])
+        yield from out.add(part_of(keys, parts), _records(keys, number, 0))
+    yield from out.rest()
+
+
+def count_keys(part: int, records: Array) -> Iterator[int]:
+    """How many different keys there are."""
+    yield len(np.unique(records["key"]))

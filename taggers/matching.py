@@ -198,18 +198,21 @@ def _room(scheme: Scheme) -> tuple[Array, Array]:
     return np.empty(scheme.grams, np.uint64), np.empty(scheme.grams, np.int64)
 
 
-def code_points(batch: TextBatch, unit: str, document: Array, start: Array, end: Array) -> tuple[Array, Array, Array]:
-    """(start, end, bytes) in code points and UTF-8 bytes of stretches of symbols of these documents, ascending; int64.
+def code_points(
+    batch: TextBatch, unit: str, document: Array, start: Array, end: Array
+) -> tuple[Array, Array, Array, Array]:
+    """(start, end, first_byte, bytes) of stretches of symbols of these documents, ascending; int64. Start and end are
+    in code points, first_byte is the UTF-8 before the stretch, and bytes its own.
 
     Of bytes, what is less than a code point at either end is left out: so equal stretches stay equal. Where nothing is
     left, end is start.
     """
-    found = np.empty((3, len(document)), np.int64)
+    found = np.empty((4, len(document)), np.int64)
     is_word = unit == "words"
     first, begins, ends = (batch.words.first, batch.words.start, batch.words.end) if is_word else \
         (batch.offsets, np.empty(0, np.int64), np.empty(0, np.int64))
     _code_points(batch.data, batch.offsets, is_word, first, begins, ends, document, start, end, found)
-    return found[0], found[1], found[2]
+    return found[0], found[1], found[2], found[3]
 
 
 def matches(texts: Symbols, postings: Postings, others: Symbols, scheme: Scheme) -> Matches:
@@ -221,15 +224,12 @@ def matches(texts: Symbols, postings: Postings, others: Symbols, scheme: Scheme)
     prints = fingerprints(texts, scheme)
     document = np.repeat(np.arange(len(texts.first) - 1), np.diff(prints.first))
     asked, entry = postings.lookup(prints.key)
-    rows = [document[asked], prints.position[asked], postings.document[entry], postings.position[entry]]
-    by = np.lexsort([rows[1], rows[1] - rows[3], rows[2], rows[0]])  # those of one diagonal after each other
-    rows = [np.ascontiguousarray(row[by]) for row in rows]
-    out = Matches(*(np.empty(len(by), np.int64) for _ in range(5)))
-    count = _extend(texts.values, texts.first, others.values, others.first, *rows, scheme.length,
-                    out.document, out.start, out.other_document, out.other_start, out.size)
-    found = [getattr(out, name)[:count] for name in ("document", "start", "other_document", "other_start", "size")]
-    order = np.lexsort([found[3], found[2], found[1], found[0]])
-    return Matches(*(values[order] for values in found))
+    seeds = np.stack([document[asked], prints.position[asked], postings.document[entry], postings.position[entry]])
+    # Those of one diagonal one after another.
+    seeds = seeds[:, np.lexsort([seeds[1], seeds[1] - seeds[3], seeds[2], seeds[0]])].astype(np.int64)
+    found = np.empty((5, seeds.shape[1]), np.int64)
+    found = found[:, : _extend(texts.values, texts.first, others.values, others.first, seeds, scheme.length, found)]
+    return Matches(*found[:, np.lexsort([found[3], found[2], found[1], found[0]])])
 
 
 # ---- kernels
@@ -348,7 +348,7 @@ def _code_points(
         if document[each] != at:
             at = document[each]
             position = base
-            chars = 0
+            chars = np.int64(0)
         low = first[at] + start[each]
         high = first[at] + end[each]
         if is_word:
@@ -362,38 +362,37 @@ def _code_points(
         position = low
         found[0, each] = chars
         found[1, each] = chars + count_code_points(data, low, high)
-        found[2, each] = high - low
+        found[2, each] = low - base
+        found[3, each] = high - low
 
 
 @kernel
 def _extend(
-    values: Array, first: Array, other_values: Array, other_first: Array, document: Array, position: Array,
-    other_document: Array, other_position: Array, length: int, found: Array, start: Array, other_found: Array,
-    other_start: Array, sizes: Array,
+    values: Array, first: Array, other_values: Array, other_first: Array, seeds: Array, length: int, found: Array
 ) -> int:
     count = 0
-    for seed in range(len(document)):
-        at = document[seed]
-        other_at = other_document[seed]
-        shift = position[seed] - other_position[seed]
-        if (count and found[count - 1] == at and other_found[count - 1] == other_at
-                and start[count - 1] - other_start[count - 1] == shift
-                and position[seed] < start[count - 1] + sizes[count - 1]):
-            continue  # inside what was found already
-        base = first[at]
-        other_base = other_first[other_at]
-        begin = position[seed]
+    for seed in range(seeds.shape[1]):
+        document, position, other_document, other_position = seeds[:, seed]
+        shift = position - other_position
+        if count:
+            last = found[:, count - 1]
+            if (last[0] == document and last[2] == other_document and last[1] - last[3] == shift
+                    and position < last[1] + last[4]):
+                continue  # inside what was found already
+        base = first[document]
+        other_base = other_first[other_document]
+        begin = position
         while begin and begin > shift and values[base + begin - 1] == other_values[other_base + begin - 1 - shift]:
             begin -= 1
-        end = position[seed]
-        most = min(first[at + 1] - base, other_first[other_at + 1] - other_base + shift)
+        end = position
+        most = min(first[document + 1] - base, other_first[other_document + 1] - other_base + shift)
         while end < most and values[base + end] == other_values[other_base + end - shift]:
             end += 1
         if end - begin >= length:
-            found[count] = at
-            start[count] = begin
-            other_found[count] = other_at
-            other_start[count] = begin - shift
-            sizes[count] = end - begin
+            found[0, count] = document
+            found[1, count] = begin
+            found[2, count] = other_document
+            found[3, count] = begin - shift
+            found[4, count] = end - begin
             count += 1
     return count

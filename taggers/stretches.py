@@ -32,8 +32,8 @@ SEGMENT = np.dtype([("key", "<u8"), ("left", "<i4"), ("windows", "<i4"), ("begin
 OCCURRENCE = np.dtype([("segment", "<i8"), ("document", "<i8"), ("position", "<i8"), ("stride", "<i4"),
                        ("count", "<i4")])
 # A run of windows of a segment, of which the first begins `offset` symbols before the anchor. `key` is a hash of the
-# first window. `here` and `after` are sums over all its occurrences: `after` is what `here` is of the stretch's next run.
-# `least` is the least rank of all occurrences.
+# first window. `here` is a sum over all its occurrences, and `after` what that of the stretch's next run is. `least` is
+# the least rank of all occurrences.
 RUN = np.dtype([("segment", "<i8"), ("offset", "<i4"), ("windows", "<i4"), ("key", "<u8"), ("here", "<u8"),
                 ("after", "<u8"), ("least", "<i8")])
 

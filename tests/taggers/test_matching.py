@@ -28,7 +28,7 @@ SCHEMES = st.one_of(st.builds(Scheme, st.sampled_from([8, 9, 13, 20, 40])),
                     st.builds(Scheme, st.sampled_from([3, 4, 9, 20]), st.just("words")))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(TEXTS, SCHEMES)
 def test_equal_to_reference(texts: list[str], scheme: Scheme) -> None:
     batch = TextBatch.of_strings(texts)
@@ -51,7 +51,7 @@ def test_equal_to_reference(texts: list[str], scheme: Scheme) -> None:
         assert (found.position[mine] + scheme.gram <= found.start[mine] + scheme.length).all()
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(TEXTS, TEXTS, SCHEMES)
 def test_every_maximal_match_is_found_once(texts: list[str], others: list[str], scheme: Scheme) -> None:
     mine, theirs = (symbols(TextBatch.of_strings(each), scheme.unit) for each in (texts, others))
@@ -88,8 +88,8 @@ def test_postings_are_the_same_from_bytes_and_from_parquet() -> None:
     made = Postings.of(prints, np.array([70, 7]))
     sink = pa.BufferOutputStream()
     pq.write_table(made.table(), sink)
-    for other in (Postings.of_bytes(made.to_bytes()), Postings.of_table(pq.read_table(pa.BufferReader(sink.getvalue()))),
-                  Postings.merged([made])):
+    parquet = pq.read_table(pa.BufferReader(sink.getvalue()))
+    for other in (Postings.of_bytes(made.to_bytes()), Postings.of_table(parquet), Postings.merged([made])):
         assert other.to_bytes() == made.to_bytes()
     asked, entry = made.lookup(prints.key)
     assert asked.tolist() == list(range(len(prints.key)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 
@@ -36,8 +37,9 @@ def found_spans(texts: Symbols, scheme: Scheme, tasks: int = 1) -> tuple[np.ndar
     for (_, segments, occurrences), begin, number in zip(held, begins, numbers, strict=False):
         segments["begin"] += begin
         occurrences["segment"] += number
-    found = list(pieces_of(data, texts.width, scheme.length, np.concatenate([np.empty(0, SEGMENT), *(s for _, s, _ in held)]),
-                           np.concatenate([np.empty(0, OCCURRENCE), *(o for _, _, o in held)])))
+    segments = np.concatenate([np.empty(0, SEGMENT), *(each for _, each, _ in held)])
+    occurrences = np.concatenate([np.empty(0, OCCURRENCE), *(each for _, _, each in held)])
+    found = list(pieces_of(data, texts.width, scheme.length, segments, occurrences))
     return spans_of(np.concatenate([np.empty(0, stretches.PIECE), *found]), scheme.length)
 
 
@@ -69,3 +71,55 @@ def test_bytes(texts: list[str], length: int, tasks: int) -> None:
 def test_words(texts: list[str], length: int, tasks: int) -> None:
     batch = TextBatch.of_strings(texts)
     assert_equal_oracle([text.split() for text in texts], symbols(batch, "words"), Scheme(length, "words"), tasks)
+
+
+HARD = {
+    "one letter": "a" * 2_000_000,
+    "two letters": "ab" * 1_000_000,
+    "rulers": ("-" * 80 + "\n") * 25_000,
+    "a period of seven": "abcdefg" * 280_000,
+    "a period of 300": "".join(map(chr, range(0x4E00, 0x4E64))) * 6_000,
+    "rows of a table": "".join(f"| {row:7d} | 0 | 0 | 0 |\n" for row in range(70_000)),
+}
+
+
+@pytest.mark.parametrize("text", HARD.values(), ids=HARD.keys())
+def test_text_that_repeats_itself_is_no_more_than_other_text(text: str) -> None:
+    texts = symbols(TextBatch.of_strings([text]), "bytes")
+    found_spans(symbols(TextBatch.of_strings(["warm up " * 100]), "bytes"), Scheme(500))
+    began = time.perf_counter()
+    found, led = found_spans(texts, Scheme(500))
+    assert time.perf_counter() - began < 5  # some 0.3 s; minutes, if it were the square
+    assert len(found) == 2 * led <= 600  # the first of each phase, and all that follow
+    if len(found):
+        # All but the first `length` bytes, and what is not a whole period, is in what follows the first.
+        assert found["end"].max() == len(texts.values) and len(texts.values) - found["start"].min() == len(texts.values)
+
+
+def boilerplate(pages: int, around: int, shared: int) -> list[bytes]:
+    """Pages that share their middle alone, but for a letter or two beside it, by chance."""
+    letters = b"".join(hash_digits(f"page {number}") for number in range(pages * around // 32 + 1))
+    middle = b"".join(hash_digits(f"shared {number}") for number in range(shared // 64 + 1))[:shared]
+    return [letters[start : start + around] + middle + letters[start + around : start + 2 * around]
+            for start in range(0, 2 * around * pages, 2 * around)]
+
+
+def test_what_stands_on_many_pages_is_that_of_a_dict() -> None:
+    pages = boilerplate(150, 30, 100)
+    texts = Symbols(np.frombuffer(b"".join(pages), np.uint8), np.arange(len(pages) + 1) * len(pages[0]))
+    assert_equal_oracle(pages, texts, Scheme(20), 3)
+
+
+def test_what_stands_on_many_pages_melts_nothing() -> None:
+    """The edges of the boilerplate have as many different segments as there are pages, all with the same keys."""
+    pages = boilerplate(3000, 640, 1000)
+    texts = Symbols(np.frombuffer(b"".join(pages), np.uint8), np.arange(len(pages) + 1) * len(pages[0]))
+    began = time.perf_counter()
+    found, _ = found_spans(texts, Scheme(500), 7)
+    assert time.perf_counter() - began < 10  # 0.3 s
+    first = found[np.unique(found["document"], return_index=True)[1]]
+    assert len(first) == len(pages) and (first["start"] <= 640).all() and (first["start"] >= 634).all()
+
+
+def hash_digits(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).hexdigest().encode()

@@ -662,6 +662,7 @@ def _selection(folder: str, part: Mapping[str, Any], held: Ledger) -> Iterator[s
     recipe = _read_recipe(folder)
     inputs = _inputs(folder, recipe)
     read = sum(count["read"]["docs"] for count in part["sources"])
+    read += sum(compared["docs"] for compared in part["dedup"]["references"])
     if sum(inputs.rows.tolist()) != read:  # a bit is held for each
         yield f"the lock has {sum(inputs.rows.tolist())} rows, and {read} documents were read; see the lock"
         return

@@ -31,7 +31,8 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
     table, _ = sidecars.read(place.sidecar(rows.KEY, shard))
     about = table.slice(row, 1).to_pylist()[0]
     values: dict[str, Any] = {}
-    for key in sorted({key for key, _ in context.columns.values()}):
+    is_reference = context.is_reference(number)
+    for key in sorted({key for key, _ in context.columns.values() if number in context.digests[key]}):
         part, _ = sidecars.read(place.sidecar(key, shard))
         part = part.select([field.name for field in part.schema if not _relates(field.type)])
         for stored, value in part.slice(row, 1).to_pylist()[0].items():
@@ -40,7 +41,7 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
     selection, _ = sidecars.read(context.selection_uri(number))
     chosen = selection.slice(row, 1).to_pylist()[0]
     verdicts = []
-    for rule in context.recipe.rules_for(mix_source):
+    for rule in context.recipe.rules_for(mix_source) if not is_reference else ():
         key, stored = context.columns[rule.column]
         part, _ = attributes.read(place.sidecar(key, shard), [stored])
         column = part.column(stored).slice(row, 1).combine_chunks()
@@ -58,7 +59,8 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
         "dedup": [_dedup(context, method, found, number, row) for method, found in enumerate(context.sets)],
         "draw": f"{int(draw.draws(context.recipe.seed, 'draw', identity)[0]):016x}",
         "copies": chosen["copies"],
-        "reason": context.reasons[chosen["reason"]],
+        "reason": f"of the reference {mix_source}, which is only compared with" if is_reference
+                  else context.reasons[chosen["reason"]],
         "edits": _edits(context, plan, number, row),
     }
 
@@ -94,7 +96,7 @@ def text_of(corpus: Corpus, shard: str, row: int) -> str:
 
 def _find(context: Context, source: str, id: str) -> tuple[int, int]:
     wanted = rows.identity(source, id)
-    for number, shard in context.paths.items():
+    for number, shard in sorted(context.paths.items(), key=lambda each: (context.is_reference(each[0]), each[0])):
         table, _ = sidecars.read(context.workspace.sidecar(rows.KEY, shard), ["identity"])
         found = pc.index(table.column("identity").combine_chunks(), wanted).as_py()
         if found >= 0:

@@ -39,7 +39,7 @@ dedup:
   - {use: text@1, normalise: [lower, whitespace]}
   - {use: minhash@1, verify: 0.7}
   - {use: paragraph@1, min_length: 30}
-
+  - {use: substring@1, length: 120, max_removed: 0.5}
 prefer: [wiki]
 sources:
   web: {shards: web/**/*.jsonl}

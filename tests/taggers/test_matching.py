@@ -113,7 +113,7 @@ def test_code_points_are_cut_inwards() -> None:
     batch = TextBatch.of_strings(["", "aé日😀b", "日"])
     document, start, end = np.array([1, 1, 1, 1, 2, 2]), np.array([0, 1, 2, 7, 0, 1]), np.array([11, 6, 9, 9, 3, 2])
     found = zip(*(column.tolist() for column in code_points(batch, "bytes", document, start, end)), strict=True)
-    assert list(found) == [(0, 5, 11), (1, 3, 5), (2, 3, 3), (4, 4, 0), (0, 1, 3), (1, 1, 0)]
+    assert list(found) == [(0, 5, 0, 11), (1, 3, 1, 5), (2, 3, 3, 3), (4, 4, 9, 0), (0, 1, 0, 3), (1, 1, 2, 0)]
 
 
 @pytest.mark.parametrize("parameters", [{"length": 7, "unit": "bytes"}, {"length": 2, "unit": "words"},

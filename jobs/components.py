@@ -154,9 +154,8 @@ def _folder(folder: str, number: int) -> str:
 
 
 def _write(folder: str, number: int, part: int, edges: Array) -> None:
-    out = io.BytesIO()
-    np.save(out, edges)
-    storage.put(storage.join(_folder(folder, number), f"{part:06d}.npy"), out.getvalue())
+    with storage.writer(storage.join(_folder(folder, number), f"{part:06d}.npy")) as out:
+        np.save(out, edges)
 
 
 def _read(folder: str, number: int, part: int) -> Array:

@@ -38,6 +38,7 @@ FREQUENT = np.dtype([("key", "<u8"), ("shard", "<i4"), ("times", "<i8"), ("docum
 COUNTS = -1
 BYTES = np.dtype("u1")  # of records of either kind
 
+LEAST_KEYS = 1 << 18  # for which a task of its own pays
 SAMPLED = 16  # shards, to know about how many keys a document has
 
 
@@ -110,7 +111,8 @@ def _key_column(finding: Finding) -> str:
 def _bins(finding: Finding, keys: Sequence[int], numbers: Sequence[int]) -> list[list[int]]:
     """Numbers of shards, in tasks of about equal numbers of keys: as a shard's repeated keys go back to its task."""
     sizes = [keys[number] + packing.SHARD_ROWS for number in numbers]
-    return packing.pack(numbers, sizes, packing.bin_count(sizes, finding.slots, packing.BIN_ROWS)) if numbers else []
+    count = min(packing.bin_count(sizes, finding.slots, packing.BIN_ROWS), -(-sum(sizes) // LEAST_KEYS))
+    return packing.pack(numbers, sizes, count)
 
 
 def _even(documents: int, parts: int) -> list[Counts]:

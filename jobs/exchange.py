@@ -18,11 +18,13 @@ KindBlock = tuple[int, tuple[str, bytes]]  # the same where records of several k
 
 HELD_BYTES = 64 << 20  # of records that a task holds before it sends them on
 PART_BYTES = 64 << 20  # of records that one part is to get, about
+LEAST_BYTES = 4 << 20  # for which a task of its own pays
 
 
 def part_count(records: int, record_bytes: int, slots: int) -> int:
     """How many parts for so many records: no task without work, none that outgrows memory."""
-    return max(2 * slots, -(-records * record_bytes // PART_BYTES))
+    size = records * record_bytes
+    return max(1, min(2 * slots, -(-size // LEAST_BYTES)), -(-size // PART_BYTES))
 
 
 def part_of(keys: Array, parts: int) -> Array:

@@ -10,7 +10,6 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from taggers.characters import SPACE, classes
 from taggers.chunks import count_code_points, count_trailing_zeros, mask_equal
 from taggers.columns import keyed_spans
 from taggers.compiled import helper, kernel
@@ -58,14 +57,13 @@ def _lines(batch: TextBatch, join: bool) -> _Parts:
     most = len(batch.data) // 2 + len(batch)  # a newline parts them
     first = np.empty(len(batch) + 1, np.int64)
     begin, start, end = (np.empty(most, np.int64) for _ in range(3))  # pages that stay untouched cost nothing
-    found = _find_lines(batch.data, np.zeros(64, np.uint8), batch.offsets, classes(), join, first, begin, start, end)
+    found = _find_lines(batch.data, np.zeros(64, np.uint8), batch.offsets, join, first, begin, start, end)
     return first, begin[:found], start[:found], end[:found]
 
 
 @kernel
 def _find_lines(
-    data: Array, tail: Array, offsets: Array, table: Array, join: bool, first: Array, begin: Array, start: Array,
-    end: Array,
+    data: Array, tail: Array, offsets: Array, join: bool, first: Array, begin: Array, start: Array, end: Array
 ) -> int:
     found = 0
     for document in range(len(offsets) - 1):
@@ -85,10 +83,10 @@ def _find_lines(
                 newlines &= newlines - _1
                 if newline >= stop:
                     break
-                found, parted = _take_line(data, table, line, newline, join, parted, found, begin, start, end)
+                found, parted = _take_line(data, line, newline, join, parted, found, begin, start, end)
                 line = newline + 1
             position += 64
-        found, _ = _take_line(data, table, line, stop, join, parted, found, begin, start, end)
+        found, _ = _take_line(data, line, stop, join, parted, found, begin, start, end)
     first[len(offsets) - 1] = found
     return found
 
@@ -98,14 +96,13 @@ _1 = np.uint64(1)
 
 @helper
 def _take_line(
-    data: Array, table: Array, line: Any, stop: Any, join: bool, parted: bool, found: Any, begin: Array, start: Array,
-    end: Array,
+    data: Array, line: Any, stop: Any, join: bool, parted: bool, found: Any, begin: Array, start: Array, end: Array
 ) -> Any:
     """(pieces, whether the next line is parted from this one)."""
     low = line
     while low < stop:
         code, width = decode(data, low)
-        if not table[code] & SPACE:
+        if not is_space(code):
             break
         low += width
     if low == stop:
@@ -115,7 +112,7 @@ def _take_line(
         last = high - 1
         while data[last] & 0xC0 == 0x80:
             last -= 1
-        if not table[decode(data, last)[0]] & SPACE:
+        if not is_space(decode(data, last)[0]):
             break
         high = last
     if parted or not join:
@@ -124,6 +121,17 @@ def _take_line(
         found += 1
     end[found - 1] = high
     return found, False
+
+
+@helper
+def is_space(code: Any) -> bool:
+    """What str.isspace says of a code point, without the table of all, which takes its time in each new process."""
+    if code < 0x80:
+        return bool(9 <= code <= 13 or 28 <= code <= 32)
+    if code < 0x1680:
+        return bool(code == 0x85 or code == 0xA0)
+    return bool(0x2000 <= code <= 0x200A or code == 0x1680 or code == 0x2028 or code == 0x2029 or code == 0x202F
+                or code == 0x205F or code == 0x3000)
 
 
 def _pieces(batch: TextBatch, parts: _Parts, size: int, least: int) -> tuple[Array, Array, Array, Array, Array, Array]:

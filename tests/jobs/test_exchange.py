@@ -57,9 +57,12 @@ def test_runs() -> None:
     assert list(runs(np.array([], np.int64))) == []
 
 
-def test_there_are_parts_for_every_slot_and_none_outgrows_a_task(monkeypatch) -> None:
+def test_no_part_is_without_work_and_none_outgrows_a_task(monkeypatch) -> None:
     monkeypatch.setattr(exchange, "PART_BYTES", 1000)
-    assert part_count(0, 20, 4) == 8
+    monkeypatch.setattr(exchange, "LEAST_BYTES", 100)
+    assert part_count(0, 20, 4) == 1
+    assert part_count(11, 20, 4) == 3
+    assert part_count(100, 20, 4) == 8
     assert part_count(10_000, 20, 4) == 200
 
 

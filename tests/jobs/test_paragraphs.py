@@ -15,7 +15,7 @@ import pytest
 import zstandard
 from plan_cases import recipe_text
 
-from jobs import finding, paragraphs, report
+from jobs import equal, finding, paragraphs, report
 from jobs.dedup import DedupSummary, find_set
 from jobs.engine import Engine, engine
 from jobs.paragraphs import TEXT_CHARS, shortened
@@ -143,6 +143,7 @@ def found_of(made: tuple[Recipe, Corpus, dict[str, Index]], slots: int = 2, numb
 def test_sets_are_those_of_a_dict(on_spark, tmp_path, monkeypatch, methods, parts, bins, most):
     monkeypatch.setattr(finding, "part_count", lambda *_: parts)
     monkeypatch.setattr(packing, "bin_count", lambda *_: bins)
+    monkeypatch.setattr(equal, "LEAST_KEYS", 1)
     monkeypatch.setattr(paragraphs, "MOST_REPORTED", most)
     texts = many()
     made = opened(tmp_path, texts, *methods)

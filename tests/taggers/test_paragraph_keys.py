@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tagger_uses import use_of
 from test_taggers_equal_reference import FRAGMENTS, TEXTS, WILD, assert_equal_reference, documents_of, seconds_of
 
+from taggers.paragraph_keys import is_space
 from taggers.registry import find_tagger
 from taggers.run import run
 from taggers.text import TextBatch
@@ -101,6 +102,11 @@ def test_no_hole_is_left_where_pieces_are_cut(unit: str, text: str, cut: list[in
 def test_what_is_not_known_is_refused(parameters: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="paragraph_keys: "):
         spans_of(use_of(TAGGER, **parameters), ["text"])
+
+
+def test_whitespace_is_what_python_takes_for_it() -> None:
+    assert [code for code in range(0x110000) if is_space(code)] == \
+        [code for code in range(0x110000) if chr(code).isspace()]
 
 
 def test_hashes_are_those_of_the_xxhash_package() -> None:

@@ -4,11 +4,11 @@
 2. Keys meet in parts, where they are counted. Those of earlier shards, if the set is found from an earlier one, lie
    there already. Repeated ones go back to the shards that have them; of those from an earlier set, those that are new
    somewhere.
-3. What is known of a document stands while it has no key that is new somewhere. Where it has one, all its other repeated
-   keys are asked for as well.
+3. What is known of a document stands while it has no key that is new somewhere. Where it has one, all its other
+   repeated keys are asked for as well.
 4. Documents with such keys are read again. The text around each of their anchors, its segment, goes to the part of the
    anchor's key: each different segment of a task once, with its occurrences.
-5. In a part, taggers.stretches finds which windows of the segments are repeated, and where. Those go back to the shards.
+5. In a part, taggers.stretches finds which windows of the segments are repeated, and where, and tells the shards.
 6. There, what follows one another and occurs in the same places is put together. The documents are read once more, for
    code points, and the members are written.
 
@@ -309,7 +309,7 @@ def _received(scheme: Scheme, blocks: Iterator[bytes], file: IO[bytes]) -> tuple
 
 
 def write_members(finding: Finding, scheme: Scheme, bin: int, pieces: Array) -> Iterator[tuple[int, Any]]:
-    """(shard, {rows, digest}) of each shard whose members were written; (COUNTS, stretches) of those that begin here."""
+    """(shard, {rows, digest}) of each shard whose members were written; (COUNTS, stretches) of those first met here."""
     for number, mine in _pieces_by_shard(pieces):
         found = []
         for some in _by_documents(mine):

@@ -173,8 +173,15 @@ class Postings:
 def symbols(batch: TextBatch, unit: str) -> Symbols:
     """The symbols of a batch's texts, which are its own arrays."""
     if unit == "bytes":
-        return Symbols(batch.data, batch.offsets)
-    return Symbols(batch.words.hash, batch.words.first)
+        return Symbols(fixed(batch.data), batch.offsets)
+    return Symbols(fixed(batch.words.hash), batch.words.first)
+
+
+def fixed(values: Array) -> Array:
+    """The array as one that cannot be written to, whose kernels are others: so that they are compiled only once."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
 
 
 def fingerprints(texts: Symbols, scheme: Scheme) -> Fingerprints:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from taggers.chunks import hash_bytes, load8, mix64, same_bytes, table_size
 from taggers.compiled import helper, kernel
-from taggers.matching import Fingerprints, Symbols
+from taggers.matching import Fingerprints, Symbols, fixed
 
 Array = NDArray[Any]
 
@@ -75,7 +75,7 @@ def gather(texts: Symbols, prints: Fingerprints, wanted: Array, length: int) -> 
 def cut(data: Array, begins: Array, sizes: Array) -> Array:
     """These ranges of the data (uint8), one after another."""
     found = np.empty(int(sizes.sum()), np.uint8)
-    _cut(data, begins, sizes, found)
+    _cut(fixed(data), begins, sizes, found)
     return found
 
 
@@ -149,8 +149,8 @@ def resolve(data: Array, width: int, length: int, segments: Array, sums: Array, 
     table, points = np.empty(table_size(most), np.int64), np.empty(4 * most, np.int64)
     group = 0
     while group < len(starts):
-        group, found = _resolve(data, width, length, first, group, segments, sums, counts, ranks, powers, inverses,
-                                ints, longs, table, points, RUNS, room)
+        group, found = _resolve(fixed(data), width, length, first, group, segments, sums, counts, ranks, powers,
+                                inverses, ints, longs, table, points, RUNS, room)
         if found:
             yield room[:found].copy()
 

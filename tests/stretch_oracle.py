@@ -51,3 +51,42 @@ def spans(texts: Sequence[Sequence[Hashable]], length: int) -> set[tuple[int, in
                 chain = []
             chain.append((start, end))
     return found
+
+
+# ---- symbols and hashes, as taggers.chunks has them
+
+_64 = (1 << 64) - 1
+_63 = (1 << 63) - 1
+_MIX_1 = 0xFF51AFD7ED558CCD
+_MIX_2 = 0xC4CEB9FE1A85EC53
+
+
+def symbols(text: str, unit: str) -> list[int]:
+    return list(text.encode()) if unit == "bytes" else [hash_word(word.encode()) for word in text.split()]
+
+
+def mix64(value: int) -> int:
+    value = (value ^ value >> 33) * _MIX_1 & _64
+    value = (value ^ value >> 33) * _MIX_2 & _64
+    return value ^ value >> 33
+
+
+def hash_of(data: bytes) -> int:
+    """Of eight bytes or more."""
+    state = len(data)
+    for start in range(0, len(data) - 8, 8):
+        state = (state ^ int.from_bytes(data[start : start + 8], "little")) * _MIX_1 & _64
+        state ^= state >> 32
+    state = (state ^ int.from_bytes(data[-8:], "little")) * _MIX_1 & _64
+    return mix64(state) & _63
+
+
+def hash_word(data: bytes) -> int:
+    if len(data) > 16:
+        return hash_of(data)
+    short = len(data) < 8
+    more = int.from_bytes(data[8:], "little") * _MIX_2 & _64
+    value = (int.from_bytes(data[:8], "little") | short * len(data) << 56) ^ more ^ more >> 32
+    value = value * _MIX_1 & _63
+    value = (value ^ value >> 31) * _MIX_2 & _63
+    return value ^ value >> 32 | short << 63

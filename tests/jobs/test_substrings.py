@@ -5,14 +5,20 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pytest
 import stretch_oracle
 from plan_cases import opened, recipe_text, tagged, write_shards
 from plan_oracle import Doc
 
+from jobs import substrings
 from jobs.dedup import dedup
 from jobs.engine import engine
 from mixer import clusters
+from mixer.errors import SoleraError
+from taggers.matching import Scheme, fingerprints, symbols
+from taggers.stretches import PIECE, gather
+from taggers.text import TextBatch
 
 
 @pytest.fixture
@@ -68,8 +74,12 @@ def assert_equal_oracle(each: clusters.ClusterSet, corpus, shards: Mapping[str, 
         wanted[(*places[document], *in_code_points(whole[document], unit, start, end))] = name
     given = members(each, corpus)
     assert sorted(span[:6] for span in given) == sorted(wanted)
-    keys = {(span[6], wanted[span[:6]]) for span in given}
-    assert len(keys) == len({key for key, _ in keys}) == len({name for _, name in keys}) == each.clusters
+    for span in given:  # whose key is a hash of their stretch's first window
+        document, start = wanted[span[:6]]
+        window = stretch_oracle.symbols(whole[document], unit)[start : start + length]
+        data = bytes(window) if unit == "bytes" else b"".join(word.to_bytes(8, "little") for word in window)
+        assert span[6] == stretch_oracle.hash_of(data)
+    assert each.clusters == len(set(wanted.values()))
 
 
 def in_code_points(text: str, unit: str, start: int, end: int) -> tuple[int, int, int, int]:
@@ -103,25 +113,63 @@ def test_sets_are_those_of_a_dict(on_spark, tmp_path):
 
 
 def test_a_set_found_from_earlier_ones_is_that_found_at_once(on_spark, tmp_path):
-    """Three crawls, one after another; and all at once from other shards."""
-    each = texts(2, 90)
+    """Three crawls, one after another; and all at once."""
+    each = texts(2, 60)
     # What splits a stretch that was whole before, and what was in one document alone.
     each += [each[0] + each[1], each[1][5:] + "!" + each[0][:-5]]
-    shards = dealt(each, 9)
-    names = sorted(shards)
+    shards = dealt(each, 7)
     place = tmp_path / "step by step"
-    for count in (4, 7, 9):
-        some = {name: shards[name] for name in names[:count]}
-        one, corpus = found(place, some, on_spark)
-        assert_equal_oracle(one[0], corpus, some)
-        assert len(one[0].layers) == {4: 1, 7: 2, 9: 3}[count]
-    at_once, other = found(tmp_path / "at once", shards, on_spark)
-    assert at_once[0].digest == one[0].digest and at_once[0] == one[0]
-    by_text = [sorted((texts_of[shard][row], *span) for shard, row, *span in members(*made))
-               for made, texts_of in (((one[0], corpus), shards), (found_in_one(tmp_path, each, on_spark), {"web/0.jsonl": each}))]
-    assert by_text[0] == by_text[1]
+    for count in (4, 6, 7):
+        some = {name: shards[name] for name in sorted(shards)[:count]}
+        (one,), corpus = found(place, some, on_spark)
+        assert_equal_oracle(one, corpus, some)
+        assert len(one.layers) == {4: 1, 6: 2, 7: 3}[count]
+    (at_once,), _ = found(tmp_path / "at once", shards, on_spark)
+    assert at_once.digest == one.digest and at_once.clusters == one.clusters
 
 
-def found_in_one(folder, each, on_spark):
-    sets, corpus = found(folder / "in one", {"web/0.jsonl": each}, on_spark)
-    return sets[0], corpus
+def test_segments_travel_as_they_are_in_memory_or_in_a_file(monkeypatch):
+    """What was held in several tasks comes out at the part of its key, whatever a task may hold."""
+    scheme = Scheme(20)
+    expected = None
+    for held, in_memory in [(1 << 30, 1 << 30), (1, 1 << 30), (2000, 300), (1, 0)]:
+        monkeypatch.setattr(substrings, "HELD_BYTES", held)
+        monkeypatch.setattr(substrings, "IN_MEMORY", in_memory)
+        blocks = [block for task in range(3) for block in blocks_of(scheme, texts(task, 30), task, 5)]
+        assert {part for part, _ in blocks} == set(range(5))
+        back = np.zeros(3, np.int64)
+        pieces = [piece for part in range(5)
+                  for _, data in substrings.send_pieces(scheme, back, part, (each for at, each in blocks if at == part))
+                  for piece in np.frombuffer(data, PIECE).tolist()]
+        assert len(pieces) > 50
+        assert expected is None or sorted(pieces) == expected
+        expected = sorted(pieces)
+
+
+def blocks_of(scheme: Scheme, each: Sequence[str], task: int, parts: int) -> list[tuple[int, bytes]]:
+    out, blocks = substrings.SegmentBox(scheme, parts), []
+    for start in (0, 10):
+        batch = symbols(TextBatch.of_strings(each[start : start + 10]), scheme.unit)
+        prints = fingerprints(batch, scheme)
+        gathered = gather(batch, prints, np.arange(len(prints.key)), scheme.length)
+        gathered.occurrences["document"] += (task << substrings.ROW_BITS) + start
+        blocks += list(out.add(batch, gathered.segments, gathered.occurrences))
+    return [*blocks, *out.rest()]
+
+
+def test_documents_are_taken_some_at_a_time_and_whole(monkeypatch):
+    monkeypatch.setattr(substrings, "OCCURRENCES", 5)
+    pieces = np.zeros(9, PIECE)
+    pieces["document"], pieces["count"] = [1, 1, 2, 3, 3, 3, 7, 8, 9], [1, 1, 3, 4, 4, 4, 1, 1, 2]
+    found = [some["document"].tolist() for some in substrings._by_documents(pieces)]
+    assert found == [[1, 1, 2], [3, 3, 3], [7, 8, 9]]
+
+
+def test_a_shard_that_has_changed_since_it_was_tagged_makes_no_set(on_spark, tmp_path):
+    docs = docs_in({"web/0.jsonl": ["lorem ipsum dolor sit amet"] * 2})
+    write_shards(tmp_path, docs)
+    made = opened(tmp_path, recipe_text({"web": {}}, dedup=[METHOD]))
+    indexes = tagged(made, docs)
+    write_shards(tmp_path, docs_in({"web/0.jsonl": ["lorem ipsum dolor sit amat"] * 2}))
+    with pytest.raises(SoleraError, match="not the shard that was tagged"):
+        dedup(*made, indexes, on_spark)

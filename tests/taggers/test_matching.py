@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_fingerprints import anchors, fingerprints
-from reference_fingerprints import symbols as plain_symbols
+from stretch_oracle import symbols as plain_symbols
 from tagger_uses import use_of
 
 from taggers import matching

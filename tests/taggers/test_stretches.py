@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 import stretch_oracle
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taggers import stretches
-from taggers.matching import Scheme, Symbols, fingerprints, symbols
+from taggers.matching import Scheme, Symbols, fingerprints, fixed, symbols
 from taggers.stretches import OCCURRENCE, SEGMENT, gather, pieces_of, spans_of
 from taggers.text import TextBatch
 
@@ -26,7 +29,7 @@ def found_spans(texts: Symbols, scheme: Scheme, tasks: int = 1) -> tuple[np.ndar
         first = np.cumsum([0, *(texts.first[each + 1] - texts.first[each] for each in mine)])
         values = np.concatenate([texts.values[texts.first[each] : texts.first[each + 1]] for each in mine]
                                 or [texts.values[:0]])
-        part = Symbols(values, first)
+        part = Symbols(fixed(values), first)
         prints = fingerprints(part, scheme)
         gathered = gather(part, prints, np.arange(len(prints.key)), scheme.length)
         gathered.occurrences["document"] = np.array(mine, np.int64)[gathered.occurrences["document"]]
@@ -123,3 +126,44 @@ def test_what_stands_on_many_pages_melts_nothing() -> None:
 
 def hash_digits(text: str) -> bytes:
     return hashlib.sha256(text.encode()).hexdigest().encode()
+
+
+def test_real_pages_are_cut_where_their_windows_are_repeated(corpora: Path) -> None:
+    """By rolling hashes of all 12 million windows of a shard: what the spans cover, and what all but the first do."""
+    shard = corpora / "web" / "0000.jsonl.zst"
+    if not shard.exists():
+        pytest.skip("no web shard")
+    with zstandard.open(shard) as lines:
+        batch = TextBatch.of_strings([json.loads(line)["text"] for line in lines])
+    texts, scheme = symbols(batch, "bytes"), Scheme(500)
+    found, led = found_spans(texts, scheme, 4)
+    document = np.repeat(np.arange(len(batch)), np.diff(texts.first))
+    start = np.flatnonzero(document[:-499] == document[499:])
+    _, first, name, times = np.unique(window_hashes(texts.values, 500)[start], return_index=True, return_inverse=True,
+                                      return_counts=True)
+    is_repeated, is_first = times[name] > 1, np.zeros(len(start), bool)
+    is_first[first] = True
+    begin, end = texts.first[found["document"]] + found["start"], texts.first[found["document"]] + found["end"]
+    is_first_span = np.zeros(len(found), bool)
+    is_first_span[np.unique(found["key"], return_index=True)[1]] = True
+    size = len(texts.values)
+    assert led == is_first_span.sum() > 100
+    repeated, cut = start[is_repeated], start[is_repeated & ~is_first]
+    assert np.array_equal(covered(begin, end, size), covered(repeated, repeated + 500, size))
+    assert np.array_equal(covered(begin[~is_first_span], end[~is_first_span], size), covered(cut, cut + 500, size))
+
+
+def window_hashes(values: np.ndarray, length: int) -> np.ndarray:
+    """Of each window of all texts together, by sums of powers."""
+    factor = 0x9E3779B97F4A7C15
+    powers = np.cumprod(np.full(len(values), factor, np.uint64))
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum((values + np.uint64(1)) * powers)])
+    inverses = np.cumprod(np.full(len(values), pow(factor, -1, 1 << 64), np.uint64))
+    return (sums[length:] - sums[:-length]) * inverses[: len(values) - length + 1]
+
+
+def covered(begin: np.ndarray, end: np.ndarray, size: int) -> np.ndarray:
+    edges = np.zeros(size + 1, np.int64)
+    np.add.at(edges, begin, 1)
+    np.add.at(edges, end, -1)
+    return np.cumsum(edges[:-1]) > 0

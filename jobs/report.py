@@ -147,6 +147,8 @@ def build_text(found: BuildSummary, out: str) -> str:
         f"{part['name']} {part['version']}: {totals['docs']:,} documents ({totals['unique_docs']:,} unique), " +
         (f"{totals['units']:,} {unit}, " if unit != "docs" else "") +
         f"{megabytes(totals['text_bytes'])} of text in {totals['shards']:,} shards, {part['order']} order",
+        *([f"{totals['edited']['docs']:,} of them edited: {totals['edited']['spans']:,} spans cut, "
+           f"{megabytes(totals['edited']['bytes'])} of text"] if totals["edited"]["docs"] else []),
         f"digest sha256:{found.manifest['digest']}",
         f"next: solera audit {shlex.quote(out)}",
     ])

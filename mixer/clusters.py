@@ -69,7 +69,7 @@ class ClusterSet:
     kind: Kind = "documents"
     # Shard -> content digest of the sidecar that was compared.
     inputs: Mapping[str, str] = field(default_factory=dict, compare=False)
-    # {"set": name, "parts": count}, oldest first; its own is the last.
+    # {"set": name, "parts": count, "kinds": of records}, oldest first; its own is the last.
     layers: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
     # What the method says of its work: pairs compared and skipped, what is repeated most.
     about: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -149,6 +149,11 @@ def put_set(place: Workspace, found: ClusterSet) -> None:
 
 def member_uri(place: Workspace, name: str, shard: str) -> str:
     return storage.join(place.clusters(name), f"{shard}.parquet")
+
+
+def report_uri(place: Workspace, name: str) -> str:
+    """A table beside a set, of what is repeated most; no shard is called so."""
+    return storage.join(place.clusters(name), "report.parquet")
 
 
 def read_members(place: Workspace, found: ClusterSet, shard: str) -> pa.Table:

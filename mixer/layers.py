@@ -14,8 +14,8 @@ from mixer.workspace import Workspace
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# A set is found from an earlier one while its layers are no more than these, and its parts no larger than so many times
-# what they were made for; then it is found anew.
+# A set is found from an earlier one while that has fewer layers than these, and its parts are no larger than so many
+# times what a task is to get; then it is found anew.
 MOST_LAYERS = 8
 MOST_GROWTH = 4
 
@@ -33,18 +33,26 @@ def folder(place: Workspace, name: str) -> str:
     return storage.join(place.clusters(name), "layer")
 
 
-def put(folder: str, part: int, records: Array) -> None:
-    """Writes the records of one part of a new layer, whose field `shard` numbers its set's shards in order of path."""
+def put(folder: str, part: int, records: Array, kind: str = "") -> None:
+    """Writes the records of one part of a new layer, whose field `shard`, where they have one, numbers its set's shards
+    in order of path. A layer of several kinds of records has a folder for each.
+    """
     out = io.BytesIO()
     np.save(out, records)
-    storage.put(storage.join(folder, f"{part:06d}.npy"), out.getvalue())
+    storage.put(storage.join(folder, file_name(part, kind)), out.getvalue())
 
 
-def read(layers: Sequence[Layer], part: int, dtype: np.dtype[Any]) -> Array:
+def read(layers: Sequence[Layer], part: int, dtype: np.dtype[Any], kind: str = "") -> Array:
     """The records of one part in all these layers, with the numbers that their shards have now."""
     found = [np.empty(0, dtype)]
     for layer in layers:
-        records = np.load(io.BytesIO(storage.read(storage.join(layer.folder, f"{part:06d}.npy"))))
-        records["shard"] = layer.numbers[records["shard"]]
+        records = np.load(io.BytesIO(storage.read(storage.join(layer.folder, file_name(part, kind)))))
+        if "shard" in (dtype.names or ()):
+            records["shard"] = layer.numbers[records["shard"]]
         found.append(records.astype(dtype, copy=False))
     return np.concatenate(found)
+
+
+def file_name(part: int, kind: str = "") -> str:
+    """Where the records of a part lie, below the layer's folder."""
+    return f"{kind}/{part:06d}.npy" if kind else f"{part:06d}.npy"

@@ -28,6 +28,7 @@ from taggers.text import TextBatch
 PARAMETERS: dict[str, dict[str, Any]] = {
     "fasttext": {"labels": ["hq", "lq"], "max_chars": 400},
     "fasttext_sentences": {"least": 0.0},
+    "fingerprints": {"length": 20},
     "langid": {"languages": ["de", "en", "sr", "zxx"], "max_chars": 400},
     "language": {"languages": ["ar", "de", "en", "yo"], "max_chars": 400},
     "language_paragraphs": {"languages": ["en", "zh"], "max_chars": 40},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from taggers.declare import Tagger
 from taggers.registry import DOLMA_MEASURES, TAGGERS
 
 
@@ -32,7 +33,8 @@ def markdown() -> str:
         if tagger.source:
             lines += [f"Source: {tagger.source}", ""]
         if tagger.parameters:
-            values = ", ".join(f"`{name}` (default `{value!r}`)" for name, value in tagger.parameters.items())
+            values = ", ".join(f"`{name}` (default `{value!r}`{_bounds(tagger, name)})"
+                               for name, value in tagger.parameters.items())
             lines += [f"Parameters: {values}.", ""]
         lines += ["| column | type | unit | what it is |", "|---|---|---|---|"]
         lines += [f"| `{column.name}` | {column.type} | {column.unit} | {_cell(column.doc)} |"
@@ -50,6 +52,13 @@ def markdown() -> str:
     lines += [f"| `….{measure}` | {kind} | {unit} | {_cell(doc)} |"
               for measure, (kind, unit, doc) in DOLMA_MEASURES.items()]
     return "\n".join([*lines, ""])
+
+
+def _bounds(tagger: Tagger, name: str) -> str:
+    if name not in tagger.bounds:
+        return ""
+    least, most = tagger.bounds[name]
+    return f", from {least:_} to {most:_}"
 
 
 def _cell(text: str) -> str:

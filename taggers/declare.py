@@ -163,6 +163,10 @@ def problems(tagger: Tagger) -> Iterator[str]:
             yield f"the column {column.name} is of type {column.type}; the types are {', '.join(COLUMN_TYPES)}"
         if not column.unit:
             yield f"the column {column.name} has no unit; write one, such as words, share or yes or no"
+    for name, (least, most) in tagger.bounds.items():
+        default = tagger.parameters.get(name)
+        if not isinstance(default, int) or not least <= default <= most:
+            yield f"{name} is bounded from {least} to {most}; its default has to be a whole number between them"
     family = tagger.family
     if family is not None and (family.prefix, family.type in COLUMN_TYPES) != (f"{tagger.name}.", True):
         yield (f"its family has the prefix {family.prefix} and the type {family.type}; write `{tagger.name}.`, and "
@@ -190,6 +194,7 @@ def from_json(data: Mapping[str, Any]) -> Tagger:
     return Tagger(**{
         **data,
         "columns": tuple(Column(**column) for column in data["columns"]),
+        "bounds": {name: tuple(pair) for name, pair in data["bounds"].items()},
         "family": None if family is None else Family(**{**family, "values": tuple(family["values"])}),
     })
 

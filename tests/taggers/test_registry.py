@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -51,6 +52,14 @@ def test_an_unknown_column_is_none(name: str) -> None:
 def test_a_tagger_is_found_by_name() -> None:
     assert [find_tagger(tagger.name) for tagger in TAGGERS] == list(TAGGERS)
     assert find_tagger("wrods") is None
+
+
+def test_bounds_are_of_whole_numbers_among_the_parameters() -> None:
+    minhash = find_tagger("minhash")
+    assert minhash is not None and list(problems(minhash)) == []
+    for name in ("ngram", "shingles", "nope"):
+        (problem,) = problems(replace(minhash, bounds={name: (6, 9)}))
+        assert problem == f"{name} is bounded from 6 to 9; its default has to be a whole number between them"
 
 
 def test_every_reference_loads() -> None:

@@ -42,7 +42,11 @@ from taggers.text import TextBatch  # noqa: E402
 
 DEFAULT = os.environ.get("SOLERA_CORPORA", str(ROOT.parent / "shared" / "corpora"))
 WORKER = Path(__file__).with_name("peers_worker.py")
-REQUIREMENTS = {"dolma": ["dolma==1.2.1"], "datatrove": ["datatrove==0.10.1", "spacy>=3.8,<4", "nltk>=3.9,<4"]}
+REQUIREMENTS = {
+    "dolma": ["dolma==1.2.1"],
+    # Its MinHash imports tokenizers, and gives xxhash text, which version 4 of that refuses.
+    "datatrove": ["datatrove==0.10.1", "spacy>=3.8,<4", "nltk>=3.9,<4", "tokenizers>=0.20,<1", "xxhash>=3.4,<4"],
+}
 GOPHER = ("words", "lines", "paragraphs", "ngrams")
 TAGGERS = ("sizes", *GOPHER, "c4", "fineweb")
 TINY = 1e-9

@@ -264,7 +264,8 @@ class Fake:
         for source in by_source:
             tallies |= {(source, what, ""): three(source) for what in ("selected", "emitted")}
             tallies[source, selection.NOT_DRAWN, ""] = none()
-        about = {number: {"digest": hexes(number), "rows": DOCS, "docs": DOCS, "bytes": 1000 * DOCS, "max_copies": 1}
+        about = {number: {"digest": hexes(number), "rows": DOCS, "docs": DOCS, "bytes": 1000 * DOCS, "max_copies": 1,
+                          "edits": None}
                  for number in numbers}
         return tallies, about
 
@@ -303,7 +304,7 @@ def planning(folder: Path, keys: int, slots: int) -> Steps:
         return fake.through(name, lambda: [fake.answer(name, last, list(part.paths)) for part in parts])
 
     bins = plan.bins_of(made, indexes[rows.KEY], slots)
-    plan.make(recipe, made, indexes, sets, bins, run, lambda context, method, shards: {})
+    plan.make(recipe, made, indexes, sets, bins, run, lambda context, method, shards: None)
     seconds = clock() - began - fake.out
     steps = [(f"the whole of planning, {slots} slots", seconds, f"{fake.load:.2f} s of it to load what tasks say")]
     for name, (count, sent, load) in fake.sent.items():

@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 from jobs import progress
 from jobs.engine import Engine
 from jobs.progress import Counts
-from mixer import draw, manifest, mixture, packing, rows, sidecars, storage, tree
+from mixer import cuts, draw, manifest, mixture, packing, rows, sidecars, storage, tree
 from mixer.corpus import Corpus
 from mixer.documents import ShardReader, canonical_json
 from mixer.errors import BadInput, JobFailed, StorageError, StoreUnavailable
-from mixer.mixture import Record
+from mixer.mixture import Edit, Record
 from mixer.plan import Plan
 from mixer.workspace import Workspace
 
@@ -36,7 +36,8 @@ HELD_BYTES = 64 << 20
 BLOCK_SCHEMA = pa.schema(
     [("place", pa.uint64()), ("identity", pa.binary(16)), ("line", pa.large_binary()), ("mix_source", pa.string()),
      ("source", pa.large_string()), ("id", pa.large_string()), ("shard", pa.string()), ("row", pa.int64()),
-     ("copy", pa.int32()), ("text_sha256", pa.binary(32)), ("text_bytes", pa.int64())]
+     ("copy", pa.int32()), ("text_sha256", pa.binary(32)), ("text_bytes", pa.int64()),
+     ("emitted_sha256", pa.binary(32)), ("emitted_bytes", pa.int64()), ("cuts", pa.int32())]
 )
 
 
@@ -57,12 +58,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Input:
-    """A shard of the lock, and the content digest of its selection, as the plan has it. Only its own task has it."""
+    """A shard of the lock, and the content digests of its selection and of its edits, as the plan has them. Only its
+    own task has it.
+    """
 
     path: str
     source: str
     sha256: str
     selection: str
+    edits: str | None  # None: nothing is cut
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,7 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
         return BuildSummary(out, done, True, 0, done["mixture"]["totals"]["shards"], time.monotonic() - began, 0, 0)
     recipe = plan.recipe
     inputs = _inputs(plan)
-    emitted = sum(count["emitted"]["bytes"] for count in plan.body["counts"])
-    count = max(1, -(-emitted // recipe.shard_bytes))
+    count = max(1, -(-emitted_totals(plan)["text_bytes"] // recipe.shard_bytes))
     layout = [plan.body["lock_sha256"], recipe.order, count, mixture.FRAME_BYTES, mixture.ZSTD_LEVEL]
     key = hashlib.sha256(canonical_json(layout)).hexdigest()
     claim = _claim(out, key)
@@ -112,7 +115,7 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
     job = Job(corpus.workspace, plan.folder, out, recipe.seed, recipe.unit, key, count,
               frozenset(names) - set(finished), corpus.arguments)
     written = [*finished.values()]
-    if job.todo and emitted_docs(plan):
+    if job.todo and emitted_totals(plan)["docs"]:
         engine.check_seen(storage.join(out, "building.json"))
         if recipe.order == "shuffled":
             written += _shuffled(job, plan, inputs, engine)
@@ -152,9 +155,8 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
 def _left(plan: Plan, finished: Mapping[str, Mapping[str, Any]]) -> Counts:
     """What is to be emitted still."""
     there = progress.total(map(counts, finished.values()))
-    emitted = [count["emitted"] for count in plan.body["counts"]]
-    return Counts(documents=sum(each["docs"] for each in emitted) - there.documents,
-                  bytes=sum(each["bytes"] for each in emitted) - there.bytes)
+    totals = emitted_totals(plan)
+    return Counts(documents=totals["docs"] - there.documents, bytes=totals["text_bytes"] - there.bytes)
 
 
 def counts(row: Mapping[str, Any] | None) -> Counts:
@@ -164,7 +166,7 @@ def counts(row: Mapping[str, Any] | None) -> Counts:
 
 def _inputs(plan: Plan) -> list[Input]:
     locked, chosen = json.loads(plan.lock)["shards"], plan.body["selections"]
-    return [Input(shard["path"], shard["source"], shard["sha256"], about["digest"])
+    return [Input(shard["path"], shard["source"], shard["sha256"], about["digest"], about["edits"])
             for shard, about in zip(locked, chosen, strict=True)]
 
 
@@ -177,8 +179,14 @@ def _finished(out: str, names: Sequence[str], key: str) -> dict[str, dict[str, A
         return {name: row for name, row in zip(begun, found, strict=True) if row}
 
 
-def emitted_docs(plan: Plan) -> int:
-    return sum(count["emitted"]["docs"] for count in plan.body["counts"])
+def emitted_totals(plan: Plan) -> dict[str, int]:
+    """Documents of the mixture, and units and bytes of their texts without what is cut from them."""
+    totals = {"docs": 0, "units": 0, "text_bytes": 0}
+    for count in plan.body["counts"]:
+        totals["docs"] += count["emitted"]["docs"]
+        totals["units"] += count["emitted"]["units"] - count["edited"]["units"]
+        totals["text_bytes"] += count["emitted"]["bytes"] - count["edited"]["bytes"]
+    return totals
 
 
 # ---- shuffled order: place = draw(seed, "order", copy), data shard = place scaled to their number
@@ -202,13 +210,13 @@ def blocks_of(job: Job, shards: Sequence[Input]) -> Iterator[tuple[int, bytes]]:
     held: dict[int, list[tuple[int, bytes, Record]]] = {}
     size = 0
     for shard in shards:
-        for identity, copies, record in emitted(job, shard):
+        for identity, copies, record, edit in emitted(job, shard):
             for copy in range(copies):
                 place = draw.draws(job.seed, "order", identity, copy)
                 target = int(mixture.shard_of(place, job.count)[0])
                 if f"{target:05d}" not in job.todo:
                     continue
-                line = mixture.record_line(record.line, record.mix_source, record.shard, record.row, copy)
+                line = mixture.record_line(record.line, record.mix_source, record.shard, record.row, copy, edit)
                 copied = replace(record, line=line, copy=copy)
                 held.setdefault(target, []).append((int(place[0]), identity.tobytes(), copied))
                 size += len(line)
@@ -287,9 +295,10 @@ def write_piece(job: Job, piece: Piece) -> dict[str, Any] | None:
 
     def records() -> Iterator[Record]:
         for shard in piece.shards:
-            for _, copies, record in emitted(job, shard):
+            for _, copies, record, edit in emitted(job, shard):
                 if copies > piece.copy:
-                    line = mixture.record_line(record.line, record.mix_source, record.shard, record.row, piece.copy)
+                    line = mixture.record_line(record.line, record.mix_source, record.shard, record.row, piece.copy,
+                                               edit)
                     yield replace(record, line=line, copy=piece.copy)
 
     return mixture.write_shard(job.out, piece.name, records(), job.unit, job.key)
@@ -315,7 +324,7 @@ def write_tree(out: str, shards: pa.Table, engine: Engine) -> list[dict[str, Any
 
 def tree_leaves(out: str, bits: int, index_path: str) -> Iterator[tuple[int, bytes]]:
     """(number of the tree's file, its leaves) of one data shard."""
-    table, _ = sidecars.read(storage.join(out, index_path), ["source", "id", "copy", "text_sha256"])
+    table, _ = sidecars.read(storage.join(out, index_path), tree.COLUMNS)
     leaves = tree.leaves_of(table)
     numbers = tree.file_numbers(leaves, bits)
     for number in np.unique(numbers):
@@ -333,26 +342,20 @@ def _leaves(parts: Sequence[bytes]) -> Any:
 # ---- what both orders read
 
 
-def emitted(job: Job, shard: Input) -> Iterator[tuple[Any, int, Record]]:
-    """(identity as uint8 of shape (1, 16), copies, record with its raw line) of each selected row of a shard.
+def emitted(job: Job, shard: Input) -> Iterator[tuple[Any, int, Record, Edit | None]]:
+    """(identity as uint8 of shape (1, 16), copies, record with its raw line, what is cut from its text) of each
+    selected row of a shard.
 
-    The selection is zipped with the shard: the selection's digest, identity, text and, at the end, the shard's sha256
+    Selection and edits are zipped with the shard: their digests, identity, text and, at the end, the shard's sha256
     have to be the plan's.
     """
     path, place = shard.path, job.workspace
     known, meta = sidecars.read(place.sidecar(rows.KEY, path), ["identity", "text_sha256"])
-    uri = storage.join(job.plan_folder, "selection", f"{path}.parquet")
-    anew = f"remove {job.plan_folder} and build again, which plans anew"
-    try:
-        selected, about = sidecars.read(uri)
-    except StoreUnavailable:
-        raise
-    except StorageError:
-        raise BadInput(f"{uri}: this selection cannot be read; {anew}") from None
-    if sidecars.digest(selected) != shard.selection:
-        raise BadInput(f"{uri}: not the selection that plan.json names; {anew}")
+    selected, about = _planned(job, path, "selection", shard.selection)
     if about["rows_digest"] != meta["digest"]:
         raise BadInput(f"{place.sidecar(rows.KEY, path)}: not the rows that were planned; {_again(job)}")
+    edits = cuts.of(cuts.SCHEMA.empty_table() if shard.edits is None
+                    else _planned(job, path, "edits", shard.edits)[0])
     copies = np.asarray(selected.column("copies"))
     identities = sidecars.fixed_bytes(known.column("identity"))
     text_sha256s = sidecars.fixed_bytes(known.column("text_sha256"))
@@ -367,12 +370,46 @@ def emitted(job: Job, shard: Input) -> Iterator[tuple[Any, int, Record]]:
                 if identity != identities[row].tobytes() or text_sha256 != text_sha256s[row].tobytes():
                     raise BadInput(f"{place.shard(path)}: row {row} is not the document that was planned; "
                                    f"{_again(job)}")
-                record = Record(raw, shard.source, document.source, document.id, path, row, 0, text_sha256, len(text))
-                yield identities[row : row + 1], int(copies[row]), record
+                edit = _edit(job, path, row, document.text, text_sha256, edits)
+                left = text if edit is None else edit.text.encode()
+                record = Record(raw, shard.source, document.source, document.id, path, row, 0, text_sha256, len(text),
+                                text_sha256 if edit is None else hashlib.sha256(left).digest(), len(left),
+                                0 if edit is None else len(edit.cut))
+                yield identities[row : row + 1], int(copies[row]), record, edit
             row += 1
     if reader.sha256 != shard.sha256 or row != len(copies):
         raise BadInput(f"{place.shard(path)}: its sha256 is {reader.sha256}, and the lock has {shard.sha256}; "
                        f"{_again(job)}")
+
+
+def _planned(job: Job, path: str, what: str, digest: str) -> tuple[pa.Table, dict[str, Any]]:
+    """A shard's "selection" or "edits" in the plan, which has to be the one that plan.json names."""
+    uri = storage.join(job.plan_folder, what, f"{path}.parquet")
+    called = "selection" if what == "selection" else "list of cuts"
+    anew = f"remove {job.plan_folder} and build again, which plans anew"
+    try:
+        table, about = sidecars.read(uri)
+    except StoreUnavailable:
+        raise
+    except StorageError:
+        raise BadInput(f"{uri}: this {called} cannot be read; {anew}") from None
+    if sidecars.digest(table) != digest:
+        raise BadInput(f"{uri}: not the {called} that plan.json names; {anew}")
+    return table, about
+
+
+def _edit(job: Job, path: str, row: int, text: str, sha256: bytes, edits: Any) -> Edit | None:
+    """What is cut from the text of a row; None where nothing is."""
+    mine = edits[np.searchsorted(edits["row"], row) : np.searchsorted(edits["row"], row, side="right")]
+    if not len(mine):
+        return None
+    cut = tuple(zip(mine["start"].tolist(), mine["end"].tolist(), strict=True))
+    left, size = cuts.without(text, cut), len(text.encode())
+    if cut[-1][1] > len(text) or len(left.encode()) != size - mine["bytes"].sum():
+        raise JobFailed(f"{job.workspace.shard(path)}: what is to be cut from row {row} is not in its text as the "
+                        f"cluster sets have it, which are wrong; remove {job.workspace.folder}/clusters, and run dedup "
+                        "again")
+    return Edit(cut, left, sha256, size, len(text))
 
 
 def _again(job: Job) -> str:
@@ -489,9 +526,7 @@ def _tidy(out: str, shards: pa.Table, files: Sequence[Mapping[str, Any]]) -> Non
 
 
 def _check_totals(plan: Plan, out: str, part: Mapping[str, Any]) -> None:
-    planned = {"docs": "docs", "units": "units", "text_bytes": "bytes"}
-    for total, count in planned.items():
-        expected = sum(each["emitted"][count] for each in plan.body["counts"])
+    for total, expected in emitted_totals(plan).items():
         if part["totals"][total] != expected:
             raise JobFailed(f"{out}: the build wrote {part['totals'][total]} {total}, and the plan has {expected}; "
                             f"remove {out} and {plan.folder}, and build again, which plans anew")

@@ -176,6 +176,13 @@ def parser() -> argparse.ArgumentParser:
                       help="of the documents, to measure the model by (default 0.1)")
     made.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                       help="a setting of the trainer, such as epochs=3; repeatable")
+    made = command("prune", _prune, "Show what no lock names and the recipe does not use, and remove it.")
+    for add in (recipe, work):
+        add(made)
+    made.add_argument("--lock", action="append", default=[], metavar="FILE",
+                      help="a lock, or the folder of a mixture, whose files stay too; repeatable. Those of the plans "
+                           "in the work folder do in any case")
+    made.add_argument("--yes", action="store_true", help="remove without asking; no other command may be running")
     made = command("pack", _pack, "Make the archive that brings Solera to executors which have none.")
     made.add_argument("--out", metavar="FILE", help="the archive's file, ending in .tar.gz (default: in the cache)")
     made = command("taggers", _taggers, "List the taggers, and the columns that a recipe's rules may name.")
@@ -333,13 +340,12 @@ def _import(options: Any) -> int:
 def _explain(options: Any) -> int:
     from jobs import report
     from jobs.plan import existing_plan
-    from mixer.explain import explain, text_of
+    from mixer.explain import explain, with_texts
 
     recipe, corpus = _opened(options)
     made, context = existing_plan(recipe, corpus)
-    found = explain(made, context, corpus, options.source, options.id)
-    text = text_of(corpus, found["shard"], found["row"])
-    _print(options, {**found, "text": text}, lambda: report.explain_text(found, text))
+    found = with_texts(explain(made, context, corpus, options.source, options.id), corpus)
+    _print(options, found, lambda: report.explain_text(found))
     return 0
 
 
@@ -352,6 +358,17 @@ def _train(options: Any) -> int:
     with opened_engine(options, corpus) as engine:
         found = train(recipe, corpus, engine, order, options.where)
     _print_stages(options, found.as_json(), lambda: found.text, engine.progress.stages)
+    return 0
+
+
+def _prune(options: Any) -> int:
+    from jobs import prune
+
+    recipe, corpus = _opened(options)
+    ask = not options.json and prune.is_interactive()
+    found = prune.run(recipe, corpus, options.lock, options.yes, ask)
+    text = found.pop("text")
+    _print(options, found, lambda: text)
     return 0
 
 

@@ -67,7 +67,7 @@ def export_attributes(
     """Writes an attribute file for each shard of the recipe. `with_plan` needs the plan to be there."""
     dolma.check_experiment(experiment)
     found, left_out = dolma.exported_columns(recipe, experiment, columns, with_plan)
-    unread = [shard.path for shard in corpus.shards if shard.path.endswith(".parquet")]
+    unread = [shard.path for shard in corpus.own.shards if shard.path.endswith(".parquet")]
     if unread:
         raise BadInput(f"dolma reads no Parquet, and {len(unread):,} of the shards are, such as {unread[0]}; export "
                        "from a recipe over the others")
@@ -78,10 +78,12 @@ def export_attributes(
     if context is not None:
         context = context.part(list(context.paths), [])  # no sidecar is opened through it
     export = Export(corpus.workspace, storage.absolute(to), experiment, tuple(found), context)
-    documents = indexes[rows.KEY].pylist("rows")
+    numbers = [number for number, shard in enumerate(corpus.shards) if not shard.is_reference]
+    counts = indexes[rows.KEY].pylist("rows")
+    documents = [counts[number] for number in numbers]
     sizes = [rows + packing.SHARD_ROWS for rows in documents]
     engine.spark  # noqa: B018 - the number of slots is known once Spark is there
-    bins = packing.pack(range(len(sizes)), sizes, packing.bin_count(sizes, engine.slots, packing.BIN_ROWS))
+    bins = packing.pack(numbers, sizes, packing.bin_count(sizes, engine.slots, packing.BIN_ROWS))
     paths = [shard.path for shard in corpus.shards]
     done = [size for part in engine.on_spark(functools.partial(_export_bin, export, paths), bins, "export")
             for size in part]
@@ -117,6 +119,7 @@ class _Outcome:
 def import_attributes(recipe: Recipe, corpus: Corpus, engine: Engine, origin: str, experiment: str) -> ImportSummary:
     """Brings the sidecars of an experiment up to date with the attribute files, all of which are hashed."""
     dolma.check_experiment(experiment)
+    corpus = corpus.own
     place = corpus.workspace
     row_entries = current_index(corpus, rows.KEY, None, f"solera tag {corpus.arguments}")
     key = registry.dolma_tagger(experiment).key

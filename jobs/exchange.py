@@ -18,11 +18,13 @@ KindBlock = tuple[int, tuple[str, bytes]]  # the same where records of several k
 
 HELD_BYTES = 64 << 20  # of records that a task holds before it sends them on
 PART_BYTES = 64 << 20  # of records that one part is to get, about
+LEAST_BYTES = 4 << 20  # for which a task of its own pays
 
 
 def part_count(records: int, record_bytes: int, slots: int) -> int:
     """How many parts for so many records: no task without work, none that outgrows memory."""
-    return max(2 * slots, -(-records * record_bytes // PART_BYTES))
+    size = records * record_bytes
+    return max(1, min(2 * slots, -(-size // LEAST_BYTES)), -(-size // PART_BYTES))
 
 
 def part_of(keys: Array, parts: int) -> Array:
@@ -78,8 +80,26 @@ def exchange(
     """An RDD of what `consume` gives for each part, of its number and all its records, in no order: blocks for another
     exchange, or results to collect. A part that got no records is asked too. `counting` is a Watch's.
     """
-    return blocks.partitionBy(parts, _same).mapPartitionsWithIndex(
-        counting(functools.partial(_consume, dtype, consume)))
+    return received(delivered(blocks, parts), dtype, consume, counting)
+
+
+def exchange_blocks(blocks: Any, parts: int, consume: Callable[[int, Iterator[bytes]], Iterable[Any]]) -> Any:
+    """The same where `consume` gets the blocks of its part, as they come."""
+    return delivered(blocks, parts).mapPartitionsWithIndex(functools.partial(_consume_blocks, consume))
+
+
+def delivered(blocks: Any, parts: int) -> Any:
+    """An RDD of the same blocks, each in its part. What is asked of it twice is sent once."""
+    return blocks.partitionBy(parts, _same)
+
+
+def received(
+    blocks: Any, dtype: np.dtype[Any], consume: Callable[[int, Array], Iterable[Any]],
+    counting: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
+) -> Any:
+    """As `exchange`, of blocks that were delivered."""
+    return blocks.mapPartitionsWithIndex(
+        counting(functools.partial(_consume_blocks, functools.partial(_consume, dtype, consume))))
 
 
 def of_kind(kind: str, blocks: Iterable[Block]) -> Iterator[KindBlock]:
@@ -93,12 +113,7 @@ def exchange_kinds(
     """As `exchange`, of records of several kinds: `consume` gets the records of each by kind, all of them together; a
     list of blocks as they came where a kind has no dtype.
     """
-    return taken(sorted_out(blocks, parts), dtypes, consume)
-
-
-def sorted_out(blocks: Any, parts: int) -> Any:
-    """An RDD of the blocks in their parts. What is taken from it twice travels once."""
-    return blocks.partitionBy(parts, _same)
+    return taken(delivered(blocks, parts), dtypes, consume)
 
 
 def taken(
@@ -123,9 +138,20 @@ def _consume_kinds(dtypes: Mapping[str, np.dtype[Any] | None], consume: Callable
 
 
 def _consume(dtype: np.dtype[Any], consume: Callable[[int, Array], Iterable[Any]], number: int,
-             blocks: Iterable[Block]) -> Iterator[Any]:
-    joined = b"".join([block for _, block in blocks])
-    yield from consume(number, np.frombuffer(joined, dtype))
+             blocks: Iterator[bytes]) -> Iterable[Any]:
+    return consume(number, _joined(dtype, blocks))  # which alone holds them, and may let go of them
+
+
+def _joined(dtype: np.dtype[Any], blocks: Iterator[bytes]) -> Array:
+    joined = bytearray()
+    for block in blocks:
+        joined += block
+    return np.frombuffer(joined, dtype)
+
+
+def _consume_blocks(consume: Callable[[int, Iterator[bytes]], Iterable[Any]], number: int,
+                    blocks: Iterable[Block]) -> Iterator[Any]:
+    yield from consume(number, (block for _, block in blocks))
 
 
 def _same(number: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from jobs.exchange import PART_BYTES, part_count
 from mixer import clusters, index, layers, packing, sidecars, storage
 from mixer.clusters import ClusterSet, Relation
 from mixer.corpus import Corpus
@@ -32,6 +33,7 @@ class Finding:
     documents: tuple[int, ...]  # of each shard
     digests: tuple[str, ...]  # of each shard's sidecar that is compared
     row_digests: tuple[str, ...]
+    text_bytes: tuple[int, ...] = ()  # of each shard
     base: ClusterSet | None = None  # the same over some of these shards as they are now, to be found from
     layers: tuple[Layer, ...] = ()  # of the base
     slots: int = 1
@@ -49,8 +51,6 @@ class Finding:
 
     def parts(self, records: int, record_bytes: int) -> int:
         """How many parts records go to: those of the base, if there is one."""
-        from jobs.exchange import part_count
-
         return self.layers[0].parts if self.layers else part_count(records, record_bytes, self.slots)
 
     def bins(self, new_only: bool = True) -> list[list[int]]:
@@ -58,6 +58,15 @@ class Finding:
         numbers = np.flatnonzero(self.is_new).tolist() if new_only else list(range(len(self.shards)))
         sizes = [self.documents[number] + packing.SHARD_ROWS for number in numbers]
         return packing.pack(numbers, sizes, packing.bin_count(sizes, self.slots, packing.BIN_ROWS)) if numbers else []
+
+    def uri(self, number: int) -> str:
+        """The sidecar that is compared."""
+        return self.workspace.sidecar(self.related.sidecar, self.shards[number])
+
+    def text_bins(self, numbers: Sequence[int]) -> list[list[int]]:
+        """These shards in tasks of about equal text."""
+        sizes = [self.text_bytes[number] + packing.SHARD_BYTES for number in numbers]
+        return packing.pack(numbers, sizes, packing.bin_count(sizes, self.slots)) if numbers else []
 
     def read(self, number: int, columns: Sequence[str]) -> pa.Table:
         """Columns of the sidecar that is compared; StorageError where it is not the one that the set is named after."""
@@ -68,6 +77,25 @@ class Finding:
         from mixer import rows
 
         return self._read(rows.KEY, number, self.row_digests, columns)
+
+    def texts(self, number: int, wanted: Array) -> Iterator[tuple[Array, pa.LargeStringArray]]:
+        """(rows, their texts) of a shard, batch by batch; `wanted` (bool, rows) says which. StorageError, at the end,
+        where the shard is not the one that was tagged.
+        """
+        from mixer import rows
+
+        shard = self.shards[number]
+        reader = self.workspace.reader(shard)
+        count = 0
+        for batch in reader:
+            mine = np.flatnonzero(wanted[count : count + len(batch.documents)])
+            if len(mine):
+                yield mine + count, pa.array([batch.documents[row].text for row in mine], pa.large_string())
+            count += len(batch.documents)
+        meta = sidecars.metadata(self.workspace.sidecar(rows.KEY, shard))
+        if meta is None or meta["digest"] != self.row_digests[number] or meta["shard_sha256"] != reader.sha256:
+            raise StorageError(f"{self.workspace.shard(shard)}: not the shard that was tagged; run `solera tag "
+                               "--verify`, then dedup again")
 
     def old_members(self, number: int) -> pa.Table:
         """The members that a shard has in the base; none where it is new."""
@@ -123,13 +151,15 @@ def finding_of(related: Relation, name: str, corpus: Corpus, entries: Index, of_
     entries, of_rows = entries.at(corpus.paths), of_rows.at(corpus.paths)
     shards = tuple(shard.path for shard in corpus.shards)
     digests = tuple(entries.pylist("digest"))
-    base = _base(corpus.workspace, related, name, dict(zip(shards, digests, strict=True)))
+    documents = tuple(entries.pylist("rows"))
+    base = _base(corpus.workspace, related, name, dict(zip(shards, digests, strict=True)),
+                 dict(zip(shards, documents, strict=True)))
     made: tuple[Layer, ...] = ()
     if base is not None:
         numbers = {shard: number for number, shard in enumerate(shards)}
         made = tuple(_layer(corpus.workspace, each, numbers) for each in base.layers)
-    return Finding(related, name, corpus.workspace, shards, tuple(entries.pylist("rows")), digests,
-                   tuple(of_rows.pylist("digest")), base, made, slots)
+    return Finding(related, name, corpus.workspace, shards, documents, digests, tuple(of_rows.pylist("digest")),
+                   tuple(of_rows.info("text_bytes")), base, made, slots)
 
 
 def _layer(place: Workspace, about: Mapping[str, Any], numbers: Mapping[str, int]) -> Layer:
@@ -139,8 +169,11 @@ def _layer(place: Workspace, about: Mapping[str, Any], numbers: Mapping[str, int
                  np.array([numbers[shard] for shard in sorted(made.inputs)], np.int32))
 
 
-def _base(place: Workspace, related: Relation, name: str, inputs: Mapping[str, str]) -> ClusterSet | None:
-    """The finished set of the same method over most of these shards, none that has others or has them otherwise."""
+def _base(place: Workspace, related: Relation, name: str, inputs: Mapping[str, str],
+          documents: Mapping[str, int]) -> ClusterSet | None:
+    """The finished set of the same method over most of these shards, none that has others or has them otherwise, and
+    none whose parts would outgrow a task.
+    """
     best: ClusterSet | None = None
     method = related.method
     for called in sorted(storage.names(place.sets)):
@@ -151,9 +184,20 @@ def _base(place: Workspace, related: Relation, name: str, inputs: Mapping[str, s
             continue
         if dict(found.parameters) != dict(method.parameters) or not found.inputs.items() <= inputs.items():
             continue
-        if (best is None or len(found.inputs) > len(best.inputs)) and _is_whole(place, found):
+        if best is not None and len(found.inputs) <= len(best.inputs):
+            continue
+        if _is_whole(place, found) and _part_bytes(place, found, documents) <= layers.MOST_GROWTH * PART_BYTES:
             best = found
     return best
+
+
+def _part_bytes(place: Workspace, found: ClusterSet, documents: Mapping[str, int]) -> float:
+    """About how large a part gets: keys are as good as random, so one is like the other."""
+    stats = [storage.stat(storage.join(layers.folder(place, each["set"]), layers.file_name(0, kind)))
+             for each in found.layers for kind in each["kinds"]]
+    known = sum(documents[shard] for shard in found.inputs)
+    size = sum(stat.bytes for stat in stats if stat is not None)
+    return size * sum(documents.values()) / known if known else 0.0
 
 
 def _is_whole(place: Workspace, found: ClusterSet) -> bool:

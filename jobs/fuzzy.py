@@ -34,12 +34,12 @@ from jobs.exchange import (
     Block,
     KindBlock,
     Outbox,
+    delivered,
     exchange_kinds,
     of_kind,
     part_of,
     runs,
     send,
-    sorted_out,
     taken,
 )
 from jobs.finding import Finding
@@ -66,7 +66,7 @@ def find(finding: Finding, engine: Engine) -> ClusterSet:
     with engine.watched(label, Counts(documents=documents)) as watched:
         watched.tasks = len(bins) + (8 if is_verified(finding) else 4) * parts + 2 * len(all_bins)
         work = _Work(finding, watched, parts, all_bins, scratch, lambda line: engine.progress.say(f"{label}: {line}"))
-        sent = sorted_out(send(watched.spark, bins, functools.partial(send_records, finding, parts)), parts)
+        sent = delivered(send(watched.spark, bins, functools.partial(send_records, finding, parts)), parts)
         edges, about, held = work.edges(sent, everything=False, counting=functools.partial(
             watched.counting, sizes=_even(documents, parts)))
         labels, rounds = components.label(watched.spark, edges, about["edges"], parts, storage.join(scratch, "edges"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs import tables
@@ -15,10 +15,13 @@ from jobs.progress import megabytes
 from jobs.tag import TagSummary
 from mixer import banding
 from mixer.audit import Check
+from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.plan import Plan
 
+TEXT_SHOWN = 80  # code points of a text that is repeated in many documents
 SPANS_SHOWN = 3  # of an imported attribute, when a document is explained
+CUTS_SHOWN = 10  # by one method
 
 
 def tag_text(found: TagSummary, corpus: Corpus) -> str:
@@ -41,7 +44,7 @@ def quarantine_text(found: TagSummary, corpus: Corpus) -> str:
 
 def dedup_json(found: DedupSummary) -> dict[str, Any]:
     sets = [{"name": each.name, "method": each.method, "parameters": dict(each.parameters), "clusters": each.clusters,
-             "documents": each.documents, "digest": each.digest} for each in found.sets]
+             "documents": each.documents, "digest": each.digest, "about": dict(each.about)} for each in found.sets]
     banded = [banding.as_json(*each) for each in banding.bandings(each.parameters for each in found.sets)]
     return {"sets": sets, "bandings": banded, "made": list(found.made), "keys": found.keys, "seconds": found.seconds}
 
@@ -50,9 +53,27 @@ def dedup_text(found: DedupSummary, arguments: str) -> str:
     body = [[each.method, f"{each.clusters:,}", f"{each.documents:,}", "found now" if each.name in found.made
              else "up to date", each.name] for each in found.sets]
     banded = banding.bandings(each.parameters for each in found.sets)
+    reports = [line for each in found.sets if "report" in each.about for line in ["", *_repeated(each), ""]]
     return "\n".join([tables.table(["method", "clusters", "documents", "", "set"], body),
-                      *(line for each in banded for line in banding.curve_lines(*each)),
+                      *(line for each in banded for line in banding.curve_lines(*each)), *reports,
                       f"{found.seconds:.1f} s; what goes is decided by the plan: solera plan {arguments}"])
+
+
+def _repeated(found: ClusterSet) -> list[str]:
+    """What a set of spans says of those in many documents."""
+    about = found.about["report"]
+    said = (f"{found.method}: {found.clusters:,} keys occur more than once; {about['keys']:,} of them are in more than "
+            f"{about['threshold']:,} documents")
+    if not about["top"]:
+        return [said]
+    body = [[f"{each['documents']:,}", f"{each['times']:,}", _short(each["text"])] for each in about["top"]]
+    return [f"{said}, such as these; report.parquet in the set's folder has {about['listed']:,}",
+            tables.table(["documents", "times", "text"], body)]
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TEXT_SHOWN else line[: TEXT_SHOWN - 1] + "…"
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
@@ -62,10 +83,17 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 def plan_text(plan: Plan, arguments: str, seconds: float) -> str:
     recipe, counts = plan.recipe, plan.body["counts"]
-    moved = sum(count["emitted"]["bytes"] for count in counts)
+    moved = sum(count["emitted"]["bytes"] - count["edited"]["bytes"] for count in counts)
     lines = [f"{recipe.name} {recipe.version}: {recipe.unit}" + (f" ({recipe.counter})" if recipe.counter else "") +
              (f", budget {recipe.budget:,}" if recipe.budget is not None else ", no budget: all there is"), "",
              tables.funnel(counts, recipe.unit), ""]
+    cut = tables.cuts(counts, recipe.unit)
+    if cut:
+        lines += [cut, ""]
+    if plan.body["references"]:
+        compared = [f"{each['reference']} ({each['docs']:,} documents in {each['shards']:,} "
+                    f"shard{'' if each['shards'] == 1 else 's'})" for each in plan.body["references"]]
+        lines += [f"  compared with {' and '.join(compared)}: what is there is dropped here", ""]
     if plan.body["losses"]:
         lines += [tables.losses(plan.body["losses"], recipe.unit), ""]
     lines += [tables.plan_table(counts, recipe.unit, recipe.budget), ""]
@@ -155,30 +183,84 @@ def pack_text(found: Packed) -> str:
     ])
 
 
-def explain_text(found: dict[str, Any], text: str) -> str:
+def explain_text(found: dict[str, Any]) -> str:
     lines = [
         f"{found['source']} {found['id']}",
         f"  in {found['shard']} row {found['row']}, line {found['line']}, byte {found['offset']:,}; source "
         f"{found['mix_source']} of the recipe",
         f"  {found['chars']:,} characters, {found['bytes']:,} bytes, sha256 {found['text_sha256']}",
-        "", "  " + " ".join(text.split())[:200], "",
+        "", "  " + _visible(" ".join(found["text"].split())[:200]), "",
         tables.table(["measured", ""], [[name, _value(value)] for name, value in found["values"].items()]), "",
         tables.table(["rule", "verdict"], [[rule["rule"], "passes" if rule["passes"] else rule["why"]]
                                            for rule in found["rules"]]),
     ]
     for each in found["dedup"]:
-        if each["cluster"] is None:
+        if "cuts" in each:
+            lines += _cuts_lines(each, found["bytes"])
+        elif each["cluster"] is None:
             lines.append(f"  {each['method']}: no other document is the same")
         elif "lost_to" in each:
             keeper = each["lost_to"]
-            lines.append(f"  {each['method']}: lost to {keeper['source']} {keeper['id']} ({keeper['shard']} row "
-                         f"{keeper['row']}, line {keeper['line']})")
+            lines.append(f"  {each['method']}: lost to {_place(keeper)}")
+            lines += _difference_lines(keeper["difference"])
         else:
             lines.append(f"  {each['method']}: in cluster {each['cluster']}, not beaten by another copy")
+    without = ""
+    if found["edits"]:
+        size = sum(cut["bytes"] for cut in found["edits"])
+        without = f", without {_spans_text(len(found['edits']))}, {tables.percent(size, found['bytes'])} of its text"
     lines += [f"  draw {found['draw']}", "",
-              f"in: {found['copies']} cop{'y' if found['copies'] == 1 else 'ies'}" if found["copies"]
+              f"in: {found['copies']} cop{'y' if found['copies'] == 1 else 'ies'}{without}" if found["copies"]
               else f"out: {found['reason']}"]
     return "\n".join(lines)
+
+
+def _place(document: Mapping[str, Any]) -> str:
+    where = f"{document['shard']} row {document['row']}"
+    return f"{document['source']} {document['id']} ({where}, line {document['line']})" if "id" in document else where
+
+
+def _spans_text(count: int) -> str:
+    return f"{count:,} span{'s' if count != 1 else ''}"
+
+
+def _cuts_lines(method: Mapping[str, Any], size: int) -> list[str]:
+    """What a method of spans cuts from a document, and which document keeps each span."""
+    if not method["repeated"]:
+        return [f"  {method['method']}: nothing of it occurs elsewhere"]
+    share = f"{tables.percent(method['bytes_cut'], size)} of its text; up to {method['max_removed']:.0%} may be cut"
+    lines = [f"  {method['method']}: {method['repeated']:,} repeated span{'s' if method['repeated'] != 1 else ''}, of "
+             f"which {len(method['cuts']):,} kept in another place: {share}"]
+    for cut in method["cuts"][:CUTS_SHOWN]:
+        lines.append(f"    {cut['start']}-{cut['end']} {_quoted(cut['text'])} stays in {_place(cut['keeper'])} at "
+                     f"{cut['keeper']['start']}")
+    if len(method["cuts"]) > CUTS_SHOWN:
+        lines.append(f"    … and {len(method['cuts']) - CUTS_SHOWN:,} more; --json has all")
+    return lines
+
+
+_SAME = {"equal": "its text is the same", "different": "its text differs",
+         "normalised": "its text differs in case, spaces, punctuation or composed characters alone"}
+
+
+def _difference_lines(found: Mapping[str, Any]) -> list[str]:
+    """How the text of the copy that beat a document differs: [-here-] and {+there+}."""
+    lines = [f"    {_SAME[found['same']]}" + (": [-here-] {+there+}" if found["places"] else "")]
+    for place in found["places"]:
+        here = f"[-{_visible(place['one'])}-]" if place["one"] else ""
+        there = f"{{+{_visible(place['other'])}+}}" if place["other"] else ""
+        shown = f"{_visible(place['before'])}{here}{there}{_visible(place['after'])}"
+        lines.append(f"      at {place['at']}: {shown}".rstrip())
+    return [*lines, *(["      … and more after these"] if found["more"] else [])]
+
+
+def _visible(text: str) -> str:
+    """On one line, with nothing that a terminal would act on."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def _quoted(text: str) -> str:
+    return '"' + _visible(text) + '"'
 
 
 def _value(value: object) -> str:

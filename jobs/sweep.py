@@ -89,6 +89,7 @@ class Sweep:
 def make_sweep(recipe: Recipe, corpus: Corpus, engine: Engine, column: str, where: str = "auto") -> Sweep:
     """What each threshold on this column would keep. Its sidecars are there and current, or NotDone."""
     found = check_column(recipe, column)
+    corpus = corpus.own
     indexes = current_indexes(recipe, corpus, also=[column])
     context = plan.context_of(recipe, corpus, corpus.workspace.folder, indexes, [], also=[column])
     run = runner(corpus, indexes, engine, where)

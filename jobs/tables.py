@@ -82,14 +82,16 @@ def plan_table(counts: Sequence[Mapping[str, Any]], unit: str, budget: int | Non
     """Each source from what was read to what is emitted."""
     total_requested = sum(each["requested"] for each in counts)
     emitted = sum(each["emitted"]["units"] for each in counts)
+    cut = sum(each["edited"]["units"] for each in counts)
     body: list[list[object]] = []
     for each in counts:
         pool = each["pool"]["units"]
+        realised = each["emitted"]["units"] - each["edited"]["units"]
         body.append([
             each["source"], count(each["read"]["docs"]), short(each["read"]["units"]), count(each["pool"]["docs"]),
             short(pool), count(each["selected"]["docs"]), short(each["requested"]),
             percent(each["requested"], total_requested), short(each["allocated"]) + ("*" if each["capped"] else ""),
-            short(each["emitted"]["units"]), percent(each["emitted"]["units"], emitted),
+            short(realised), percent(realised, emitted - cut),
             f"{each['emitted']['units'] / pool:.2f}" if pool else "-", each["max_copies"],
         ])
 
@@ -99,18 +101,48 @@ def plan_table(counts: Sequence[Mapping[str, Any]], unit: str, budget: int | Non
     pool = total("pool", "units")
     body.append(["total", count(total("read", "docs")), short(total("read", "units")), count(total("pool", "docs")),
                  short(pool), count(total("selected", "docs")), short(total_requested), percent(1, 1),
-                 short(total("allocated")), short(emitted), percent(1, 1), f"{emitted / pool:.2f}" if pool else "-",
-                 max((each["max_copies"] for each in counts), default=0)])
+                 short(total("allocated")), short(emitted - cut), percent(1, 1),
+                 f"{emitted / pool:.2f}" if pool else "-", max((each["max_copies"] for each in counts), default=0)])
     text = table(["source", "read docs", unit, "pool docs", unit, "selected", "requested", "share", "allocated",
                   "realised", "share", "epochs", "max"], body)
     if any(each["capped"] for each in counts):
         text += "\n  * held back by max_epochs; the rest of its share went to the others"
+    if any(each["edited"]["docs"] for each in counts):
+        text += f"\n  realised is what is left of {short(emitted)} {unit} after {short(cut)} are cut from the texts"
     bad = [f"{count(each['bad'])} in {each['source']}" for each in counts if each["bad"]]
     if bad:
         text += f"\n  records that could not be read, beside these: {', '.join(bad)}"
     return text
 
 
+def cuts(counts: Sequence[Mapping[str, Any]], unit: str) -> str:
+    """What each method cuts from documents that stay, and what all of them together cut from what is emitted; empty
+    where no method cuts anything.
+    """
+    methods: dict[str, list[int]] = {}
+    for each in counts:
+        for method in each["dedup"]:
+            held = methods.setdefault(method["method"], [0] * 4)
+            methods[method["method"]] = [sum(pair) for pair in zip(held, method["edited"].values(), strict=True)]
+    found = [(name, sums) for name, sums in methods.items() if any(sums)]
+    if not found:
+        return ""
+    emitted = [sum(each["edited"][what] for each in counts) for what in ("docs", "spans", "units", "bytes")]
+    found.append(("all of these, from the copies that are taken", emitted))
+    return table(["cut from documents that stay", "docs", "spans", unit, "bytes"],
+                 [[name, count(docs), count(spans), short(units), short(size)]
+                  for name, (docs, spans, units, size) in found])
+
+
 def losses(rows: Sequence[Mapping[str, Any]], unit: str) -> str:
-    return table(["duplicates in", "lost to", "docs", unit],
-                 [[row["source"], row["lost_to"], count(row["docs"]), short(row["units"])] for row in rows])
+    """Who lost to whom: by which method, where there are several, and what was cut, where something was."""
+    head, body = ["lost in", "to", "docs", unit], []
+    several = len({row["method"] for row in rows}) > 1
+    cut = any(row["cut"]["repeats"] for row in rows)
+    for row in rows:
+        cells: list[object] = [row["source"], row["lost_to"], count(row["docs"]), short(row["units"])]
+        if cut:
+            cells += [count(row["cut"]["repeats"]), short(row["cut"]["units"]), short(row["cut"]["bytes"])]
+        body.append([row["method"], *cells] if several else cells)
+    head += ["repeats cut", unit, "bytes"] if cut else []
+    return table(["by", *head] if several else head, body)

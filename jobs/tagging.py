@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from jobs.live import Report
 from jobs.progress import Counts
 from mixer import attributes, models, rows, sidecars, storage
-from mixer.documents import READ_BYTES, Batch, ShardReader
+from mixer.documents import READ_BYTES, Batch
 from mixer.errors import StorageError, StoreUnavailable
 from mixer.index import Entry
 from mixer.workspace import Workspace
@@ -152,7 +152,7 @@ def _make(
     stat = storage.stat(uri)
     assert stat is not None
     uses = {key: models.local(settings.uses[key]) for key in keys if key != rows.KEY}
-    reader = ShardReader(uri, source=place.reference(shard)[0])
+    reader = place.reader(shard)
     made: dict[str, dict[str, Any]] = {}
     count, bad, text_bytes, chars, stored = 0, 0, 0, 0, 0
     try:

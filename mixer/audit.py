@@ -81,8 +81,9 @@ def audit(folder: str, expected: str | None = None) -> list[Check]:
         try:
             checks.append(_check("listing", "no file is missing, and none is there that the table does not name",
                                  lambda: _listing(folder, part, shards[0])))
-            checks.append(_check("data shards", "every stored byte, record, boundary, text hash and provenance is as "
-                                 "recorded, and in the recipe's order", lambda: _data(folder, part, shards[0], held)))
+            checks.append(_check("data shards", "every stored byte, record, boundary, text hash, cut and provenance is "
+                                 "as recorded, and in the recipe's order",
+                                 lambda: _data(folder, part, shards[0], held)))
             checks.append(_check("selection", "each document stands as often as allocation and draw say, and none "
                                  "twice; they add up to what each source emitted",
                                  lambda: _selection(folder, part, held)))
@@ -190,9 +191,7 @@ def _lock(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
             if lost != (count["broken"], count["bad"]):
                 yield f"{source.name}: {count['broken']} broken shards and {count['bad']} bad records, and the lock " \
                       f"has {lost[0]} and {lost[1]}"
-    names = {source.name for source in recipe.sources}
-    yield from (f"recipe.lock: {shard['path']} is of the source {shard['source']}, which the recipe does not have"
-                for shard in found["shards"] if shard["source"] not in names)
+    yield from _references(recipe, found["shards"], part["dedup"]["references"])
     links = part["dedup"]["links"]
     if [link["method"] for link in links] != [selection.method_text(method) for method in recipe.dedup]:
         yield "dedup: links are not of the recipe's methods"
@@ -201,6 +200,29 @@ def _lock(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
         if known != (method.use, link["clusters"], link["documents"]):
             yield f"dedup: {link['method']} linked {link['documents']} documents in {link['clusters']} clusters, and " \
                   f"the lock has {known}"
+
+
+def _references(
+    recipe: Recipe, shards: list[Mapping[str, Any]], compared: list[Mapping[str, Any]]
+) -> Iterator[str]:
+    """What the lock says of shards that are no source's."""
+    names = {source.name for source in recipe.sources}
+    references = {reference.name: reference for reference in recipe.reference}
+    for shard in shards:
+        if shard["source"] not in {*names, *references}:
+            yield f"recipe.lock: {shard['path']} is of the source {shard['source']}, which the recipe does not have"
+        elif shard.get("reference", False) is not (shard["source"] in references):
+            yield f"recipe.lock: {shard['path']} is of {shard['source']}, and not said to be what that is"
+    again = []
+    for name, reference in references.items():
+        mine = [shard for shard in shards if shard["source"] == name]
+        prefix = f"@{name}/" if reference.corpus else ""
+        patterns = [re.compile(re.escape(prefix) + storage.glob_regex(pattern)) for pattern in reference.shards]
+        yield from (f"recipe.lock: {shard['path']} matches no glob of the reference {name}" for shard in mine
+                    if not any(pattern.fullmatch(shard["path"]) for pattern in patterns))
+        again.append({"reference": name, "shards": len(mine), "docs": sum(shard["rows"] for shard in mine)})
+    if compared != again:
+        yield f"dedup: compared with {compared}, and by the lock it was {again}"
 
 
 def _counts(part: Mapping[str, Any]) -> Iterator[str]:
@@ -217,6 +239,10 @@ def _counts(part: Mapping[str, Any]) -> Iterator[str]:
         threes = [count[step] for step in ("read", "kept", "pool", "not_drawn", "selected", "emitted")]
         threes += [rule[what] for rule in count["rules"] for what in ("first", "own", "only", "missing")]
         threes += [method["dropped"] for method in count["dedup"]]
+        edits = [("emitted", count["edited"], count["emitted"])]
+        edits += [(method["method"], method["edited"], count["kept"]) for method in count["dedup"]]
+        yield from (f"{name}: {step}: {edited} cannot have been cut from {whole}" for step, edited, whole in edits
+                    if not _can_be_cut(part["unit"], edited, whole))
         yield from (f"{name}: {three['docs']} documents of {three['bytes']} bytes cannot be {three['units']} "
                     f"{part['unit']}" for three in threes if not _possible(part["unit"], three))
         if count["emitted"]["docs"] < count["selected"]["docs"]:
@@ -224,9 +250,12 @@ def _counts(part: Mapping[str, Any]) -> Iterator[str]:
         if count["copies"] and count["not_drawn"]["docs"]:
             yield f"{name}: all of its pool is taken {count['copies']} times, and documents are not drawn"
     for what, total in (("docs", "docs"), ("units", "units"), ("bytes", "text_bytes")):
-        emitted = sum(count["emitted"][what] for count in part["sources"])
+        cut = 0 if what == "docs" else sum(count["edited"][what] for count in part["sources"])
+        emitted = sum(count["emitted"][what] for count in part["sources"]) - cut
         if emitted != part["totals"][total]:
             yield f"totals: {total} is {part['totals'][total]}, and the sources emitted {emitted}"
+    if part["totals"]["edited"] != manifest.edited_of(part["sources"]):
+        yield "totals: edited is not the sum of the sources'"
     if sum(count["selected"]["docs"] for count in part["sources"]) != part["totals"]["unique_docs"]:
         yield "totals: unique_docs is not the sum of the selected documents"
     yield from _dedup_counts(part)
@@ -238,6 +267,15 @@ def _possible(unit: str, three: Mapping[str, int]) -> bool:
     least, most = (docs, docs) if unit == "docs" else (size, size) if unit == "bytes" else \
         (-(-size // 4), (size + 3 * docs) // 4)
     return least <= three["units"] <= most and (docs > 0 or size == 0)
+
+
+def _can_be_cut(unit: str, edited: Mapping[str, int], whole: Mapping[str, int]) -> bool:
+    """Whether so much can have been cut from documents among so many, each of which is left with something."""
+    docs, spans, units, size = (edited[name] for name in ("docs", "spans", "units", "bytes"))
+    least, most = (0, 0) if unit == "docs" else (size, size) if unit == "bytes" else \
+        (max(0, -(-(size - 3 * docs) // 4)), (size + 3 * docs) // 4)
+    return docs <= spans <= size and docs <= whole["docs"] and least <= units <= most and \
+        size + docs <= max(0, whole["bytes"]) + (docs == 0) and (docs > 0 or spans == size == 0)
 
 
 def _rule_counts(rules: list[Mapping[str, Any]], what: str) -> Iterator[str]:
@@ -263,27 +301,53 @@ def _rule_counts(rules: list[Mapping[str, Any]], what: str) -> Iterator[str]:
 
 def _dedup_counts(part: Mapping[str, Any]) -> Iterator[str]:
     losses = part["dedup"]["losses"]
-    pairs = [(loss["source"], loss["lost_to"]) for loss in losses]
-    if pairs != sorted(set(pairs)):
-        yield "losses: not sorted, or a pair of sources stands twice"
+    methods = [link["method"] for link in part["dedup"]["links"]]
     names = {count["source"] for count in part["sources"]}
+    keepers = names | {each["reference"] for each in part["dedup"]["references"]}
+    strange = [loss for loss in losses
+               if loss["method"] not in methods or loss["source"] not in names or loss["lost_to"] not in keepers]
+    if strange:
+        yield from (f"losses: {loss['source']} lost to {loss['lost_to']} by {loss['method']}, and one of these is not "
+                    "the recipe's" for loss in strange)
+        return
+    triples = [(methods.index(loss["method"]), loss["source"], loss["lost_to"]) for loss in losses]
+    if triples != sorted(set(triples)):
+        yield "losses: not in order, or one stands twice"
     for loss in losses:
-        if loss["source"] not in names or loss["lost_to"] not in names:
-            yield f"losses: {loss['source']} lost to {loss['lost_to']}, and one is no source"
         if not _possible(part["unit"], loss):
             yield f"losses: {loss['docs']} documents of {loss['bytes']} bytes cannot be {loss['units']} {part['unit']}"
-    for count in part["sources"]:
-        for what in ("docs", "units", "bytes"):
-            dropped = sum(method["dropped"][what] for method in count["dedup"])
-            lost = sum(loss[what] for loss in losses if loss["source"] == count["source"])
-            if lost != dropped:
-                yield f"{count['source']}: dedup dropped {dropped} {what}, and {lost} were lost to others"
+        if not loss["docs"] and not loss["cut"]["repeats"]:
+            yield f"losses: {loss['source']} lost nothing to {loss['lost_to']} by {loss['method']}"
     for number, link in enumerate(part["dedup"]["links"]):
+        mine = [loss for loss in losses if loss["method"] == link["method"]]
+        for count in part["sources"]:
+            yield from _method_counts(count["source"], count["dedup"][number],
+                                      [loss for loss in mine if loss["source"] == count["source"]])
         dropped = sum(count["dedup"][number]["dropped"]["docs"] for count in part["sources"])
+        if link["alive"] > link["documents"]:
+            yield f"{link['method']}: {link['alive']} were still there of {link['documents']}"
+        if selection.cuts_spans(link["method"]):
+            # A document that goes has a span of its own that was to be cut.
+            if dropped + sum(loss["cut"]["repeats"] for loss in mine) > max(0, link["alive"] - 1):
+                yield f"{link['method']}: more is lost than {link['alive']} spans that were still there allow"
+            continue
         kept = link["alive"] - dropped  # one a cluster
-        possible = min(1, link["alive"]) <= kept <= link["clusters"] and link["alive"] <= link["documents"]
-        if not possible:
+        if not min(1, link["alive"]) <= kept <= link["clusters"]:
             yield f"{link['method']}: dropped {dropped} of {link['alive']} documents in {link['clusters']} clusters"
+
+
+def _method_counts(source: str, count: Mapping[str, Any], losses: list[Mapping[str, Any]]) -> Iterator[str]:
+    """What one source lost by a method, to all together."""
+    method, edited = count["method"], count["edited"]
+    for what in ("docs", "units", "bytes"):
+        lost = sum(loss[what] for loss in losses)
+        if lost != count["dropped"][what]:
+            yield f"{source}: {method} dropped {count['dropped'][what]} {what}, and {lost} were lost to others"
+    cut = {what: sum(loss["cut"][what] for loss in losses) for what in ("repeats", "units", "bytes")}
+    if (cut["units"], cut["bytes"]) != (edited["units"], edited["bytes"]) or cut["repeats"] < edited["spans"]:
+        yield f"{source}: {method} cut {edited}, and {cut} was lost to others"
+    if not selection.cuts_spans(method) and (any(edited.values()) or any(cut.values())):
+        yield f"{source}: {method} cuts nothing, and {edited} is said of it"
 
 
 def _allocation(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
@@ -358,13 +422,15 @@ class _Context:
     inputs: Inputs
     count: int  # of data shards that the recipe's shard_bytes ask for, in shuffled order
     held: Ledger
+    cuts_spans: bool  # whether the recipe has a method that does
     last: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def _data(folder: str, part: Mapping[str, Any], shards: pa.Table, held: Ledger) -> Iterator[str]:
     recipe = _read_recipe(folder)
     count = max(1, -(-part["totals"]["text_bytes"] // recipe.shard_bytes))
-    context = _Context(folder, part, recipe, _inputs(folder, recipe), count, held)
+    cuts_spans = any(method.about.kind == "spans" for method in recipe.dedup)
+    context = _Context(folder, part, recipe, _inputs(folder, recipe), count, held, cuts_spans)
     emitted: dict[str, dict[str, int]] = {}
     for row in sorted(shards.to_pylist(), key=lambda row: _number(part, row["path"]) or ("", 0)):
         yield from (f"{row['path']}: {failure}" for failure in _shard(context, row))
@@ -374,10 +440,9 @@ def _data(folder: str, part: Mapping[str, Any], shards: pa.Table, held: Ledger) 
                 sums[name] += counts[name]
     for counted in part["sources"]:
         sums = emitted.get(counted["source"], {"docs": 0, "units": 0})
-        for name in sums:
-            if sums[name] != counted["emitted"][name]:
-                yield f"{counted['source']}: {counted['emitted'][name]} {name} were emitted, and the shards hold " \
-                      f"{sums[name]}"
+        for name, said in (("docs", counted["emitted"]["docs"]), ("units", manifest.emitted_units(counted))):
+            if sums[name] != said:
+                yield f"{counted['source']}: {said} {name} were emitted, and the shards hold {sums[name]}"
 
 
 def _shard(context: _Context, row: Mapping[str, Any]) -> Iterator[str]:
@@ -403,7 +468,7 @@ def _shard(context: _Context, row: Mapping[str, Any]) -> Iterator[str]:
             return
         for line in lines:
             content.update(line + b"\n")
-        yield from _records(lines, at, docs, table.slice(docs, len(lines)))
+        yield from _records(lines, at, docs, table.slice(docs, len(lines)), context.cuts_spans)
         at, docs = at + sum(map(len, lines)) + len(lines), docs + len(lines)
     if reader.broken is not None:
         yield reader.broken
@@ -415,13 +480,13 @@ def _shard(context: _Context, row: Mapping[str, Any]) -> Iterator[str]:
         yield f"contents differ: sha256 {content.hexdigest()} over {at} bytes of records"
     if docs != row["docs"] or docs != len(table):
         yield f"{docs} records, {len(table)} in its index, and {row['docs']} were recorded"
-    sizes = np.asarray(table.column("text_bytes"))
+    sizes = np.asarray(table.column("emitted_bytes"))
     units = selection.units_of_bytes(context.part["unit"], sizes)
     if (int(units.sum()), int(sizes.sum())) != (row["units"], row["text_bytes"]):
         yield f"{int(units.sum())} units and {int(sizes.sum())} bytes of text, and its row has other numbers"
     if mixture.per_source(table, units) != json.loads(row["sources"]):
         yield "its documents or units by source differ from its row"
-    if mixture.merkle_root(table.column("text_sha256").to_pylist()).hex() != row["merkle_root"]:
+    if mixture.merkle_root(table.column("emitted_sha256").to_pylist()).hex() != row["merkle_root"]:
         yield "its text hashes have another Merkle root"
     yield from _places(context, row["path"], table)
 
@@ -441,11 +506,21 @@ def _blocks(reader: LineReader) -> Iterator[list[bytes] | Bad]:
         yield lines
 
 
+class _Original(msgspec.Struct, forbid_unknown_fields=True):
+    """What a record says of the text that spans were cut from."""
+
+    sha256: manifest.Sha256
+    bytes: manifest.Amount
+    chars: manifest.Amount
+
+
 class _Provenance(msgspec.Struct):
     source: str
     shard: str
     row: int
     copy: int
+    cut: list[tuple[int, int]] | msgspec.UnsetType = msgspec.UNSET
+    original: _Original | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Written(msgspec.Struct):
@@ -460,8 +535,10 @@ class _Written(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Written, strict=True).decode
 
 
-def _records(lines: list[bytes], at: int, docs: int, index: pa.Table) -> Iterator[str]:
-    """A run of records against their index, by making the index again. `at` and `docs` say how many came before."""
+def _records(lines: list[bytes], at: int, docs: int, index: pa.Table, cuts_spans: bool) -> Iterator[str]:
+    """A run of records against their index, by making the index again. `at` and `docs` say how many came before;
+    `cuts_spans` whether the recipe has a method that does.
+    """
     found: list[mixture.Record] = []
     bounds = [at]
     for number, line in enumerate(lines):
@@ -474,8 +551,19 @@ def _records(lines: list[bytes], at: int, docs: int, index: pa.Table) -> Iterato
             yield f"record {docs + number + 1}: not a record ({error})"
             return
         by = record.provenance
-        found.append(mixture.Record(b"", by.source, record.source, record.id, by.shard, by.row, by.copy,
-                                    hashlib.sha256(text).digest(), len(text)))
+        emitted = hashlib.sha256(text).digest()
+        sha256, size, count = emitted, len(text), 0
+        if isinstance(by.cut, list) and isinstance(by.original, _Original):
+            sha256, size, count = bytes.fromhex(by.original.sha256), by.original.bytes, len(by.cut)
+            wrong = _wrong_cut(by.cut, by.original, record.text, len(text)) if cuts_spans else \
+                "spans were cut from it, and no method of the recipe cuts any"
+            wrong = "its text is the original, and was cut" if not wrong and sha256 == emitted else wrong
+            if wrong:
+                yield f"record {docs + number + 1}: {wrong}"
+        elif by.cut is not by.original:
+            yield f"record {docs + number + 1}: says what was cut or what the original was, and not both"
+        found.append(mixture.Record(b"", by.source, record.source, record.id, by.shard, by.row, by.copy, sha256, size,
+                                    emitted, len(text), count))
         bounds.append(bounds[-1] + len(line) + 1)
     again = mixture.index_table(found, bounds)
     if again.equals(index):
@@ -484,6 +572,22 @@ def _records(lines: list[bytes], at: int, docs: int, index: pa.Table) -> Iterato
         for name in mine:
             if mine[name] != said[name]:
                 yield f"record {docs + number + 1}: {name} is {_short(mine[name])}; its index has {_short(said[name])}"
+
+
+def _wrong_cut(cut: list[tuple[int, int]], original: _Original, text: str, size: int) -> str | None:
+    """Why these cuts cannot have left this text, of so many bytes; None if they can. What was cut is not here, so that
+    neither it nor its place can be known to be right.
+    """
+    ends = [end for _, end in cut]
+    if not cut or cut[0][0] < 0 or ends[-1] > original.chars or any(start >= end for start, end in cut) or \
+            any(start <= before for (start, _), before in zip(cut[1:], ends, strict=False)):
+        return f"its cuts are none, or not in order within {original.chars} characters, or touch each other"
+    chars = sum(end - start for start, end in cut)
+    if original.chars - chars != len(text):
+        return f"{chars} of {original.chars} characters were cut, and {len(text)} are left"
+    if not chars <= original.bytes - size <= 4 * chars:
+        return f"{chars} characters were cut of {original.bytes} bytes, and {size} bytes are left"
+    return None
 
 
 def _short(value: object) -> str:
@@ -512,8 +616,10 @@ def _places(context: _Context, path: str, table: pa.Table) -> Iterator[str]:
     records = np.empty(len(table), ledger.RECORD)
     records["identity"] = identity.view("<u8")
     records["sha256"] = sidecars.fixed_bytes(table.column("text_sha256")).view("<u8")
+    records["emitted_sha256"] = sidecars.fixed_bytes(table.column("emitted_sha256")).view("<u8")
     for name, values in (("row", row), ("bytes", np.asarray(table.column("text_bytes"))), ("shard", shard),
-                         ("copy", copy)):
+                         ("copy", copy), ("emitted_bytes", np.asarray(table.column("emitted_bytes"))),
+                         ("cuts", np.asarray(table.column("cuts")))):
         records[name] = values
     context.held.add(records)
     source, own = _number(context.part, path) or ("", 0)
@@ -556,6 +662,7 @@ def _selection(folder: str, part: Mapping[str, Any], held: Ledger) -> Iterator[s
     recipe = _read_recipe(folder)
     inputs = _inputs(folder, recipe)
     read = sum(count["read"]["docs"] for count in part["sources"])
+    read += sum(compared["docs"] for compared in part["dedup"]["references"])
     if sum(inputs.rows.tolist()) != read:  # a bit is held for each
         yield f"the lock has {sum(inputs.rows.tolist())} rows, and {read} documents were read; see the lock"
         return
@@ -584,7 +691,7 @@ def _tree(folder: str, part: Mapping[str, Any], shards: pa.Table) -> Iterator[st
     spill = Spill(leaf, 1 << bits - more)
     try:
         for path in shards.column("index_path").to_pylist():
-            table, _ = sidecars.read(storage.join(folder, path), ["source", "id", "copy", "text_sha256"])
+            table, _ = sidecars.read(storage.join(folder, path), tree.COLUMNS)
             leaves = np.ascontiguousarray(tree.leaves_of(table))
             spill.add(tree.file_numbers(leaves, bits - more), leaves.view(leaf).reshape(-1))
         for number, file in enumerate(said["files"]):

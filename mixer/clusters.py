@@ -151,6 +151,11 @@ def member_uri(place: Workspace, name: str, shard: str) -> str:
     return storage.join(place.clusters(name), f"{shard}.parquet")
 
 
+def report_uri(place: Workspace, name: str) -> str:
+    """A table beside a set, of what is repeated most; no shard is called so."""
+    return storage.join(place.clusters(name), "report.parquet")
+
+
 def read_members(place: Workspace, found: ClusterSet, shard: str) -> pa.Table:
     """The members of one shard, of the schema of the set's kind; empty where it has none."""
     if shard not in found.members:

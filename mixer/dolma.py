@@ -95,7 +95,7 @@ def exported_columns(
             known[name] = imported.column.type, imported.tagger.key, name
         if name not in known:
             wrong.append(f"{name}: the recipe does not measure this column; it has {', '.join(known) or 'none'}")
-        elif known[name][0] in ("string", "key128"):
+        elif known[name][0] in ("string", "key128", "keys", "keyed_spans"):
             left_out.append(name)
         else:
             tagger, _, rest = name.partition(".")

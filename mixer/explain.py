@@ -1,4 +1,6 @@
-"""Explain: all that is known of one document, and why it is in or out, from sidecars and a plan."""
+"""Explain: all that is known of one document, and why it is in or out, from sidecars, a plan, and the texts of the
+documents concerned.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixer import attributes, clusters, draw, rows, rules, sidecars
+from mixer import attributes, clusters, cuts, draw, rows, rules, sidecars
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
-from mixer.documents import ShardReader
+from mixer.difference import difference, shortened
 from mixer.errors import BadInput
 from mixer.plan import Plan
 from mixer.selection import Context, read_losers
+
+MOST_KEEPERS = 100  # documents that keep what is cut from one, that are looked up by name
 
 
 def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) -> dict[str, Any]:
@@ -26,15 +31,17 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
     table, _ = sidecars.read(place.sidecar(rows.KEY, shard))
     about = table.slice(row, 1).to_pylist()[0]
     values: dict[str, Any] = {}
-    for key in sorted({key for key, _ in context.columns.values()}):
+    is_reference = context.is_reference(number)
+    for key in sorted({key for key, _ in context.columns.values() if number in context.digests[key]}):
         part, _ = sidecars.read(place.sidecar(key, shard))
+        part = part.select([field.name for field in part.schema if not _relates(field.type)])
         for stored, value in part.slice(row, 1).to_pylist()[0].items():
             called = [name for name, at in context.columns.items() if at == (key, stored)]
             values |= dict.fromkeys(called or [stored], value)
     selection, _ = sidecars.read(context.selection_uri(number))
     chosen = selection.slice(row, 1).to_pylist()[0]
     verdicts = []
-    for rule in context.recipe.rules_for(mix_source):
+    for rule in context.recipe.rules_for(mix_source) if not is_reference else ():
         key, stored = context.columns[rule.column]
         part, _ = attributes.read(place.sidecar(key, shard), [stored])
         column = part.column(stored).slice(row, 1).combine_chunks()
@@ -52,14 +59,35 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
         "dedup": [_dedup(context, method, found, number, row) for method, found in enumerate(context.sets)],
         "draw": f"{int(draw.draws(context.recipe.seed, 'draw', identity)[0]):016x}",
         "copies": chosen["copies"],
-        "reason": context.reasons[chosen["reason"]],
+        "reason": f"of the reference {mix_source}, which is only compared with" if is_reference
+                  else context.reasons[chosen["reason"]],
+        "edits": _edits(context, plan, number, row),
     }
+
+
+def with_texts(found: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
+    """What `explain` says, with the document's text, how it differs from that of a copy which beat it, and the text of
+    each cut, shortened.
+    """
+    text = text_of(corpus, found["shard"], found["row"])
+    methods = []
+    for each in found["dedup"]:
+        more: dict[str, Any] = {}
+        if "lost_to" in each:
+            keeper = each["lost_to"]
+            other = text_of(corpus, keeper["shard"], keeper["row"])
+            more["lost_to"] = {**keeper, "difference": difference(text, other)}
+        if "cuts" in each:
+            more["cuts"] = [{**cut, "text": shortened(text[cut["start"] : cut["end"]])} for cut in each["cuts"]]
+        methods.append({**each, **more})
+    edits = [{**cut, "text": shortened(text[cut["start"] : cut["end"]])} for cut in found["edits"]]
+    return {**found, "dedup": methods, "edits": edits, "text": text}
 
 
 def text_of(corpus: Corpus, shard: str, row: int) -> str:
     """The text of one row, read from its shard."""
     seen = 0
-    for batch in ShardReader(corpus.workspace.shard(shard)):
+    for batch in corpus.workspace.reader(shard):
         if row < seen + len(batch.documents):
             return batch.documents[row - seen].text
         seen += len(batch.documents)
@@ -68,7 +96,7 @@ def text_of(corpus: Corpus, shard: str, row: int) -> str:
 
 def _find(context: Context, source: str, id: str) -> tuple[int, int]:
     wanted = rows.identity(source, id)
-    for number, shard in context.paths.items():
+    for number, shard in sorted(context.paths.items(), key=lambda each: (context.is_reference(each[0]), each[0])):
         table, _ = sidecars.read(context.workspace.sidecar(rows.KEY, shard), ["identity"])
         found = pc.index(table.column("identity").combine_chunks(), wanted).as_py()
         if found >= 0:
@@ -77,15 +105,56 @@ def _find(context: Context, source: str, id: str) -> tuple[int, int]:
                    "recipe; the source is the document's own, and both are case-sensitive")
 
 
+def _relates(kind: pa.DataType) -> bool:
+    """Whether a column holds keys by which parts of documents are compared, which say nothing to a reader."""
+    if not pa.types.is_list(kind):
+        return False
+    inside = kind.value_type
+    return bool(pa.types.is_integer(inside) or (pa.types.is_struct(inside) and inside.get_field_index("key") >= 0))
+
+
 def _dedup(context: Context, method: int, found: ClusterSet, number: int, row: int) -> Mapping[str, Any]:
+    if found.kind == "spans":
+        return _spans(context, method, found, number, row)
     members = clusters.read_members(context.workspace, found, context.paths[number])
     mine = members.filter(pc.equal(members.column("row"), row)).to_pylist()
     losers = read_losers(context, method, number)
     lost = losers.filter(pc.equal(losers.column("row"), row)).to_pylist()
     said: dict[str, Any] = {"method": found.method, "cluster": mine[0]["cluster"].hex() if mine else None}
     if lost:
-        keeper = context.paths[lost[0]["keeper_shard"]]
-        table, _ = sidecars.read(context.workspace.sidecar(rows.KEY, keeper), ["line", "source", "id"])
-        about = table.slice(lost[0]["keeper_row"], 1).to_pylist()[0]
-        said["lost_to"] = {"shard": keeper, "row": lost[0]["keeper_row"], **about}
+        said["lost_to"] = _document(context, lost[0]["keeper_shard"], lost[0]["keeper_row"])
     return said
+
+
+def _spans(context: Context, method: int, found: ClusterSet, number: int, row: int) -> Mapping[str, Any]:
+    """How many spans of a document others have too, and those that are cut, with the documents that keep the first."""
+    members = clusters.read_members(context.workspace, found, context.paths[number])
+    losers = read_losers(context, method, number)
+    lost = losers.filter(pc.equal(losers.column("row"), row))
+    taken = cuts.union(cuts.of(lost))
+    said = []
+    documents: dict[tuple[int, int], Mapping[str, Any]] = {}
+    for each in lost.to_pylist():
+        place = each["keeper_shard"], each["keeper_row"]
+        if place not in documents and len(documents) < MOST_KEEPERS:
+            documents[place] = _document(context, *place)
+        keeper = documents.get(place, {"shard": context.paths[place[0]], "row": place[1]})
+        said.append({name: each[name] for name in ("start", "end", "bytes")}
+                    | {"keeper": {**keeper, "start": each["keeper_start"]}})
+    return {"method": found.method, "repeated": int(pc.sum(pc.equal(members.column("row"), row)).as_py() or 0),
+            "cuts": said, "bytes_cut": int(taken["bytes"].sum()),
+            "max_removed": context.recipe.dedup[method].parameters["max_removed"]}
+
+
+def _edits(context: Context, plan: Plan, number: int, row: int) -> list[dict[str, int]]:
+    """What the mixture's record of a document lacks of its text."""
+    if plan.body["selections"][number]["edits"] is None:
+        return []
+    table, _ = sidecars.read(context.edits_uri(number), ["row", "start", "end", "bytes"])
+    return [{name: each[name] for name in ("start", "end", "bytes")}
+            for each in table.filter(pc.equal(table.column("row"), row)).to_pylist()]
+
+
+def _document(context: Context, number: int, row: int) -> dict[str, Any]:
+    table, _ = sidecars.read(context.workspace.sidecar(rows.KEY, context.paths[number]), ["line", "source", "id"])
+    return {"shard": context.paths[number], "row": row, **table.slice(row, 1).to_pylist()[0]}

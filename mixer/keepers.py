@@ -47,7 +47,8 @@ def winners(records: Array) -> Array:
 
 def best(records: Array) -> Array:
     """The best candidate of each key."""
-    return records[np.unique(winners(records))]
+    found: Array = records[np.unique(winners(records))]
+    return found
 
 
 def keepers_of(records: Array, chosen: Array) -> Array:
@@ -74,7 +75,8 @@ def find(keepers: Array, keys: Array) -> Array:
             raise KeyError
         other = (keepers["key"][place] != keys).any(axis=1) if len(place) else np.zeros(0, bool)
         if not other.any():
-            return keepers[place]
+            found: Array = keepers[place]
+            return found
         place[other] += 1
 
 

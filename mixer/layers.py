@@ -14,8 +14,8 @@ from mixer.workspace import Workspace
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# A set is found from an earlier one while its layers are no more than these, and its parts no larger than so many times
-# what they were made for; then it is found anew.
+# A set is found from an earlier one while that has fewer layers than these, and its parts are no larger than so many
+# times what a task is to get; then it is found anew.
 MOST_LAYERS = 8
 MOST_GROWTH = 4
 

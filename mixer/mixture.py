@@ -1,7 +1,8 @@
 """A mixture on disk: its records, its data shards, and the document index of each.
 
 A record is the input's own JSON, field by field as it came, with `provenance` added: the recipe's source, the input
-shard and row, and the copy (from 0). A data shard is JSONL in zstd frames of about 4 MiB, each with a checksum; its
+shard and row, and the copy (from 0). Where spans were cut from its text, that is what is left, and the provenance says
+which they were and what text it was. A data shard is JSONL in zstd frames of about 4 MiB, each with a checksum; its
 index has one row a record.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import zstandard
@@ -28,7 +30,8 @@ FIELDS = ("id", "text", "source", "added", "created", "metadata")
 INDEX_SCHEMA = pa.schema(
     [("start", pa.int64()), ("end", pa.int64()), ("mix_source", pa.string()), ("source", pa.large_string()),
      ("id", pa.large_string()), ("shard", pa.string()), ("row", pa.int64()), ("copy", pa.int32()),
-     ("text_sha256", pa.binary(32)), ("text_bytes", pa.int64())]
+     ("text_sha256", pa.binary(32)), ("text_bytes", pa.int64()), ("emitted_sha256", pa.binary(32)),
+     ("emitted_bytes", pa.int64()), ("cuts", pa.int32())]
 )
 
 # What shards.parquet says of each data shard. The first columns are digested; files depend on the writers' versions.
@@ -53,14 +56,32 @@ class Record:
     shard: str
     row: int
     copy: int
-    text_sha256: bytes
+    text_sha256: bytes  # of the original text
     text_bytes: int
+    emitted_sha256: bytes  # of the text of the record, which is another where spans were cut
+    emitted_bytes: int
+    cuts: int  # how many
 
 
-def record_line(raw: bytes, mix_source: str, shard: str, row: int, copy: int) -> bytes:
+@dataclass(frozen=True)
+class Edit:
+    """What was cut from a text: start and end of each span, in code points of the original; and what is left."""
+
+    cut: tuple[tuple[int, int], ...]
+    text: str
+    sha256: bytes  # of the original, as its bytes and chars are
+    bytes: int
+    chars: int
+
+
+def record_line(raw: bytes, mix_source: str, shard: str, row: int, copy: int, edit: Edit | None = None) -> bytes:
     """A document's JSON with its provenance; fields stay as they came, Dolma's first, an older provenance inside."""
     fields = raw_fields(raw)
     provenance: dict[str, Any] = {"source": mix_source, "shard": shard, "row": row, "copy": copy}
+    if edit is not None:
+        fields["text"] = msgspec.Raw(encode(edit.text))
+        provenance["cut"] = edit.cut
+        provenance["original"] = {"sha256": edit.sha256.hex(), "bytes": edit.bytes, "chars": edit.chars}
     if "provenance" in fields:
         provenance["from"] = fields.pop("provenance")
     names = [name for name in FIELDS if name in fields]
@@ -120,12 +141,12 @@ def write_shard(folder: str, name: str, records: Iterable[Record], unit: str, bu
         return None
     table = index_table(rows, [*starts, at])
     digest = sidecars.digest(table)
-    sizes = np.asarray(table.column("text_bytes"))
+    sizes = np.asarray(table.column("emitted_bytes"))
     units = units_of_bytes(unit, sizes)
     row = {
         "path": path, "docs": len(rows), "units": int(units.sum()), "text_bytes": int(sizes.sum()), "record_bytes": at,
         "sources": canonical_json(per_source(table, units)).decode(), "content_sha256": content.hexdigest(),
-        "index_digest": digest, "merkle_root": merkle_root([each.text_sha256 for each in rows]).hex(),
+        "index_digest": digest, "merkle_root": merkle_root([each.emitted_sha256 for each in rows]).hex(),
         "index_path": index_path, "file_bytes": file_bytes, "file_sha256": file_sha.hexdigest(),
     }
     # On disk before the manifest is: no other build makes it again once there is one.
@@ -158,7 +179,7 @@ def index_table(rows: list[Record], bounds: list[int]) -> pa.Table:
 
 
 def per_source(index: pa.Table, units: Any) -> dict[str, dict[str, int]]:
-    """Documents and units of each of the recipe's sources, from an index and the units of its records."""
+    """Documents and units of each of the recipe's sources, from an index and the units of its records' texts."""
     sums = index.select(["mix_source"]).append_column("units", pa.array(units)).group_by("mix_source") \
         .aggregate([("units", "sum"), ("units", "count")])
     return {row["mix_source"]: {"docs": row["units_count"], "units": row["units_sum"]} for row in sums.to_pylist()}

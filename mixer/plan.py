@@ -98,8 +98,8 @@ class _Tasks:
 
     @cached_property
     def _parts(self) -> list[Context]:
-        by = self.whole.columns_of(0)
-        keys = list(dict.fromkeys([rows.KEY, *(self.whole.columns[column][0] for column in by)]))
+        by = self.whole.recipe.prefer_by
+        keys = list(dict.fromkeys([rows.KEY, *([self.whole.columns[by.column][0]] if by is not None else [])]))
         return [self.whole.part(part, keys) for part in self.bins]
 
 
@@ -145,6 +145,8 @@ def _make(
         "counts": _counts(recipe, tallies, allocated, grants, unread, most),
         "losses": _losses(whole, losses),
         "links": links,
+        "references": [{"reference": each.name, "shards": unread[each.name]["shards"],
+                        "docs": unread[each.name]["docs"]} for each in recipe.reference],
         "selections": selections,
         "seconds": round(time.monotonic() - began, 3),
     }
@@ -309,7 +311,7 @@ def _counts(
         ]
         counts.append({
             "source": source.name,
-            **unread[source.name],
+            **{name: unread[source.name][name] for name in ("shards", "broken", "bad")},
             "read": _three(_tally(tallies, source.name, "read")),
             "rules": rule_counts,
             "kept": _three(_tally(tallies, source.name, "kept")),
@@ -331,11 +333,12 @@ def _counts(
 
 
 def _unread(shards: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """By source its shards, the broken ones and the bad records, from the shards as locked."""
+    """By source, and reference, its shards, documents, broken shards and bad records, from the shards as locked."""
     found: dict[str, dict[str, int]] = {}
     for shard in shards:
-        held = found.setdefault(shard["source"], {"shards": 0, "broken": 0, "bad": 0})
+        held = found.setdefault(shard["source"], {"shards": 0, "docs": 0, "broken": 0, "bad": 0})
         held["shards"] += 1
+        held["docs"] += shard["rows"]
         held["broken"] += shard["broken"] is not None
         held["bad"] += shard["bad"]
     return found
@@ -361,7 +364,7 @@ def _losses(context: Context, losses: Tallies) -> list[dict[str, Any]]:
     for method in map(selection.method_text, context.recipe.dedup):
         pairs = [(key, value) for key, value in sorted(losses.items()) if key[1] == method]
         found += [{"method": method, "source": key[0], "lost_to": key[2], **_three(value),
-                   "cut": dict(zip(("spans", "units", "bytes"), map(int, value[3:]), strict=True))}
+                   "cut": dict(zip(("repeats", "units", "bytes"), map(int, value[3:]), strict=True))}
                   for key, value in pairs]
     return found
 

@@ -189,7 +189,8 @@ REFERENCE = Vocabulary(
     title="Reference",
     doc="A published mixture, a benchmark, or anything else whose documents are not to be in the mixture again. In "
     "every cluster its document is the one that stays. Nothing of it is judged, drawn or built, and only what dedup "
-    "compares is measured of it. Its documents need no source: one without is of a source called like the reference.",
+    "compares is measured of it. In a corpus of its own, documents need no source: one without is of a source called "
+    "like the reference.",
     keys=(
         Key("shards", "globs", "Shards, relative to the corpus of the reference: `data/*.jsonl.zst` of a mixture."),
         Key("corpus", "text", "The folder or bucket of its shards, where that is not the recipe's corpus. A relative "
@@ -272,7 +273,10 @@ METHODS = (
         "Parts of documents that occur before in the corpus: paragraphs, lines, or runs of sentences. What is repeated "
         "is cut from every document but the one that keeps it.",
         tagger="paragraph_keys", column="paragraph_keys.spans", kind="spans",
-        values={"unit": ("paragraphs", "lines", "sentences")},
+        values={
+            "unit": ("paragraphs", "lines", "sentences"),
+            "normalise": ("lower", "nfc", "punctuation", "whitespace"),
+        },
         settings=(
             _MAX_REMOVED,
             Key("report", "whole", "What occurs in more documents than this is reported with its text.", 100, least=1),

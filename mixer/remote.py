@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any, TypeVar
 
@@ -57,6 +57,8 @@ class Stat:
 
     bytes: int
     token: str
+    # Seconds since 1970, None where that is not told. For clearing up alone: it decides nothing that is digested.
+    modified: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -336,7 +338,7 @@ class S3(Store):
             head = self._ask(uri, "look at it", "head_object", path)
         except FileMissing:
             return None
-        return Stat(head["ContentLength"], head["ETag"].strip('"'))
+        return Stat(head["ContentLength"], head["ETag"].strip('"'), head["LastModified"].timestamp())
 
     def listing(self, uri: str, folder: str) -> Iterator[tuple[str, Stat]]:
         bucket, _, prefix = folder.partition("/")
@@ -345,7 +347,8 @@ class S3(Store):
             page = self._ask(uri, "list it", "list_objects_v2", bucket, Prefix=prefix and prefix + "/", **more)
             for entry in page.get("Contents", ()):
                 if not entry["Key"].endswith("/"):  # by which consoles show a folder that holds nothing
-                    yield f"{bucket}/{entry['Key']}", Stat(entry["Size"], entry["ETag"].strip('"'))
+                    yield (f"{bucket}/{entry['Key']}",
+                           Stat(entry["Size"], entry["ETag"].strip('"'), entry["LastModified"].timestamp()))
             if not page.get("IsTruncated"):
                 return
             more = {"ContinuationToken": page["NextContinuationToken"]}
@@ -477,7 +480,10 @@ def _stat_of(info: Mapping[str, Any]) -> Stat:
     token = next((info[name] for name in names if info.get(name) is not None), "")
     if isinstance(token, datetime):  # fsspec's memory gives times as numbers to info and as dates to find
         token = token.timestamp()
-    return Stat(int(info["size"]), str(token).strip('"'))
+    times = [info[name] for name in ("LastModified", "last_modified", "updated", "mtime", "created") if info.get(name)]
+    modified = next((time.timestamp() if isinstance(time, datetime) else float(time) for time in times
+                     if isinstance(time, datetime | float | int)), None)
+    return Stat(int(info["size"]), str(token).strip('"'), modified)
 
 
 @contextlib.contextmanager

@@ -59,7 +59,8 @@ class Writer:
     def __init__(self, stream: Any, schema: pa.Schema) -> None:
         self._schema = schema
         self._digest = ColumnsDigest(schema)
-        self._parquet = pq.ParquetWriter(stream, schema, compression="zstd", write_statistics=False)
+        self._parquet = pq.ParquetWriter(stream, schema, compression="zstd", write_statistics=False,
+                                         **_encodings(schema))
         self.rows = 0
         self.finished = False
 
@@ -138,6 +139,20 @@ def read(uri: str, columns: list[str] | None = None) -> tuple[pa.Table, dict[str
     return table.replace_schema_metadata(None), stored
 
 
+def count_values(uri: str, path: str) -> int:
+    """How many values a column has, called as Parquet calls it (`spans.list.element.key`), by the footer alone. A list
+    without any counts as one.
+    """
+    try:
+        with storage.open_read(uri) as stream:
+            found = pq.read_metadata(stream)
+            groups = [found.row_group(number) for number in range(found.num_row_groups)]
+            columns = [group.column(number) for group in groups for number in range(group.num_columns)]
+            return sum(column.num_values for column in columns if column.path_in_schema == path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise StorageError(f"{uri}: this sidecar cannot be read ({error}); remove it and run again") from None
+
+
 def _checked(found: Mapping[bytes, bytes] | None) -> dict[str, Any] | None:
     """Our metadata of a footer's; None where there is none. ValueError where it is not as it was written."""
     if not found or METADATA_KEY not in found:
@@ -163,6 +178,27 @@ def digest(table: pa.Table) -> str:
     whole = ColumnsDigest(table.schema)
     whole.update(table)
     return whole.hexdigest()
+
+
+def _encodings(schema: pa.Schema) -> dict[str, Any]:
+    """How a table with keys is written: keys, of which each is another, as they are, and the positions beside them as
+    differences. By dictionaries, Parquet's usual way, it takes 2.3 times as long and a third more room.
+    """
+    leaves = [leaf for field in schema for leaf in _leaves(field)]
+    if not any(kind == pa.uint64() for _, kind in leaves):
+        return {}
+    return {"use_dictionary": [path for path, kind in leaves if kind not in (pa.uint64(), pa.int64())],
+            "column_encoding": {path: "DELTA_BINARY_PACKED" for path, kind in leaves if kind == pa.int64()}}
+
+
+def _leaves(field: pa.Field, above: str = "") -> list[tuple[str, pa.DataType]]:
+    """The columns that Parquet makes of one, by its names for them."""
+    path, kind = above + field.name, field.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _leaves(pa.field("element", kind.value_type), f"{path}.list.")
+    if pa.types.is_struct(kind):
+        return [leaf for inner in kind for leaf in _leaves(inner, f"{path}.")]
+    return [(path, kind)]
 
 
 def _type_name(kind: pa.DataType) -> str:

@@ -15,7 +15,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, cast
 
@@ -77,7 +77,7 @@ def stat(uri: str) -> Stat | None:
         except OSError as error:
             raise StorageError(f"{uri}: cannot be looked at ({error.strerror}); correct the path, or ask its owner"
                                ) from None
-        return Stat(found.st_size, str(found.st_mtime_ns))
+        return Stat(found.st_size, str(found.st_mtime_ns), found.st_mtime)
     store, path = remote.find(uri)
     return store.stat(uri, path)
 
@@ -290,6 +290,16 @@ def remove(uri: str) -> None:
     store.remove(uri, [path])
 
 
+def remove_all(base: str, paths: Sequence[str]) -> None:
+    """Removes files below base, in no order; it is no error where one has gone."""
+    if is_local(base):
+        for path in paths:
+            remove(join(base, path))
+        return
+    store, root = remote.find(base)
+    store.remove(base, [join(root, path) for path in paths])
+
+
 def remove_below(folder: str) -> None:
     """Removes a folder with all that is in it; it is no error where there is none."""
     if is_local(folder):
@@ -297,6 +307,15 @@ def remove_below(folder: str) -> None:
         return
     store, path = remote.find(folder)
     store.remove(folder, [found for found, _ in store.listing(folder, path)])
+
+
+def remove_empty_folders(base: str) -> None:
+    """Removes the folders below base that hold nothing; a store has none."""
+    if is_local(base):
+        for folder, _, _ in os.walk(_local(base), topdown=False):
+            with contextlib.suppress(OSError):  # which holds something
+                if folder != _local(base):
+                    os.rmdir(folder)
 
 
 def _local(uri: str) -> str:
@@ -331,7 +350,7 @@ def _clear_errors(uri: str) -> Iterator[None]:
 def _local_listing(base: str, under: str, hidden: bool) -> Iterator[tuple[str, Stat]]:
     for path, entry in _local_files(base, under, hidden):
         found = entry.stat()
-        yield path, Stat(found.st_size, str(found.st_mtime_ns))
+        yield path, Stat(found.st_size, str(found.st_mtime_ns), found.st_mtime)
 
 
 def _local_files(base: str, under: str, hidden: bool) -> Iterator[tuple[str, os.DirEntry[str]]]:

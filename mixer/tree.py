@@ -22,6 +22,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 LEAF_BYTES = 84
 FILE_LEAVES = 1 << 20
+COLUMNS = ["source", "id", "copy", "text_sha256", "emitted_sha256"]  # of an index, that leaves are made of
 NO_LEAVES: Array = np.empty((0, LEAF_BYTES), np.uint8)
 SCHEMA = pa.schema([("text_sha256", pa.binary(32)), ("identity", pa.binary(16)), ("copy", pa.int32()),
                     ("emitted_sha256", pa.binary(32))])
@@ -44,8 +45,7 @@ def leaves_of(index: pa.Table) -> Array:
         index.column("source").to_pylist(), index.column("id").to_pylist(), strict=True))
     identity = np.frombuffer(identities, np.uint8).reshape(-1, 16)
     copy = np.asarray(index.column("copy")).astype(">u4").view(np.uint8).reshape(-1, 4)
-    # No edit has been made of any text, so what is emitted is what came.
-    return np.concatenate([text, identity, copy, text], axis=1)
+    return np.concatenate([text, identity, copy, fixed_bytes(index.column("emitted_sha256"))], axis=1)
 
 
 def file_numbers(leaves: Array, bits: int) -> Array:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from mixer import storage
+from mixer.documents import ShardReader
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Workspace:
         """Where a shard lies. One of a reference with a corpus of its own is called @NAME/ and its path there."""
         name, inside = self.reference(shard)
         return storage.join(self.corpus if name is None else dict(self.references)[name], inside)
+
+    def reader(self, shard: str) -> ShardReader:
+        """The documents of a shard. Those of a reference that name no source are of one called as it is."""
+        return ShardReader(self.shard(shard), source=self.reference(shard)[0])
 
     def reference(self, shard: str) -> tuple[str | None, str]:
         """The reference whose own corpus a shard lies in, None for the corpus itself; and its path there."""

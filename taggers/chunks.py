@@ -53,6 +53,23 @@ def _count_ones(typing: Any, value: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
+def _multiply_fold(typing: Any, first: Any, second: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = ir.IntType(128)
+        product = builder.mul(*[builder.zext(argument, wide) for argument in arguments])
+        high = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), ir.IntType(64))
+        return builder.xor(builder.trunc(product, ir.IntType(64)), high)
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+def _swap_bytes(typing: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bswap(arguments[0])
+
+    return types.uint64(types.uint64), generate
+
+
 def _mask(predicate: str, fold: int) -> Callable[..., Any]:
     def mask(typing: Any, data: Any, position: Any, byte: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -96,6 +113,9 @@ load8 = cast(Callable[..., Any], intrinsic(_load8))
 # For kernels: zero bits below the lowest one, 64 if there is none; and how many ones there are.
 count_trailing_zeros = cast(Callable[..., Any], intrinsic(_count_trailing_zeros))
 count_ones = cast(Callable[..., Any], intrinsic(_count_ones))
+# For kernels: both halves of the 128-bit product, xor-ed; and the bytes in the other order.
+multiply_fold = cast(Callable[..., Any], intrinsic(_multiply_fold))
+swap_bytes = cast(Callable[..., Any], intrinsic(_swap_bytes))
 
 
 @helper

@@ -15,6 +15,7 @@ from taggers.text import TextBatch
 
 Array = NDArray[Any]
 
+
 def counts(values: Array) -> pa.Array:
     """int64 of the values, never null."""
     return pa.array(values, pa.int64())
@@ -41,6 +42,18 @@ def spans(batch: TextBatch, first: Array, start: Array, end: Array, score: Array
     chars = np.empty((2, count), np.int64)
     _to_code_points(batch.data, batch.offsets, batch.chars, first, start[:count], end[:count], chars[0], chars[1])
     return span_lists(first, chars[0], chars[1], np.subtract(end[:count], start[:count], dtype=np.int64), score)
+
+
+def keyed_spans(batch: TextBatch, first: Array, start: Array, end: Array, key: Array) -> pa.Array:
+    """A list of spans with their keys, uint64, for each document, never null. Otherwise as `spans`."""
+    count = int(first[-1])
+    chars = np.empty((2, count), np.int64)
+    _to_code_points(batch.data, batch.offsets, batch.chars, first, start[:count], end[:count], chars[0], chars[1])
+    begins = start[:count].astype(np.int64) - np.repeat(batch.offsets[:-1], np.diff(first))
+    values = [chars[0], chars[1], begins, np.subtract(end[:count], start[:count], dtype=np.int64), key[:count]]
+    kind = ARROW_TYPES["keyed_spans"]
+    structs = pa.StructArray.from_arrays([pa.array(each) for each in values], fields=list(kind.value_type))
+    return pa.ListArray.from_arrays(pa.array(first, pa.int32()), structs, type=kind)
 
 
 def span_lists(first: Array, start: Array, end: Array, sizes: Array, score: Array | None = None) -> pa.Array:

@@ -1,12 +1,13 @@
-"""Sets of shingles, by which texts are compared: n consecutive units of a text, as one 64-bit hash.
+"""Sets of shingles, by which texts are compared: so many consecutive units of a text, as one 64-bit hash.
 
 Units are words, runs of non-whitespace as str.split() gives them, taken as they stand; a shingle has `ngram` of them.
-Scripts that put no spaces between words have code points for units, those that are not whitespace, and a shingle has
-2 * `ngram`: ten, which is the five to seven words of Chinese and the two and a half of Thai that differ where one word
-does, lie about five English words. A text with fewer units has one shingle of all of them, and a text without any has
-none.
+In scripts without spaces units are code points that are not whitespace, and a shingle has 2 * `ngram`. Ten of them are
+about six words of Chinese and two and a half of Thai; of 400 articles of Wikipedia, different ones in Chinese are then
+as little alike as English ones are by five words (0.00004 on the average, and 0.00006), and Thai ones 0.0009, where six
+code points would make them 0.006. More would let one edit undo more of a text. A text with fewer units has one shingle,
+of all of them, and a text without any has none.
 
-A hash is a polynomial of the hashes of its units modulo 2^64, which rolls on in one step however many there are, mixed.
+A hash is a polynomial of the hashes of its units modulo 2^64, which rolls on in one step whatever the size, mixed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Array = NDArray[Any]
 
 WAYS = ("auto", "words", "chars")
 CHUNK = 2048  # shingles that are computed at a time, which stay in the cache
-CHARS = 2  # code points of a shingle for each word that one would have
+CHARS = 2  # code points that a shingle has for each word that it would have
 
 _BASE = 0xC4CEB9FE1A85EC53  # odd; less one it is twice an odd number, so that swapped units cost one bit of 64
 
@@ -70,7 +71,7 @@ def are_similar(in_common: Array, sizes: Array, other_sizes: Array, threshold: F
 
     Two empty sets have none. `sizes` are of the sets.
     """
-    most = 2 * int(max(np.max(sizes, initial=0), np.max(other_sizes, initial=0)))
+    most = 2 * int(max(np.max(sizes, initial=1), np.max(other_sizes, initial=1)))
     fits = most * max(threshold.numerator, threshold.denominator) < 1 << 63
     shared, size, other = (np.asarray(each, np.int64 if fits else object) for each in (in_common, sizes, other_sizes))
     union = size + other - shared

@@ -19,14 +19,19 @@ STEPS = ("lower", "nfc", "punctuation", "whitespace")
 def run(batch: TextBatch, parameters: Mapping[str, Any]) -> dict[str, pa.Array]:
     """text_hash.key, 16 bytes: xxh3-128 (big-endian) of the UTF-8 of the normalised text. Never null."""
     steps: list[str] = parameters["normalise"]
-    unknown = sorted(set(steps) - set(STEPS))
-    if unknown:
-        raise ValueError(f"text_hash: normalise has {', '.join(unknown)}; known are {', '.join(STEPS)}")
+    check_steps("text_hash", steps)
     if steps:
         keys = [_key(normalise(batch.string(document), steps).encode()) for document in range(len(batch))]
     else:
         keys = [_key(batch.utf8(document)) for document in range(len(batch))]
     return {"text_hash.key": pa.array(keys, pa.binary(16))}
+
+
+def check_steps(tagger: str, steps: Sequence[str]) -> None:
+    """Nothing; ValueError where there is no such step."""
+    unknown = sorted(set(steps) - set(STEPS))
+    if unknown:
+        raise ValueError(f"{tagger}: normalise has {', '.join(unknown)}; known are {', '.join(STEPS)}")
 
 
 def normalise(text: str, steps: Sequence[str]) -> str:

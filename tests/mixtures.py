@@ -221,8 +221,11 @@ def rewrite_shard(made: Made, name: str, change: Callable[[list[bytes]], list[by
     for line in lines:
         fields = json.loads(line)
         text, by = fields["text"].encode(), fields["provenance"]
+        emitted = hashlib.sha256(text).digest()
+        original = by.get("original", {"sha256": emitted.hex(), "bytes": len(text)})
         found.append(mixture.Record(line, by["source"], fields["source"], fields["id"], by["shard"], by["row"],
-                                    by["copy"], hashlib.sha256(text).digest(), len(text)))
+                                    by["copy"], bytes.fromhex(original["sha256"]), original["bytes"], emitted,
+                                    len(text), len(by.get("cut", []))))
     before = (made.out / index_path).read_bytes()
     meta = sidecars.metadata(str(made.out / index_path))
     assert meta is not None

@@ -126,7 +126,7 @@ def tagged(made: tuple[Recipe, Corpus], docs: Shards) -> dict[str, Index]:
     recipe, corpus = made
     place = corpus.workspace
     uses = {attributes.key_of(use): use for use in recipe.uses()}
-    real = {key: use for key, use in uses.items() if use.tagger.name in ("sizes", "text_hash")}
+    real = {key: use for key, use in uses.items() if use.tagger.name in ("sizes", "text_hash", "fingerprints")}
     entries: dict[str, dict[str, Entry]] = {key: {} for key in (rows.KEY, *uses)}
     for shard in corpus.shards:
         done = tag_shard(Settings(place, real), Order(shard.path, shard.stat.bytes, frozenset(real)))

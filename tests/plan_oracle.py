@@ -69,7 +69,7 @@ class Outcome:
     losses: list[dict[str, Any]]
     links: list[dict[str, Any]]
     selection: dict[str, list[tuple[int, str]]]  # shard -> (copies, reason) of each row
-    losers: list[dict[tuple[str, int], Any]]  # for each method: row -> the row that stays, or its cuts with their keepers
+    losers: list[dict[tuple[str, int], Any]]  # for each method: row -> the row that stays, or its cuts
     shards: dict[str, dict[str, int]]  # shard -> rows, emitted documents and bytes, most copies
     edits: dict[tuple[str, int], list[tuple[int, int, int, int]]]  # row -> start, end, first byte and bytes of its cuts
 
@@ -213,7 +213,7 @@ def _cut(
         left = row.bytes
         for source, took in steps:
             held = lost_to.setdefault((number, row.source, source), _loss())["cut"]
-            held["spans"] += 1
+            held["repeats"] += 1
             held["bytes"] += _bytes(row, took)
             held["units"] += _units(recipe, left) - _units(recipe, left - _bytes(row, took))
             left -= _bytes(row, took)
@@ -386,7 +386,7 @@ def _three() -> dict[str, int]:
 
 
 def _loss() -> dict[str, Any]:
-    return {**_three(), "cut": {"spans": 0, "units": 0, "bytes": 0}}
+    return {**_three(), "cut": {"repeats": 0, "units": 0, "bytes": 0}}
 
 
 def _edited() -> dict[str, int]:

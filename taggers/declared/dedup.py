@@ -26,10 +26,24 @@ URL_KEY = Tagger(
 PARAGRAPH_KEYS = Tagger(
     name="paragraph_keys",
     version=1,
-    doc="Keys by which equal paragraphs, lines or runs of sentences are found, in one document and in others.",
+    doc=(
+        "Keys by which equal paragraphs, lines or runs of sentences are found, in one document and in others. `unit` "
+        "says which. `lines` are what newlines part, blank ones aside; `paragraphs` what blank lines part, a line of "
+        "nothing but whitespace among them; `sentences` every run of so many as `sentences` says, each beginning with "
+        "the second sentence of the one before, so that they overlap, as in C4. A sentence ends as in "
+        "fasttext_sentences; a text of fewer sentences has no run. Whitespace at its ends is no part of a piece. One "
+        "of fewer code points than `min_length` is left out. `normalise` lists, sorted, what is evened out in each "
+        "piece, as in text_hash: then it is what is left that has `min_length` code points. The span of a piece "
+        "reaches to where the next one begins, so that nothing is left of it where it is cut; the span of one that "
+        "the text ends with begins where the one before ends."
+    ),
     run="taggers.paragraph_keys:run",
-    columns=(Column("paragraph_keys.spans", "keyed_spans", "paragraph", "Never null."),),
+    columns=(
+        Column("paragraph_keys.spans", "keyed_spans", "piece",
+               "Pieces with their keys: xxh3-64 of the UTF-8 of the piece, once normalised. Never null."),
+    ),
     parameters={"unit": "paragraphs", "sentences": 3, "min_length": 20, "normalise": []},
+    source="C4 (Raffel et al. 2020, section 2.2) for runs of three sentences; xxHash 0.8, XXH3 with 64 bits",
 )
 
 MINHASH = Tagger(
@@ -58,10 +72,22 @@ MINHASH = Tagger(
 FINGERPRINTS = Tagger(
     name="fingerprints",
     version=1,
-    doc="Sampled fingerprints of a text, by which stretches that it has in common with others are found.",
+    doc=(
+        "Fingerprints of a text, by which stretches that it has in common with others are found: texts with a stretch "
+        "of `length` or more in common have a fingerprint in common. `unit` is what is counted: bytes of UTF-8 (8 or "
+        "more), or words, which are runs of non-whitespace (3 or more). Of each run of `length` of them one short "
+        "piece is chosen, whatever stands around it: of 500 bytes one of 64, of 50 words one of 8. So a text has one "
+        "in about 230 bytes, or in 23 words."
+    ),
     run="taggers.fingerprints:run",
-    columns=(Column("fingerprints.keys", "keys", "fingerprint", "Never null."),),
+    columns=(
+        Column("fingerprints.keys", "keys", "fingerprint",
+               "Hashes of the chosen pieces, ascending, each different one once, or twice if its piece occurs more "
+               "often. Empty for a text shorter than `length`, never null."),
+    ),
     parameters={"length": 500, "unit": "bytes"},
+    source="Schleimer, Wilkerson and Aiken 2003, winnowing, with the leftmost of equal hashes; lengths as Dolma 3 "
+           "(500 bytes) and Lee et al. 2022, arXiv:2107.06499 (50 tokens) have them",
 )
 
 DEDUP_TAGGERS: tuple[Tagger, ...] = (URL_KEY, PARAGRAPH_KEYS, MINHASH, FINGERPRINTS)

@@ -314,15 +314,15 @@ def test_a_line_for_each_line_of_the_documents(tmp_path: Path, name: str) -> Non
 
 def test_what_a_recipe_exports() -> None:
     keep = {"words.count": {"min": 1}, "language.sr": {"min": 0.1}, "dolma.pii.e-mail.count": {"max": 1}}
-    methods = [{"use": "text@1"}, {"use": "text@1", "normalise": ["lower"]}, {"use": "id@1"}]
+    methods = [{"use": "text@1"}, {"use": "text@1", "normalise": ["lower"]}, {"use": "id@1"}, {"use": "paragraph@1"}]
     recipe = parse(recipe_text({"web": {}}, keep=keep, dedup=methods), "r")
     found, left_out = dolma.exported_columns(recipe, "my-try", None, plan=True)
     names = [each.attribute for each in found]
     assert [name for name in names if "words" not in name] == [
         "my_try__dolma__pii_e_mail_count", "my_try__language__score", "my_try__language__sr", "my_try__dedup__text",
-        "my_try__dedup__text_2", "my_try__dedup__id", "my_try__plan__copies"]
+        "my_try__dedup__text_2", "my_try__dedup__id", "my_try__dedup__paragraph", "my_try__plan__copies"]
     assert "my_try__words__count" in names
-    assert left_out == ["language.top", "text_hash.key"]
+    assert left_out == ["language.top", "paragraph_keys.spans", "text_hash.key"]
 
 
 @pytest.mark.parametrize(("columns", "says"), [

@@ -61,10 +61,10 @@ def test_weights_are_shares_to_twelve_places(made: Made) -> None:
 
 
 def test_weights_without_a_budget_are_shares_of_the_sum() -> None:
-    count = {"requested": 1, "allocated": 2, "emitted": {"units": 4}, "pool": {"units": 2}}
+    count = {"requested": 1, "allocated": 2, "emitted": {"units": 6}, "edited": {"units": 2}, "pool": {"units": 2}}
     said = manifest.weights_of(count, {"requested": 3, "allocated": 4, "emitted": 5})
     assert said == {"requested": "0.333333333333", "allocated": "0.500000000000", "realised": "0.800000000000",
-                    "epochs": "2.000000000000"}
+                    "epochs": "3.000000000000"}
 
 
 def test_form_of_a_true_manifest_is_right(made: Made) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mixtures import frames
 
 from mixer import mixture, sidecars, tree
-from mixer.mixture import Record, is_written_so, merkle_root, record_line, shard_of, write_shard
+from mixer.mixture import Edit, Record, is_written_so, merkle_root, record_line, shard_of, write_shard
 
 
 def rfc6962(leaves: list[bytes]) -> bytes:
@@ -62,6 +62,16 @@ def test_record_is_the_input_with_its_provenance(raw: bytes, expected: bytes) ->
     assert is_written_so(line)
 
 
+def test_record_of_which_something_was_cut_says_what() -> None:
+    edit = Edit(((1, 3), (4, 5)), "né\n\u2028", bytes(range(32)), 12, 8)
+    line = record_line(b'{"z":1.50,"te\\u0078t":"caf\\u00e9","id":"1"}', "web", "w", 7, 2, edit)
+    sha256 = bytes(range(32)).hex()
+    assert line.decode() == (
+        '{"id":"1","text":"né\\n\u2028","z":1.50,"provenance":{"source":"web","shard":"w","row":7,"copy":2,"cut":[[1,3],'
+        '[4,5]],"original":{"sha256":"' + sha256 + '","bytes":12,"chars":8}}}')
+    assert is_written_so(line)
+
+
 @pytest.mark.parametrize("older", [b'{"source":"a", "from":{"b":1}}', b'"by hand"', b"null", b"[1, 2]"])
 def test_older_provenance_is_nested_as_it_came(older: bytes) -> None:
     line = record_line(b'{"provenance":' + older + b',"id":"1","text":"x","source":"s"}', "m", "p", 0, 0)
@@ -82,8 +92,10 @@ def some(count: int, size: int = 50) -> list[Record]:
     for number in range(count):
         text = f"{number} ".encode() * size
         line = json.dumps({"id": str(number), "text": text.decode()}).encode()
+        original = text + b"and more" * (number % 2)
         found.append(Record(line, "web" if number % 3 else "wiki", "own", str(number), f"{number % 2}.jsonl", number, 0,
-                            hashlib.sha256(text).digest(), len(text)))
+                            hashlib.sha256(original).digest(), len(original), hashlib.sha256(text).digest(), len(text),
+                            number % 2))
     return found
 
 
@@ -126,14 +138,14 @@ def test_index_tiles_the_shard_and_row_adds_up(tmp_path: Path, unit: str, each: 
         assert before["end"] == after["start"]
     for entry, record in zip(index, records, strict=True):
         assert plain[entry["start"] : entry["end"]] == record.line + b"\n"
-        assert [entry[name] for name in ("mix_source", "source", "id", "shard", "row", "copy", "text_sha256")] == \
-            [record.mix_source, record.source, record.id, record.shard, record.row, record.copy, record.text_sha256]
-    assert row["docs"] == 33 and row["text_bytes"] == sum(record.text_bytes for record in records)
-    assert row["units"] == sum(each(record.text_bytes) for record in records)
+        names = [name for name in Record.__annotations__ if name != "line"]
+        assert [entry[name] for name in names] == [getattr(record, name) for name in names]
+    assert row["docs"] == 33 and row["text_bytes"] == sum(record.emitted_bytes for record in records)
+    assert row["units"] == sum(each(record.emitted_bytes) for record in records)
     wiki = [record for record in records if record.mix_source == "wiki"]
     assert json.loads(row["sources"])["wiki"] == \
-        {"docs": 11, "units": sum(each(record.text_bytes) for record in wiki)}
-    assert row["merkle_root"] == rfc6962([record.text_sha256 for record in records]).hex()
+        {"docs": 11, "units": sum(each(record.emitted_bytes) for record in wiki)}
+    assert row["merkle_root"] == rfc6962([record.emitted_sha256 for record in records]).hex()
 
 
 def test_no_records_make_no_shard(tmp_path: Path) -> None:

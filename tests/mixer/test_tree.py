@@ -10,22 +10,23 @@ from hypothesis import strategies as st
 from mixer import mixture, rows, tree
 
 records = st.lists(st.tuples(st.text(max_size=3), st.text(min_size=1, max_size=3), st.integers(0, 300),
-                             st.sampled_from(["one text", "another", ""])), max_size=40)
+                             st.sampled_from(["one text", "another", ""]), st.sampled_from(["", "one"])), max_size=40)
 
 
 def index_of(found):
     table = {"source": pa.array([r[0] for r in found], pa.large_string()),
              "id": pa.array([r[1] for r in found], pa.large_string()),
              "copy": pa.array([r[2] for r in found], pa.int32()),
-             "text_sha256": pa.array([hashlib.sha256(r[3].encode()).digest() for r in found], pa.binary(32))}
+             "text_sha256": pa.array([hashlib.sha256(r[3].encode()).digest() for r in found], pa.binary(32)),
+             "emitted_sha256": pa.array([hashlib.sha256(r[4].encode()).digest() for r in found], pa.binary(32))}
     return pa.table(table)
 
 
 def plain_leaves(found):
     leaves = []
-    for source, id, copy, text in found:
-        sha256 = hashlib.sha256(text.encode()).digest()
-        leaves.append(sha256 + rows.identity(source, id) + copy.to_bytes(4, "big") + sha256)
+    for source, id, copy, *texts in found:
+        text, emitted = (hashlib.sha256(each.encode()).digest() for each in texts)
+        leaves.append(text + rows.identity(source, id) + copy.to_bytes(4, "big") + emitted)
     return leaves
 
 
@@ -47,7 +48,7 @@ def test_files_hold_the_sorted_leaves_of_their_prefix(tmp_path_factory, found, b
 
 
 def test_a_copy_above_255_sorts_as_a_number():
-    found = [("s", "a", copy, "text") for copy in (256, 1, 255)]
+    found = [("s", "a", copy, "text", "") for copy in (256, 1, 255)]
     ordered = tree.sort(tree.leaves_of(index_of(found)))
     assert [int.from_bytes(leaf[48:52].tobytes(), "big") for leaf in ordered] == [1, 255, 256]
 

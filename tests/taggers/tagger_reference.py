@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import reference_code
+import reference_dedup
+import reference_fingerprints
 import reference_language
 import reference_models
+import reference_paragraph_keys
 import reference_perplexity
 import reference_pii
 import reference_text
@@ -17,11 +20,14 @@ import reference_url
 _REFERENCES: dict[str, Callable[..., dict[str, Any]]] = {
     **reference_text.REFERENCES,
     **reference_language.REFERENCES,
+    **reference_paragraph_keys.REFERENCES,
     **reference_perplexity.REFERENCES,
     **reference_models.REFERENCES,
     **reference_pii.REFERENCES,
     **reference_url.REFERENCES,
     **reference_code.REFERENCES,
+    **reference_dedup.REFERENCES,
+    **reference_fingerprints.REFERENCES,
 }
 
 

@@ -28,9 +28,11 @@ from taggers.text import TextBatch
 PARAMETERS: dict[str, dict[str, Any]] = {
     "fasttext": {"labels": ["hq", "lq"], "max_chars": 400},
     "fasttext_sentences": {"least": 0.0},
+    "fingerprints": {"length": 20},
     "langid": {"languages": ["de", "en", "sr", "zxx"], "max_chars": 400},
     "language": {"languages": ["ar", "de", "en", "yo"], "max_chars": 400},
     "language_paragraphs": {"languages": ["en", "zh"], "max_chars": 40},
+    "minhash": {"ngram": 3, "bands": 3, "rows": 2},
     "text_hash": {"normalise": ["lower", "nfc", "punctuation", "whitespace"]},
 }
 # How far scores may be from those of the libraries, which add up floats in another order. fastText's are no less than

@@ -3,12 +3,12 @@
     python benchmarks/dedup_relational.py [--millions 1 3] [--near 0.3] [--work FOLDER]
 
 Signatures are synthetic: sidecars are written as the tag stage writes them, without any text. Of the documents a share
-`near` are near-duplicates of others: each has the bands of a true one but for those that a similarity drawn between 0.5
-and 1 would have changed, and each true one has as many of them as a Zipf law gives, so that buckets are of all sizes.
-One document in twenty is an exact copy. Nothing is verified, which takes texts.
+`near` are near-duplicates of others: each has the bands of another one but for those that a similarity drawn between
+0.5 and 1 would have changed, and which others have many of them is given by a Zipf law, so that buckets are of all
+sizes. One document in twenty is an exact copy. Nothing is verified, which takes texts.
 
-Printed for each size: seconds without Spark's start, the bytes that were shuffled, the largest resident set of a Python
-worker, and the exponent of the growth. JVM and two workers on two cores.
+Printed for each size: seconds without Spark's start, those that all processors spent on it, the bytes that were
+shuffled, the largest resident set of a Python worker; then the exponents of the growth.
 """
 
 from __future__ import annotations
@@ -51,10 +51,9 @@ def make(folder: Path, documents: int, near: float) -> Finding:
     place = open_workspace(str(folder), str(folder / "corpus"))
     shards, digests, row_digests = [], [], []
     choose = np.random.default_rng(documents)
-    true = int(documents * (1 - near - 0.05))
     for number in range(-(-documents // SHARD)):
         count = min(SHARD, documents - number * SHARD)
-        names, bands = signatures(choose, count, true, near)
+        names, bands = signatures(choose, number * SHARD, count, documents, near)
         shard = f"web/{number:05d}.jsonl"
         listed = pa.ListArray.from_arrays(np.arange(0, count * BANDS + 1, BANDS, dtype=np.int32), bands.ravel())
         shards.append(shard)
@@ -67,17 +66,23 @@ def make(folder: Path, documents: int, near: float) -> Finding:
                    tuple(row_digests), slots=2)
 
 
-def signatures(choose: np.random.Generator, count: int, true: int, near: float) -> tuple[np.ndarray, np.ndarray]:
-    """Names, and bands by document. Every number that is needed follows from a document's own by a hash."""
+def signatures(
+    choose: np.random.Generator, first: int, count: int, documents: int, near: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Names, and bands by document."""
     kind = choose.random(count)
-    popular = np.minimum(choose.zipf(1.4, count).astype(np.float64) * true / 50_000, true - 1)
-    of = np.where(kind < near, popular, choose.integers(0, true, count)).astype(np.uint64)
-    own = choose.integers(0, 1 << 63, count, np.uint64)
+    is_near, is_copy = kind < near, kind > 0.95
+    popular = np.minimum(choose.zipf(1.5, count).astype(np.float64) * 1000, documents - 1) \
+        + choose.integers(0, 1000, count)
+    of = np.arange(first, first + count, dtype=np.uint64)
+    of = np.where(is_near, popular.astype(np.uint64), of)
+    of = np.where(is_copy, choose.integers(0, documents, count, np.uint64), of)
+    own = choose.integers(0, 1 << 64, count, np.uint64, endpoint=False)
     similarity = 0.5 + 0.5 * choose.random(count)
-    changed = (kind < near)[:, None] & (choose.random((count, BANDS)) > (similarity**ROWS)[:, None])
+    changed = is_near[:, None] & (choose.random((count, BANDS)) > (similarity**ROWS)[:, None])
     band = np.arange(BANDS, dtype=np.uint64)[None, :]
-    bands = np.where(changed, mixed(own[:, None] * np.uint64(31) + band), mixed(of[:, None] * np.uint64(BANDS) + band))
-    return np.where(kind < near, own, mixed(of + np.uint64(1 << 50))), bands
+    bands = np.where(changed, mixed(own[:, None] + band), mixed(of[:, None] * np.uint64(BANDS) + band))
+    return np.where(is_near, own, mixed(of + np.uint64(1 << 50))), bands
 
 
 def mixed(values: np.ndarray) -> np.ndarray:
@@ -98,24 +103,30 @@ class Workers(threading.Thread):
 
     def run(self) -> None:
         while not self.over.wait(0.2):
-            self.most = max([self.most, *(resident(pid) for pid in descendants(os.getpid()))])
+            self.most = max([self.most, *(resident(pid) for pid, _ in below(os.getpid()) if is_python(pid))])
 
 
-def descendants(pid: int) -> list[int]:
-    """Python processes below this one."""
-    parent: dict[int, list[int]] = {}
+def below(pid: int) -> list[tuple[int, list[str]]]:
+    """(pid, fields of /proc/pid/stat after the name) of all processes below this one."""
+    found: dict[int, list[tuple[int, list[str]]]] = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
             fields = (path / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        parent.setdefault(int(fields[1]), []).append(int(path.name))
-    found, todo = [], [pid]
+        found.setdefault(int(fields[1]), []).append((int(path.name), fields))
+    all_below, todo = [], [pid]
     while todo:
-        below = parent.get(todo.pop(), [])
-        todo += below
-        found += [each for each in below if is_python(each)]
-    return found
+        children = found.get(todo.pop(), [])
+        todo += [child for child, _ in children]
+        all_below += children
+    return all_below
+
+
+def processor_seconds() -> float:
+    """Of all processes below this one, and of those below them that have ended."""
+    ticks = sum(int(value) for _, fields in below(os.getpid()) for value in fields[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def is_python(pid: int) -> bool:
@@ -147,7 +158,7 @@ def main() -> None:
     parser.add_argument("--work", help="where sidecars and shuffles go; a temporary folder unless given")
     options = parser.parse_args()
     work = Path(tempfile.mkdtemp(dir=options.work))
-    measured: list[tuple[float, float]] = []
+    measured: list[tuple[float, float, float]] = []
     try:
         began = time.perf_counter()
         with engine(None, {"spark.local.dir": str(work)}, str(work / "spark.log"), quiet=True) as made:
@@ -158,19 +169,21 @@ def main() -> None:
                 before = shuffled_bytes(made.spark)
                 workers = Workers()
                 workers.start()
-                began = time.perf_counter()
+                began, spent = time.perf_counter(), processor_seconds()
                 found = fuzzy.find(finding, made)
-                seconds = time.perf_counter() - began
+                seconds, spent = time.perf_counter() - began, processor_seconds() - spent
                 workers.over.set()
-                measured.append((millions, seconds))
-                print(f"{millions:4} million: {seconds:6.1f} s, {(shuffled_bytes(made.spark) - before) / 1e6:8,.0f} MB "
+                measured.append((millions, seconds, spent))
+                print(f"{millions:4} million: {seconds:6.1f} s, {spent:6.1f} s of processors, {(shuffled_bytes(made.spark) - before) / 1e6:8,.0f} MB "
                       f"shuffled, {workers.most / 1e6:6,.0f} MB in the largest worker; {found.clusters:,} clusters of "
                       f"{found.documents:,} documents; {json.dumps(dict(found.about))}", flush=True)
                 shutil.rmtree(work / str(millions))
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    for (small, fast), (large, slow) in itertools.pairwise(measured):
-        print(f"{small} to {large} million: exponent {math.log(slow / fast) / math.log(large / small):.2f}")
+    for (small, *before), (large, *after) in itertools.pairwise(measured):
+        by_wall, by_processors = (math.log(slow / fast) / math.log(large / small)
+                                  for fast, slow in zip(before, after, strict=True))
+        print(f"{small} to {large} million: exponent {by_wall:.2f}, of processors {by_processors:.2f}")
 
 
 if __name__ == "__main__":

@@ -80,11 +80,12 @@ def _in_memory(parts: int, part: int, edges: Array) -> Iterator[KindBlock]:
 
 def _by_edge(parts: int, block: Block) -> Iterator[Block]:
     edges = np.frombuffer(block[1], EDGES)
+    edges = edges[edges["left"] != edges["right"]]  # a label's own, which another name has too
     turned = np.empty(len(edges), EDGES)
     turned["left"] = np.maximum(edges["left"], edges["right"])
     turned["right"] = np.minimum(edges["left"], edges["right"])
     out = Outbox(EDGES)
-    yield from out.add(part_of(turned["left"], parts), turned[turned["left"] != turned["right"]])
+    yield from out.add(part_of(turned["left"], parts), turned)
     yield from out.rest()
 
 

@@ -30,8 +30,8 @@ Kind = Literal["documents", "spans"]
 
 SCHEMA = pa.schema([("row", pa.int64()), ("cluster", pa.binary(16))])
 # Every occurrence of a key that occurs twice or more, in order of row, start and end. Start and end count code points
-# of the text, bytes the UTF-8 between them. Of those occurrences in a row that overlap or touch each other, as stretches
-# do where text repeats itself (substring@1), the first is a span, and all that follow it are another: that is longer
+# of the text, bytes the UTF-8 between them. Of those occurrences in a row that overlap or touch each other
+# (substring@1) do where text repeats itself, the first is a span, and all that follow it are another: that is longer
 # than what the key is of, and as the first comes before it, never the one that is kept.
 SPAN_SCHEMA = pa.schema([("row", pa.int64()), ("start", pa.int64()), ("end", pa.int64()), ("bytes", pa.int64()),
                          ("key", pa.uint64())])

@@ -61,14 +61,14 @@ PARTS = st.sampled_from(["a", "b", "ab", "aab", "-" * 9, "abcdefgh", "0123456789
 TEXTS = st.lists(st.one_of(st.lists(PARTS, max_size=30).map("".join), st.text("ab", max_size=40)), max_size=6)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(TEXTS, st.sampled_from([8, 9, 11, 16]), st.integers(1, 3))
 def test_bytes(texts: list[str], length: int, tasks: int) -> None:
     batch = TextBatch.of_strings(texts)
     assert_equal_oracle([text.encode() for text in texts], symbols(batch, "bytes"), Scheme(length), tasks)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "c d e f g h", "long words here and there", "日 本"]), max_size=20)
                 .map(" ".join), max_size=6), st.sampled_from([3, 4, 7]), st.integers(1, 3))
 def test_words(texts: list[str], length: int, tasks: int) -> None:

@@ -201,8 +201,8 @@ def fingerprint_keys(texts: Symbols, scheme: Scheme) -> tuple[Array, Array]:
     return first, keys[:count].copy()
 
 
-def _room(scheme: Scheme) -> tuple[Array, Array]:
-    return np.empty(scheme.grams, np.uint64), np.empty(scheme.grams, np.int64)
+def _room(scheme: Scheme) -> tuple[Array, Array, Array]:
+    return np.empty(scheme.grams, np.uint64), np.empty(scheme.grams, np.uint64), np.empty(scheme.grams, np.int64)
 
 
 def code_points(
@@ -252,14 +252,14 @@ _PERIOD = 8
 
 @kernel
 def _sample(
-    values: Array, first: Array, gram: int, whole: bool, orders: Array, places: Array, found: Array, key: Array,
-    position: Array, start: Array, stop: Array,
+    values: Array, first: Array, gram: int, whole: bool, orders: Array, least_from: Array, places: Array, found: Array,
+    key: Array, position: Array, start: Array, stop: Array,
 ) -> int:
     """All of Fingerprints if `whole`, else found and keys, as fingerprint_keys has them.
 
-    The least of sliding windows in two passes (van Herk 1992): in blocks of a window's size; a window is the end of one
-    block, whose leasts are known from its back, and the beginning of the next, whose least is known so far. Periodic
-    grams, as dashes, blanks and rulers have, come late in the order: each symbol of a ruler may begin one.
+    The least of sliding windows in two passes (van Herk 1992), over blocks of a window's size: a window is the end of
+    one block, whose leasts are known from its back, and the beginning of the next, whose least is known so far.
+    Periodic grams, as dashes, blanks and rulers have, come late in the order: each symbol of a ruler may begin one.
     """
     count = 0
     size = len(orders)
@@ -281,52 +281,56 @@ def _sample(
         for place in range(base, base + gram - 1):
             hashed = hashed * _FACTOR + np.uint64(values[place])
             if place >= base + long:
-                long_run = long_run + 1 if values[place] == values[place - long] else 0
+                long_run = (long_run + 1) * (values[place] == values[place - long])
             if place >= base + short:
-                short_run = short_run + 1 if values[place] == values[place - short] else 0
-        least = _MOST
-        where = 0
+                short_run = (short_run + 1) * (values[place] == values[place - short])
         anchor = -1
-        inside = 0
-        for place in range(grams):
-            last = base + place + gram - 1
-            hashed = hashed * _FACTOR + np.uint64(values[last])
-            long_run = long_run + 1 if values[last] == values[last - long] else 0
-            short_run = short_run + 1 if values[last] == values[last - short] else 0
-            order = mix64(hashed) >> _1
-            order |= np.uint64((long_run >= gram - long) | (short_run >= gram - short)) << _63
-            hashed -= np.uint64(values[base + place]) * top
-            orders[inside] = order
-            if order < least or inside == 0:
-                least = order
-                where = place
-            inside += 1
-            if place >= size - 1:
-                chosen = where
+        for block in range(0, grams, size):
+            some = min(size, grams - block)
+            for inside in range(some):
+                last = base + block + inside + gram - 1
+                value = values[last]
+                hashed = hashed * _FACTOR + np.uint64(value)
+                long_run = (long_run + 1) * (value == values[last - long])
+                short_run = (short_run + 1) * (value == values[last - short])
+                is_periodic = (long_run >= gram - long) | (short_run >= gram - short)
+                orders[inside] = mix64(hashed) >> _1 | np.uint64(is_periodic) << _63
+                hashed -= np.uint64(values[base + block + inside]) * top
+            least = _MOST
+            where = 0
+            for inside in range(some):
+                if orders[inside] < least:
+                    least = orders[inside]
+                    where = inside
+                if block == 0 and inside < size - 1:
+                    continue
+                chosen = block + where
                 lowest = least
-                if inside < size and orders[inside] <= least:
-                    chosen = places[inside]
-                    lowest = orders[inside]
-                if chosen != anchor:
-                    anchor = chosen
-                    new_key = mix64(lowest ^ _KEY)
-                    if whole:
-                        if count > begin:
-                            stop[count - 1] = place - size + 1
-                        position[count] = anchor
-                        start[count] = place - size + 1
-                    # A third one in a row says nothing new: of a long ruler only two keys are ever held.
-                    if whole or count < begin + 2 or key[count - 1] != new_key or key[count - 2] != new_key:
-                        key[count] = new_key
-                        count += 1
-            if inside == size:  # of each place of the block the leftmost least from there on, instead of its own
-                inside = 0
-                places[size - 1] = place
-                for each in range(size - 2, -1, -1):
-                    places[each] = place - size + 1 + each
-                    if orders[each + 1] < orders[each]:
-                        orders[each] = orders[each + 1]
-                        places[each] = places[each + 1]
+                if inside < size - 1 and least_from[inside + 1] <= least:
+                    chosen = places[inside + 1]
+                    lowest = least_from[inside + 1]
+                if chosen == anchor:
+                    continue
+                anchor = chosen
+                new_key = mix64(lowest ^ _KEY)
+                if whole:
+                    window = block + inside - size + 1
+                    if count > begin:
+                        stop[count - 1] = window
+                    position[count] = anchor
+                    start[count] = window
+                # A third one in a row says nothing new: of a long ruler only two keys are ever held.
+                if whole or count < begin + 2 or key[count - 1] != new_key or key[count - 2] != new_key:
+                    key[count] = new_key
+                    count += 1
+            least = _MOST
+            where = 0
+            for inside in range(some - 1, -1, -1):
+                if orders[inside] <= least:
+                    least = orders[inside]
+                    where = inside
+                least_from[inside] = least
+                places[inside] = block + where
         if whole:
             stop[count - 1] = grams - size + 1
             continue

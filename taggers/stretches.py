@@ -45,7 +45,7 @@ PIECE = np.dtype([("document", "<i8"), ("start", "<i8"), ("windows", "<i4"), ("s
 SPAN = np.dtype([("document", "<i8"), ("start", "<i8"), ("end", "<i8"), ("key", "<u8")])
 
 PIECES = 1 << 20  # that pieces_of gives at a time, unless one run has more
-RUNS = 1 << 16  # that resolve gives at a time, and what the largest group may add
+RUNS = 1 << 16  # that resolve gives at a time, but for those of the last key
 
 
 @dataclass(frozen=True)
@@ -142,17 +142,19 @@ def resolve(data: Array, width: int, length: int, segments: Array, sums: Array, 
     widest = int(segments["left"].max()) + length + 2
     powers, inverses = np.empty(widest, np.uint64), np.empty(widest, np.uint64)
     _powers(powers, inverses)
-    # A group may have as many runs as windows, but hardly any of that room is ever touched.
-    windows = np.add.reduceat(segments["windows"].astype(np.int64), starts)
-    room = np.empty(RUNS + int(windows.max()), RUN)
-    ints, longs = tuple(np.empty((13, most), np.int64)), tuple(np.empty((3, most), np.uint64))
+    room = np.empty(2 * RUNS, RUN)
+    ints, longs = tuple(np.empty((14, most), np.int64)), tuple(np.empty((3, most), np.uint64))
     table, points = np.empty(table_size(most), np.int64), np.empty(4 * most, np.int64)
     group = 0
     while group < len(starts):
-        group, found = _resolve(fixed(data), width, length, first, group, segments, sums, counts, ranks, powers,
-                                inverses, ints, longs, table, points, RUNS, room)
-        if found:
-            yield room[:found].copy()
+        group, found, before = _resolve(fixed(data), width, length, first, group, segments, sums, counts, ranks, powers,
+                                        inverses, ints, longs, table, points, RUNS, room)
+        is_short = found > len(room)
+        if before if is_short else found:
+            yield room[: before if is_short else found].copy()
+        if is_short:  # for the last group, which is done again
+            group -= 1
+            room = np.empty(found - before, RUN)
 
 
 def spans_of(pieces: Array, length: int) -> tuple[Array, int]:
@@ -439,17 +441,19 @@ def _resolve(
     data: Array, width: int, length: int, first: Array, group: int, segments: Array, sums: Array, counts: Array,
     ranks: Array, powers: Array, inverses: Array, ints: Any, longs: Any, table: Array, points: Array, enough: int,
     runs: Array,
-) -> tuple[int, int]:
-    """(the next group, runs found) from a group on, until there are enough runs.
+) -> tuple[int, int, int]:
+    """(the next group, runs found, those before the last group) from a group on, until there are enough runs. Those
+    for which there is no room are counted.
 
     For one group: x is the offset of a window, the symbols from its start to the anchor. Windows at x are equal if x
     symbols to the left and length - x to the right are.
     """
     middle, edge, by_left, by_right, left_shared, right_shared, low, high, alive, class_of, class_count, class_rank, \
-        opened = ints
+        opened, opened_at = ints
     class_sum, open_sum, class_key = longs
-    found = 0
+    found = before = 0
     while group < len(first) - 1 and found <= enough:
+        before = found
         begin = first[group]
         count = first[group + 1] - begin
         group += 1
@@ -556,24 +560,25 @@ def _resolve(
                     run = opened[each]
                     if repeated and open_sum[each] == class_sum[mine]:
                         continue
-                    # The run began, seen from the anchor, at the offset it was opened with, and ends before this one.
-                    from_offset = np.int64(runs[run].offset)
-                    to_offset = offset - 1
-                    window = middle[each] - to_offset * width
-                    runs[run].offset = to_offset
-                    runs[run].windows = to_offset - from_offset + 1
-                    runs[run].key = hash_bytes(data, window, window + length * width)
-                    runs[run].here = _shifted(open_sum[each], -to_offset, powers, inverses)
-                    runs[run].after = _shifted(open_sum[each], 1 - from_offset, powers, inverses)
+                    # The run began, seen from the anchor, at the offset it was opened at, and ends before this one.
+                    if run < len(runs):
+                        last = offset - 1
+                        window = middle[each] - last * width
+                        runs[run].offset = last
+                        runs[run].windows = offset - opened_at[each]
+                        runs[run].key = hash_bytes(data, window, window + length * width)
+                        runs[run].here = _shifted(open_sum[each], -last, powers, inverses)
+                        runs[run].after = _shifted(open_sum[each], 1 - opened_at[each], powers, inverses)
                     opened[each] = -1
                 if repeated:
                     opened[each] = found
+                    opened_at[each] = offset
                     open_sum[each] = class_sum[mine]
-                    runs[found].segment = begin + each
-                    runs[found].offset = offset
-                    runs[found].least = class_rank[mine]
+                    if found < len(runs):
+                        runs[found].segment = begin + each
+                        runs[found].least = class_rank[mine]
                     found += 1
-    return group, found
+    return group, found, before
 
 
 @helper

@@ -28,7 +28,7 @@ SCHEMES = st.one_of(st.builds(Scheme, st.sampled_from([8, 9, 13, 20, 40])),
                     st.builds(Scheme, st.sampled_from([3, 4, 9, 20]), st.just("words")))
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(TEXTS, SCHEMES)
 def test_equal_to_reference(texts: list[str], scheme: Scheme) -> None:
     batch = TextBatch.of_strings(texts)
@@ -51,7 +51,7 @@ def test_equal_to_reference(texts: list[str], scheme: Scheme) -> None:
         assert (found.position[mine] + scheme.gram <= found.start[mine] + scheme.length).all()
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(TEXTS, TEXTS, SCHEMES)
 def test_every_maximal_match_is_found_once(texts: list[str], others: list[str], scheme: Scheme) -> None:
     mine, theirs = (symbols(TextBatch.of_strings(each), scheme.unit) for each in (texts, others))

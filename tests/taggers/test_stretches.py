@@ -61,14 +61,14 @@ PARTS = st.sampled_from(["a", "b", "ab", "aab", "-" * 9, "abcdefgh", "0123456789
 TEXTS = st.lists(st.one_of(st.lists(PARTS, max_size=30).map("".join), st.text("ab", max_size=40)), max_size=6)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(TEXTS, st.sampled_from([8, 9, 11, 16]), st.integers(1, 3))
 def test_bytes(texts: list[str], length: int, tasks: int) -> None:
     batch = TextBatch.of_strings(texts)
     assert_equal_oracle([text.encode() for text in texts], symbols(batch, "bytes"), Scheme(length), tasks)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "c d e f g h", "long words here and there", "日 本"]), max_size=20)
                 .map(" ".join), max_size=6), st.sampled_from([3, 4, 7]), st.integers(1, 3))
 def test_words(texts: list[str], length: int, tasks: int) -> None:
@@ -107,7 +107,11 @@ def boilerplate(pages: int, around: int, shared: int) -> list[bytes]:
             for start in range(0, 2 * around * pages, 2 * around)]
 
 
-def test_what_stands_on_many_pages_is_that_of_a_dict() -> None:
+@pytest.mark.parametrize("room", [1, 40, 1 << 16])
+def test_what_stands_on_many_pages_is_that_of_a_dict(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """Also where one key has more runs than there is room for."""
+    monkeypatch.setattr(stretches, "RUNS", room)
+    monkeypatch.setattr(stretches, "PIECES", room)
     pages = boilerplate(150, 30, 100)
     texts = Symbols(np.frombuffer(b"".join(pages), np.uint8), np.arange(len(pages) + 1) * len(pages[0]))
     assert_equal_oracle(pages, texts, Scheme(20), 3)
@@ -129,12 +133,12 @@ def hash_digits(text: str) -> bytes:
 
 
 def test_real_pages_are_cut_where_their_windows_are_repeated(corpora: Path) -> None:
-    """By rolling hashes of all 12 million windows of a shard: what the spans cover, and what all but the first do."""
+    """By rolling hashes of all windows of some pages: what the spans cover, and what all but the first do."""
     shard = corpora / "web" / "0000.jsonl.zst"
     if not shard.exists():
         pytest.skip("no web shard")
-    with zstandard.open(shard) as lines:
-        batch = TextBatch.of_strings([json.loads(line)["text"] for line in lines])
+    lines = zstandard.ZstdDecompressor().stream_reader(shard.read_bytes(), read_across_frames=True).read().splitlines()
+    batch = TextBatch.of_strings([json.loads(line)["text"] for line in lines[:1200]])
     texts, scheme = symbols(batch, "bytes"), Scheme(500)
     found, led = found_spans(texts, scheme, 4)
     document = np.repeat(np.arange(len(batch)), np.diff(texts.first))
@@ -147,7 +151,7 @@ def test_real_pages_are_cut_where_their_windows_are_repeated(corpora: Path) -> N
     is_first_span = np.zeros(len(found), bool)
     is_first_span[np.unique(found["key"], return_index=True)[1]] = True
     size = len(texts.values)
-    assert led == is_first_span.sum() > 100
+    assert led == is_first_span.sum() > 20
     repeated, cut = start[is_repeated], start[is_repeated & ~is_first]
     assert np.array_equal(covered(begin, end, size), covered(repeated, repeated + 500, size))
     assert np.array_equal(covered(begin[~is_first_span], end[~is_first_span], size), covered(cut, cut + 500, size))

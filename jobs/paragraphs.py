@@ -70,14 +70,14 @@ def read_texts(finding: Finding, item: tuple[int, Array]) -> list[dict[str, Any]
     wanted: dict[int, list[dict[str, Any]]] = {}
     for each in first.values():
         wanted.setdefault(each["row"], []).append(each)
-    _read_into(finding.workspace.shard(finding.shards[number]), wanted)
+    _read_into(finding.workspace.reader(finding.shards[number]), wanted)
     return list(first.values())
 
 
-def _read_into(uri: str, wanted: dict[int, list[dict[str, Any]]]) -> None:
+def _read_into(reader: ShardReader, wanted: dict[int, list[dict[str, Any]]]) -> None:
     """Gives each span of these rows its text."""
     seen, left = 0, set(wanted)
-    for batch in ShardReader(uri):
+    for batch in reader:
         for row in [row for row in left if row < seen + len(batch.documents)]:
             text = batch.documents[row - seen].text
             for each in wanted[row]:

@@ -32,7 +32,7 @@ SCHEMA = pa.schema([("row", pa.int64()), ("cluster", pa.binary(16))])
 # Every occurrence of a key that occurs twice or more, in order of row, start, end and key. Start and end count code
 # points of the text, first_byte the UTF-8 before the span, bytes that of the span: so that what several spans cover
 # together is known without the text, in bytes too. Of occurrences in a row that overlap or touch each other, as
-# substring@1 has them where text repeats itself, the first is a span, and all that follow it are another: that is longer
+# substring@1 has them where text repeats itself, the first is a span, and all that follow it are another: it is longer
 # than what the key is of, and as the first comes before it, never the one that is kept.
 SPAN_SCHEMA = pa.schema([("row", pa.int64()), ("start", pa.int64()), ("end", pa.int64()), ("first_byte", pa.int64()),
                          ("bytes", pa.int64()), ("key", pa.uint64())])

@@ -86,7 +86,7 @@ def _read_into(reader: ShardReader, wanted: dict[int, list[dict[str, Any]]]) -> 
         if not left:
             return
         seen += len(batch.documents)
-    raise StorageError(f"{uri}: has no row {min(left)} any more; run `solera tag` with --verify")
+    raise StorageError(f"{reader.uri}: has no row {min(left)} any more; run `solera tag` with --verify")
 
 
 def shortened(text: str, most: int) -> str:

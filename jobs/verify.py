@@ -30,7 +30,6 @@ from jobs.exchange import HELD_BYTES, Array, KindBlock, Outbox, exchange_kinds, 
 from jobs.finding import Finding
 from mixer import layers
 from mixer.components import distinct
-from mixer.documents import ShardReader
 from mixer.errors import StorageError
 from mixer.layers import Layer
 
@@ -236,7 +235,7 @@ def read_texts(finding: Finding, number: int, names: Array) -> Iterator[tuple[Ar
     rows, names = rows[by].tolist(), names[by]
     texts: list[str] = []
     size = done = before = 0
-    for batch in ShardReader(uri):
+    for batch in finding.workspace.reader(finding.shards[number]):
         while done + len(texts) < len(rows) and rows[done + len(texts)] < before + len(batch.documents):
             place = done + len(texts)
             text = batch.documents[rows[place] - before].text

@@ -174,9 +174,11 @@ def main() -> None:
                 seconds, spent = time.perf_counter() - began, processor_seconds() - spent
                 workers.over.set()
                 measured.append((millions, seconds, spent))
-                print(f"{millions:4} million: {seconds:6.1f} s, {spent:6.1f} s of processors, {(shuffled_bytes(made.spark) - before) / 1e6:8,.0f} MB "
-                      f"shuffled, {workers.most / 1e6:6,.0f} MB in the largest worker; {found.clusters:,} clusters of "
-                      f"{found.documents:,} documents; {json.dumps(dict(found.about))}", flush=True)
+                shuffled = shuffled_bytes(made.spark) - before
+                print(f"{millions:4} million: {seconds:6.1f} s, {spent:6.1f} s of processors, "
+                      f"{shuffled / 1e6:8,.0f} MB shuffled, {workers.most / 1e6:6,.0f} MB in the largest worker; "
+                      f"{found.clusters:,} clusters of {found.documents:,} documents; {json.dumps(dict(found.about))}",
+                      flush=True)
                 shutil.rmtree(work / str(millions))
     finally:
         shutil.rmtree(work, ignore_errors=True)

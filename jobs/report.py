@@ -54,9 +54,17 @@ def dedup_text(found: DedupSummary, arguments: str) -> str:
              else "up to date", each.name] for each in found.sets]
     banded = banding.bandings(each.parameters for each in found.sets)
     reports = [line for each in found.sets if "report" in each.about for line in ["", *_repeated(each), ""]]
+    reports += [line for each in found.sets for line in _counted(each)]
     return "\n".join([tables.table(["method", "clusters", "documents", "", "set"], body),
                       *(line for each in banded for line in banding.curve_lines(*each)), *reports,
                       f"{found.seconds:.1f} s; what goes is decided by the plan: solera plan {arguments}"])
+
+
+def _counted(found: ClusterSet) -> list[str]:
+    """What a set says of its work in numbers and words; nothing of those that say nothing."""
+    said = [f"{name.replace('_', ' ')} {value:,}" if isinstance(value, int) else f"{name.replace('_', ' ')} {value}"
+            for name, value in found.about.items() if isinstance(value, int | str)]
+    return [f"{found.method}: {', '.join(said)}"] if said else []
 
 
 def _repeated(found: ClusterSet) -> list[str]:

@@ -22,13 +22,15 @@ from plan_cases import opened, recipe_text, tagged, write_shards
 from plan_oracle import Doc
 
 from jobs import components, verify
-from jobs.candidates import Buckets, buckets_of, lost, pairs_of, skipped
+from jobs.candidates import VERDICTS, Buckets, buckets_of, lost, pairs_of, skipped
 from jobs.dedup import find_set
 from jobs.engine import Engine, engine
 from jobs.finding import Finding, finding_of
-from mixer import clusters, rows, storage
+from jobs.tagging import Order, Settings, tag_shard
+from mixer import attributes, clusters, layers, rows, storage
 from mixer.clusters import ClusterSet
 from mixer.errors import SoleraError
+from mixer.index import Index
 from taggers.shingles import shingle_sets
 from taggers.text import TextBatch
 
@@ -228,7 +230,7 @@ def test_growth_shards_order_and_parts_change_no_cluster(
     whole, members = found(tmp_path_factory.mktemp("whole"), corpus, LocalEngine(), **parameters)
     grown, grown_members = made[-1]
     same(grown_members, members)
-    assert (grown, grown.digest) == (whole, whole.digest)
+    assert (grown.digest, grown.clusters, grown.documents) == (whole.digest, whole.clusters, whole.documents)
     about = {name: value for name, value in grown.about.items() if name != "found"}
     assert {**about, "components": ""} == {**whole.about, "components": ""}
 
@@ -344,3 +346,38 @@ def test_blocks_hold_no_more_than_they_may():
             if len(together) > 1:
                 assert not set(component[np.isin(blocks, list(together))]) - {each}
                 assert all(sizes[blocks == block].sum() < 140 for block in together)
+
+
+# ---- real texts
+
+
+def test_verified_pairs_are_all_similar_candidates_and_no_others(corpora, tmp_path):
+    """Precision and recall are 1 among what banding compares, by sets of Python tuples of five words."""
+    shards = [f"neardup/{name}_docs.jsonl.zst" for name in ("versions", "minhash_articles_1000")]
+    if not all((corpora / shard).exists() for shard in shards):
+        pytest.skip("no near-duplicates")
+    method = {"use": "minhash@1", "preset": "26x11", "shingles": "words", "verify": 0.8, "max_bucket": 1000}
+    recipe, corpus = opened(tmp_path, recipe_text({"web": {"shards": shards}}, corpus=str(corpora), dedup=[method]))
+    related, place = clusters.relations(recipe)[0], corpus.workspace
+    uses = {attributes.key_of(use): use for use in recipe.uses()}
+    done = [tag_shard(Settings(place, uses), Order(each.path, each.stat.bytes, frozenset(uses)))
+            for each in corpus.shards]
+    entries, of_rows = (Index.of([each.entries[key] for each in done]) for key in (related.sidecar, rows.KEY))
+    finding = finding_of(related, clusters.name_of(related, corpus, entries), corpus, entries, of_rows, 1)
+    made = find_set(finding, LocalEngine())
+    sets, buckets = {}, defaultdict(set)
+    for number, shard in enumerate(finding.shards):
+        texts = [each.text for batch in place.reader(shard) for each in batch.documents]
+        for text, bands in zip(texts, finding.read(number, ["minhash.bands"]).column(0).to_pylist(), strict=True):
+            words = text.split()
+            if words:
+                sets[name_of(text)] = {tuple(words[at : at + 5]) for at in range(max(1, len(words) - 4))}
+            for band in bands or []:
+                buckets[band].add(name_of(text))
+    pairs = {pair for bucket in buckets.values() for pair in itertools.combinations(sorted(bucket), 2)}
+    said = {(one, other): same for part in range(made.layers[0]["parts"]) for one, other, same in
+            layers.read([verify.own_layer(finding, 1)], part, VERDICTS, "pairs").tolist()}
+    assert said == {(one, other): 5 * len(sets[one] & sets[other]) >= 4 * len(sets[one] | sets[other])
+                    for one, other in pairs}
+    assert len(pairs) > 200 and 100 < sum(said.values()) < len(said)
+    assert (made.about["candidate_pairs"], made.about["verified_pairs"]) == (len(said), sum(said.values()))

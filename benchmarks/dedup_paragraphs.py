@@ -71,11 +71,13 @@ def compare(top: Path, options: argparse.Namespace) -> None:
                 link.symlink_to(shard.resolve())
     runs = {"ours": lambda: ours(once)}
     if options.dolma:
-        runs["dolma"] = lambda: dolma(options.dolma, top)
+        runs["dolma"] = lambda: dolma(options.dolma, once, 1)
     if options.growth > 1:
         many = top / f"times-{options.growth}"
         grow(once, many, options.growth)
         runs[f"ours, {options.growth} times the text"] = lambda: ours(many)
+        if options.dolma:
+            runs[f"dolma, {options.growth} times the text"] = lambda: dolma(options.dolma, many, options.growth)
     found: dict[str, list[dict[str, float]]] = {name: [] for name in runs}
     for number in range(options.rounds):
         for name, once_more in runs.items():
@@ -89,21 +91,24 @@ def compare(top: Path, options: argparse.Namespace) -> None:
     print(f"  {'':28}" + "".join(f"{column:>10}" for column in columns) + "    MB/s of work   repeated    task, MB")
     for name, each in median.items():
         numbers = [f"{each[column]:10.2f}" if column in each else f"{'-':>10}" for column in columns]
-        print(f"  {name:28}" + "".join(numbers) +
-              f"{(each.get('text') or size) / 1e6 / each['work']:16.1f} {each['repeated']:10,.0f}" +
+        text = median[name.replace("dolma", "ours")]["text"]
+        print(f"  {name:28}" + "".join(numbers) + f"{text / 1e6 / each['work']:16.1f} {each['repeated']:10,.0f}" +
               (f"{each['memory'] / 1e6:12.0f}" if "memory" in each else ""))
-    if options.dolma:
+    pairs = [(name, name.replace("ours", "dolma")) for name in found if name.replace("ours", "dolma") != name]
+    for mine, theirs in pairs if options.dolma else []:
         for what in ("wall", "work", "processor"):
-            ratios = sorted(b[what] / a[what] for a, b in zip(found["ours"], found["dolma"], strict=True))
-            print(f"{what} of dolma / ours: {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
-        ours_repeated, theirs = median["ours"]["repeated"], median["dolma"]["repeated"]
-        print(f"lines that are a repeat of another: {ours_repeated:,.0f} by ours, {theirs:,.0f} marked by dolma; ours "
+            ratios = sorted(b[what] / a[what] for a, b in zip(found[mine], found[theirs], strict=True))
+            print(f"{what} of {theirs} / ours: {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+    if options.dolma:
+        print(f"lines that are a repeat of another: {median['ours']['repeated']:,.0f} by ours, "
+              f"{median['dolma']['repeated']:,.0f} marked by dolma; ours "
               "are equal without whitespace at their ends, dolma's are equal whole")
     if options.growth > 1:
         last = f"ours, {options.growth} times the text"
-        ratios = sorted(b["work"] / a["work"] for a, b in zip(found["ours"], found[last], strict=True))
-        print(f"work at {options.growth} times the text / at once: {statistics.median(ratios):.2f} "
-              f"({ratios[0]:.2f} to {ratios[-1]:.2f}); text {median[last]['text'] / size:.2f} times")
+        for what in ("work", "processor"):
+            ratios = sorted(b[what] / a[what] for a, b in zip(found["ours"], found[last], strict=True))
+            print(f"{what} at {options.growth} times the text / at once: {statistics.median(ratios):.2f} "
+                  f"({ratios[0]:.2f} to {ratios[-1]:.2f}); text {median[last]['text'] / size:.2f} times")
 
 
 # ---- ours
@@ -183,18 +188,18 @@ def task_memory() -> int:
 # ---- dolma's
 
 
-def dolma(python: str, top: Path) -> dict[str, float]:
+def dolma(python: str, text: Path, times: int) -> dict[str, float]:
     name = "lines"
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder, "documents")
-        corpus.symlink_to(top / "documents")
+        corpus.symlink_to(text.absolute())
         command = [
             python, "-m", "dolma.cli", "dedupe", "--documents", f"{corpus}/*/*.zst", "--dedupe.name", name,
             "--dedupe.paragraphs.attribute_name", name, "--dedupe.skip_empty", "--dedupe.min_length", "1",
             "--bloom_filter.file", f"{folder}/filter.bin", "--no-bloom_filter.read_only",
-            "--bloom_filter.estimated_doc_count", "30000000", "--bloom_filter.desired_false_positive_rate", "0.00001",
-            "--processes", str(usable_cores()), "--work_dir.input", f"{folder}/in", "--work_dir.output",
-            f"{folder}/out",
+            "--bloom_filter.estimated_doc_count", str(20_000_000 * times),
+            "--bloom_filter.desired_false_positive_rate", "0.00001", "--processes", str(usable_cores()),
+            "--work_dir.input", f"{folder}/in", "--work_dir.output", f"{folder}/out",
         ]
         start, spent = timed([python, "-m", "dolma.cli", "dedupe", "--help"])
         wall, spent_in_all = timed(command)

@@ -119,6 +119,10 @@ def settings(master: str | None, conf: Mapping[str, str], app_name: str, cores: 
     # Options for Java add up instead: with ours gone, Spark would write to the terminal again.
     java = "spark.driver.extraJavaOptions"
     ours = f"-Dlog4j2.configurationFile={_log4j2('log4j2')}"
+    if is_local(master):
+        # The JVM passes blocks on while Python computes. What its second compiler does takes cores from that, and does
+        # not pay: of the processor time of a dedup over 120 MB of text, 3 s of 18.
+        ours += " -XX:TieredStopAtLevel=1"
     return chosen | dict(conf) | {java: f"{ours} {conf.get(java, '')}".strip()}
 
 

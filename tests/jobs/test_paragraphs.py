@@ -188,7 +188,7 @@ def test_what_is_not_whole_or_has_outgrown_its_parts_is_not_found_from(on_spark,
     made = opened(tmp_path, texts, PARAGRAPHS)
     assert found_of(made).base == base
     place = made[1].workspace
-    for uri in (layers.uri(layers.folder(place, base.name), 1), clusters.member_uri(place, base.name, "a/0.jsonl"),
+    for uri in (layers.uri(layers.folder(place, base.name), 0), clusters.member_uri(place, base.name, "a/0.jsonl"),
                 storage.join(place.clusters(base.name), "set.json")):
         data = storage.read(uri)
         storage.remove(uri)

@@ -134,7 +134,8 @@ def test_what_the_user_gave_wins() -> None:
     assert found["spark.driver.memory"] == "9g"
     assert found["spark.ui.enabled"] == "true"
     assert found["spark.driver.extraJavaOptions"].startswith("-Dlog4j2.configurationFile=file:///")
-    assert found["spark.driver.extraJavaOptions"].endswith("log4j2.properties -Xss8m")
+    assert found["spark.driver.extraJavaOptions"].endswith(
+        "log4j2.properties -XX:TieredStopAtLevel=1 -Xss8m")
     assert settings("local[2]", {"spark.master": "local[5]"}, "name", 3)["spark.master"] == "local[5]"
 
 

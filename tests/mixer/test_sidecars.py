@@ -267,3 +267,24 @@ def test_no_flipped_byte_passes_for_what_was_written(tmp_path: Path) -> None:
         else:  # in what no one reads, such as the writer's name
             assert table.to_pylist() == rows and metadata == stored, place
     assert noticed > 0.6 * len(whole) / 3
+
+
+def test_keys_and_positions_are_written_without_dictionaries_and_come_back(tmp_path: Path) -> None:
+    """How a column is encoded is Parquet's matter: neither values nor content digest know of it."""
+    spans = pa.list_(pa.struct([("start", pa.int64()), ("key", pa.uint64())]))
+    keys = [2**64 - 1, 0, 2**63, 7]
+    table = pa.table({
+        "spans": pa.array([[{"start": 2**62, "key": keys[0]}, {"start": -1, "key": keys[1]}], [], None], spans),
+        "bands": pa.array([keys, [], None], pa.list_(pa.uint64())),
+        "row": pa.array([5, None, -(2**63)], pa.int64()),
+        "name": ["a", None, "b"],
+    })
+    stored = sidecars.write(str(tmp_path / "x.parquet"), table, {})
+    found, metadata = sidecars.read(str(tmp_path / "x.parquet"))
+    assert found.to_pylist() == table.to_pylist()
+    assert metadata["digest"] == stored["digest"] == sidecars.digest(table) == sidecars.digest(found)
+    group = pq.read_metadata(tmp_path / "x.parquet").row_group(0)
+    encodings = {group.column(place).path_in_schema: group.column(place).encodings for place in range(5)}
+    assert {path for path, each in encodings.items() if "DELTA_BINARY_PACKED" in each} == \
+        {"spans.list.element.start", "row"}
+    assert {path for path, each in encodings.items() if any("DICTIONARY" in name for name in each)} == {"name"}

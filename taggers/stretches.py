@@ -162,7 +162,7 @@ def spans_of(pieces: Array, length: int) -> tuple[Array, int]:
 
     Takes all pieces of some documents. What follows one another and occurs in the same places becomes one stretch,
     whose key is that of its first window. Of those of its occurrences in a document that overlap or touch each other
-    the first is one span and all the others together another: they can never be what is kept. Memory is 150 bytes for
+    the first is one span and all the others together another: they can never be what is kept. Memory is 200 bytes for
     each occurrence.
     """
     of = np.repeat(np.arange(len(pieces)), pieces["count"])

@@ -123,7 +123,7 @@ def make(folder: Path, shards: int, keys: int) -> Steps:
             file = Path(clusters.member_uri(place, name, path))
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
-        clusters.put_set(place, ClusterSet(name, related.method.use, dict(related.method.parameters), len(members),
+        clusters.put_set(place, ClusterSet(name, related.method.use, related.method.finds_by, len(members),
                                            2 * len(members), members))
     return steps
 

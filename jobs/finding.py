@@ -128,7 +128,7 @@ class Finding:
         method = self.related.method
         own = () if layer_parts is None else ({"set": self.name, "parts": layer_parts, "kinds": list(layer_kinds)},)
         found = ClusterSet(
-            name=self.name, method=method.use, parameters=dict(method.parameters), clusters=count,
+            name=self.name, method=method.use, parameters=method.finds_by, clusters=count,
             documents=sum(int(member["rows"]) for member in members.values()), members=members, kind=self.related.kind,
             inputs=dict(zip(self.shards, self.digests, strict=True)),
             layers=(*(base.layers if base is not None else ()), *own), about=dict(about or {}),
@@ -182,7 +182,7 @@ def _base(place: Workspace, related: Relation, name: str, inputs: Mapping[str, s
         found = clusters.read_set(place, called)
         if found is None or not found.layers or len(found.layers) >= layers.MOST_LAYERS:
             continue
-        if dict(found.parameters) != dict(method.parameters) or not found.inputs.items() <= inputs.items():
+        if dict(found.parameters) != method.finds_by or not found.inputs.items() <= inputs.items():
             continue
         if best is not None and len(found.inputs) <= len(best.inputs):
             continue

@@ -125,7 +125,7 @@ def name_of(related: Relation, corpus: Corpus, entries: Index) -> str:
     digests = entries.at(corpus.paths).pylist("digest")
     inputs = [[shard.path, digest] for shard, digest in zip(corpus.shards, digests, strict=True)]  # in order of path
     method = related.method
-    digest = hashlib.sha256(canonical_json([method.use, dict(method.parameters), inputs])).hexdigest()
+    digest = hashlib.sha256(canonical_json([method.use, method.finds_by, inputs])).hexdigest()
     return f"{method.use}-{digest[:16]}"
 
 

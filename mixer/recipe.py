@@ -79,6 +79,11 @@ class DedupMethod:
         return Use(tagger, {name: self.parameters[name] for name in tagger.parameters})
 
     @property
+    def finds_by(self) -> dict[str, object]:
+        """The parameters that decide what is found: all but those that only a plan reads."""
+        return {name: value for name, value in self.parameters.items() if name not in self.about.planned}
+
+    @property
     def text(self) -> str:
         """As in "text@1 normalise=[lower, nfc]": the method, and the parameters that are not its defaults."""
         defaults = _method_defaults(self.about)

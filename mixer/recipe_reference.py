@@ -51,6 +51,7 @@ class Method:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what a tagger's parameter may be, or list
     settings: tuple[Key, ...] = ()
     shorthands: tuple[str, ...] = ()  # settings that stand for others, and are not kept
+    planned: tuple[str, ...] = ()  # settings that only a plan reads: a change finds nothing anew
 
 
 TAKES = {
@@ -281,6 +282,7 @@ METHODS = (
             _MAX_REMOVED,
             Key("report", "whole", "What occurs in more documents than this is reported with its text.", 100, least=1),
         ),
+        planned=("max_removed",),
     ),
     Method(
         "minhash@1",
@@ -308,6 +310,7 @@ METHODS = (
         tagger="fingerprints", column="fingerprints.keys", kind="spans",
         values={"unit": ("bytes", "words")},
         settings=(_MAX_REMOVED,),
+        planned=("max_removed",),
     ),
 )
 

@@ -174,7 +174,7 @@ def symbols(batch: TextBatch, unit: str) -> Symbols:
     """The symbols of a batch's texts, which are its own arrays."""
     if unit == "bytes":
         return Symbols(fixed(batch.data), batch.offsets)
-    return Symbols(fixed(batch.words.hash), batch.words.first)
+    return Symbols(fixed(batch.word_keys), batch.words.first)
 
 
 def fixed(values: Array) -> Array:

@@ -98,7 +98,7 @@ def _splitmix64(seed: Any, count: int) -> Array:
 
 def _shingled(batch: TextBatch, parameters: Mapping[str, Any]) -> tuple[Array, ...]:
     sizes = sizes_of(parameters)
-    return (batch.data, batch.offsets, classes(), are_by_chars(batch, parameters), batch.words.first, batch.words.hash,
+    return (batch.data, batch.offsets, classes(), are_by_chars(batch, parameters), batch.words.first, batch.word_keys,
             sizes, powers(sizes), room_for_units(sizes), np.empty(CHUNK + 1, np.uint64))
 
 

@@ -46,7 +46,7 @@ def shingle_sets(batch: TextBatch, parameters: Mapping[str, Any]) -> tuple[Array
     start = np.zeros(len(batch) + 1, np.int64)
     np.cumsum(most, out=start[1:])
     hashes = np.empty(start[-1], np.uint64)
-    _list_shingles(batch.data, batch.offsets, classes(), by_chars, batch.words.first, batch.words.hash, sizes,
+    _list_shingles(batch.data, batch.offsets, classes(), by_chars, batch.words.first, batch.word_keys, sizes,
                    powers(sizes), room_for_units(sizes), start, hashes)
     for document in range(len(batch)):
         hashes[start[document] : start[document + 1]].sort()

@@ -33,6 +33,7 @@ from taggers.chunks import (
     table_size,
 )
 from taggers.compiled import helper, kernel
+from taggers.xxh3 import ROOM, xxh3
 
 __all__ = [
     "AGAIN", "FIRST", "ONCE", "Breaks", "Lines", "Pieces", "TextBatch", "Words", "decode", "find_repeats", "mix64",
@@ -177,6 +178,17 @@ class TextBatch:
         return words, Breaks(breaks.first, breaks.end[:broken], breaks.word[:broken])
 
     @cached_property
+    def word_keys(self) -> Array:
+        """uint64, words: hashes that also tell words of different texts apart, where nobody compares their bytes.
+
+        Those of up to 16 bytes are `words.hash`. Longer ones are told apart as by xxh3-64, which `words.hash` is not.
+        """
+        words = self.words
+        keys = words.hash.copy()
+        _hash_long_words(self.data, words.start, words.end, np.empty(ROOM, np.uint64), keys)
+        return keys
+
+    @cached_property
     def word_chars(self) -> Array:
         """int64, documents: the code points in words, which is all that are not whitespace."""
         sums = np.empty(len(self), np.int64)
@@ -230,6 +242,17 @@ def _text_at(raw: Any, keys: Sequence[str]) -> str | None:
         return _TEXT.decode(raw)
     except msgspec.DecodeError:  # another type there or on the way; the reader lets no broken JSON through
         return None
+
+
+_LONG_WORD = 16  # bytes
+_LOW_63 = np.uint64((1 << 63) - 1)  # the highest bit says that a word is short
+
+
+@kernel
+def _hash_long_words(data: Array, start: Array, end: Array, room: Array, keys: Array) -> None:
+    for word in range(len(keys)):
+        if end[word] - start[word] > _LONG_WORD:
+            keys[word] = xxh3(data, np.int64(start[word]), np.int64(end[word]), room) & _LOW_63
 
 
 # What find_repeats gives of a piece.

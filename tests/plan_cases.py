@@ -178,7 +178,7 @@ def found_set(related: Relation, corpus: Corpus, entries: Index, docs: Shards) -
         table = pa.table([pa.array(sorted(found)), [found[row] for row in sorted(found)]], schema=clusters.SCHEMA)
         meta = sidecars.write(clusters.member_uri(place, name, path), table, {"set": name, "shard": path})
         written[path] = {"rows": meta["rows"], "digest": meta["digest"]}
-    made = ClusterSet(name, related.method.use, dict(related.method.parameters),
+    made = ClusterSet(name, related.method.use, related.method.finds_by,
                       sum(len(places) > 1 for places in members.values()),
                       sum(map(len, by_shard.values())), written)
     clusters.put_set(place, made)
@@ -207,7 +207,7 @@ def found_spans(related: Relation, corpus: Corpus, entries: Index, docs: Shards)
             table = pa.Table.from_pylist(repeated, schema=clusters.SPAN_SCHEMA)
             meta = sidecars.write(clusters.member_uri(place, name, path), table, {"set": name, "shard": path})
             written[path] = {"rows": meta["rows"], "digest": meta["digest"]}
-    made = ClusterSet(name, related.method.use, dict(related.method.parameters),
+    made = ClusterSet(name, related.method.use, related.method.finds_by,
                       sum(count > 1 for count in times.values()),
                       sum(int(str(member["rows"])) for member in written.values()), written, "spans")
     clusters.put_set(place, made)

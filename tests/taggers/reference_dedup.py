@@ -71,7 +71,7 @@ def shingle_hash(units: tuple[int, ...]) -> int:
 
 @functools.cache
 def word_hash(word: str) -> int:
-    """Of words of up to 16 bytes and of longer ones, by the two halves of the former, or eight bytes at a time."""
+    """Of words of up to 16 bytes, by their two halves; of longer ones xxh3-64, without its highest bit."""
     data = word.encode()
     if len(data) <= 16:
         short = len(data) < 8
@@ -81,11 +81,7 @@ def word_hash(word: str) -> int:
         value ^= value >> 31
         value = value * 0xC4CEB9FE1A85EC53 & ALL >> 1
         return value ^ value >> 32 | short << 63
-    state = len(data)
-    for place in range(0, len(data) - 8, 8):
-        state = (state ^ int.from_bytes(data[place : place + 8], "little")) * 0xFF51AFD7ED558CCD & ALL
-        state ^= state >> 32
-    return mix((state ^ int.from_bytes(data[-8:], "little")) * 0xFF51AFD7ED558CCD & ALL) & ALL >> 1
+    return xxhash.xxh3_64_intdigest(data) & ALL >> 1
 
 
 def mix(value: int) -> int:

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from jobs.exchange import Array, Block, KindBlock, Outbox, of_kind, part_of
 from jobs.finding import Finding
 from mixer import layers
+from mixer.components import is_first
 
 BANDS = np.dtype([("key", "<u8"), ("name", "<u8")])
 # Of each shard its different texts: how many of its documents have it, and the code points of it.
@@ -99,7 +100,7 @@ def first_rows(counted: Array, names: Array) -> tuple[Array, Array]:
     rows = np.flatnonzero(counted)
     by = np.argsort(names[rows], kind="stable")
     rows = rows[by]
-    starts = np.flatnonzero(_is_first(names[rows]))
+    starts = np.flatnonzero(is_first(names[rows]))
     times = np.diff(starts, append=len(rows))
     in_order = np.argsort(rows[starts])
     return rows[starts][in_order], times[in_order]
@@ -151,8 +152,8 @@ def buckets_of(records: Array, old: int) -> Buckets:
     keys, names, is_new = records["key"][by], records["name"][by], by >= old
     by = np.lexsort([is_new, names, keys])  # what is in both is known
     keys, names, is_new = keys[by], names[by], is_new[by]
-    first = _is_first(keys)
-    other = first | _is_first(names)
+    first = is_first(keys)
+    other = first | is_first(names)
     keys, names, is_new, first = keys[other], names[other], is_new[other], first[other]
     starts = np.flatnonzero(first)
     sizes = np.diff(starts, append=len(keys))
@@ -233,7 +234,7 @@ def distinct_pairs(pairs: Array) -> Array:
     shared[:-1] |= again
     some = pairs[shared]
     pairs[shared] = some[np.lexsort([some["right"], some["left"]])]
-    found: Array = pairs[_is_first(pairs["left"]) | _is_first(pairs["right"])]
+    found: Array = pairs[is_first(pairs["left"]) | is_first(pairs["right"])]
     return found
 
 
@@ -241,13 +242,6 @@ def _sorted(bands: Array) -> Array:
     """The different bands, in order of key and name."""
     found = distinct_pairs(bands.view(PAIRS).copy()).view(BANDS)
     return found
-
-
-def _is_first(values: Array) -> Array:
-    """bool: whether a value is another than the one before."""
-    first = np.ones(len(values), bool)
-    np.not_equal(values[1:], values[:-1], out=first[1:])
-    return first
 
 
 # ---- 3. pairs of all parts

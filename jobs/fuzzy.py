@@ -47,7 +47,7 @@ from jobs.progress import Counts
 from jobs.verify import is_kind, on_disk, own_layer
 from mixer import layers, storage
 from mixer.clusters import ClusterSet
-from mixer.components import cluster_bytes
+from mixer.components import cluster_bytes, is_first
 
 CHANGES = np.dtype([("shard", "<i4"), ("name", "<u8"), ("label", "<u8"), ("stays", "?")])
 SIZES = np.dtype([("label", "<u8"), ("documents", "<i8")])
@@ -198,7 +198,7 @@ def relabel(finding: Finding, back: Array, bins: int, parts: int, part: int, fou
     texts = layers.read([*finding.layers, own_layer(finding, parts)], part, NAMES, "names")
     texts = texts[np.argsort(texts["name"])]
     is_new = finding.is_new[texts["shard"]]
-    starts = np.flatnonzero(_is_first(texts["name"]))
+    starts = np.flatnonzero(is_first(texts["name"]))
     of_text = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(texts)))
     names = texts["name"][starts]
     times = _sums(texts["times"], starts)
@@ -222,7 +222,7 @@ def relabel(finding: Finding, back: Array, bins: int, parts: int, part: int, fou
 def _by_name(labels: Array) -> Array:
     """The different labels in order of name."""
     labels = labels[np.argsort(labels["name"])]
-    found: Array = labels[_is_first(labels["name"])]
+    found: Array = labels[is_first(labels["name"])]
     return found
 
 
@@ -237,7 +237,7 @@ def _labelled(names: Array, times: Array, labels: Array) -> tuple[Array, Array]:
 def _summed(labels: Array, documents: Array) -> Array:
     by = np.argsort(labels)
     labels = labels[by]
-    starts = np.flatnonzero(_is_first(labels))
+    starts = np.flatnonzero(is_first(labels))
     found = np.empty(len(starts), SIZES)
     found["label"], found["documents"] = labels[starts], _sums(documents[by], starts)
     return found
@@ -247,12 +247,6 @@ def _sums(values: Array, starts: Array) -> Array:
     """int64: the sum from each start to the next."""
     found: Array = np.add.reduceat(values.astype(np.int64), starts) if len(starts) else np.zeros(0, np.int64)
     return found
-
-
-def _is_first(values: Array) -> Array:
-    first = np.ones(len(values), bool)
-    np.not_equal(values[1:], values[:-1], out=first[1:])
-    return first
 
 
 # ---- members

@@ -41,20 +41,21 @@ def components(left: Array, right: Array) -> tuple[Array, Array]:
 def distinct(values: Array) -> Array:
     """The different ones of these numbers, ascending. np.unique goes by a hash table, and takes 70 times as long."""
     ordered = np.sort(values)
-    return ordered[_is_first(ordered)]
+    return ordered[is_first(ordered)]
 
 
 def _numbered(values: Array) -> tuple[Array, Array]:
     """The different values, ascending, and of each value its place among them."""
     by = np.argsort(values)
     ordered = values[by]
-    is_first = _is_first(ordered)
+    first = is_first(ordered)
     places = np.empty(len(values), np.int32 if len(values) < 1 << 31 else np.int64)
-    places[by] = np.cumsum(is_first, dtype=places.dtype) - 1
-    return ordered[is_first], places
+    places[by] = np.cumsum(first, dtype=places.dtype) - 1
+    return ordered[first], places
 
 
-def _is_first(ordered: Array) -> Array:
+def is_first(ordered: Array) -> Array:
+    """bool: whether a value is another than the one before."""
     first = np.ones(len(ordered), bool)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
     return first

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from taggers.chunks import hash_bytes, load8, mix64, same_bytes, table_size
 from taggers.compiled import helper, kernel
 from taggers.matching import Fingerprints, Symbols, fixed
+from taggers.xxh3 import ROOM, xxh3
 
 Array = NDArray[Any]
 
@@ -144,11 +145,11 @@ def resolve(data: Array, width: int, length: int, segments: Array, sums: Array, 
     _powers(powers, inverses)
     room = np.empty(2 * RUNS, RUN)
     ints, longs = tuple(np.empty((14, most), np.int64)), tuple(np.empty((3, most), np.uint64))
-    table, points = np.empty(table_size(most), np.int64), np.empty(4 * most, np.int64)
+    table, points, lanes = np.empty(table_size(most), np.int64), np.empty(4 * most, np.int64), np.empty(ROOM, np.uint64)
     group = 0
     while group < len(starts):
         group, found, before = _resolve(fixed(data), width, length, first, group, segments, sums, counts, ranks, powers,
-                                        inverses, ints, longs, table, points, RUNS, room)
+                                        inverses, ints, longs, table, points, lanes, RUNS, room)
         is_short = found > len(room)
         if before if is_short else found:
             yield room[: before if is_short else found].copy()
@@ -439,8 +440,8 @@ def _keep(order: Array, shared: Array, count: int, alive: Array) -> int:
 @kernel
 def _resolve(
     data: Array, width: int, length: int, first: Array, group: int, segments: Array, sums: Array, counts: Array,
-    ranks: Array, powers: Array, inverses: Array, ints: Any, longs: Any, table: Array, points: Array, enough: int,
-    runs: Array,
+    ranks: Array, powers: Array, inverses: Array, ints: Any, longs: Any, table: Array, points: Array, lanes: Array,
+    enough: int, runs: Array,
 ) -> tuple[int, int, int]:
     """(the next group, runs found, those before the last group) from a group on, until there are enough runs. Those
     for which there is no room are counted.
@@ -566,7 +567,7 @@ def _resolve(
                         window = middle[each] - last * width
                         runs[run].offset = last
                         runs[run].windows = offset - opened_at[each]
-                        runs[run].key = hash_bytes(data, window, window + length * width)
+                        runs[run].key = xxh3(data, window, window + length * width, lanes)
                         runs[run].here = _shifted(open_sum[each], -last, powers, inverses)
                         runs[run].after = _shifted(open_sum[each], 1 - opened_at[each], powers, inverses)
                     opened[each] = -1

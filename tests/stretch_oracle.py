@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
+import xxhash
+
 Place = tuple[int, int]  # a document, and a symbol of it
 
 
@@ -72,18 +74,12 @@ def mix64(value: int) -> int:
 
 
 def hash_of(data: bytes) -> int:
-    """Of eight bytes or more."""
-    state = len(data)
-    for start in range(0, len(data) - 8, 8):
-        state = (state ^ int.from_bytes(data[start : start + 8], "little")) * _MIX_1 & _64
-        state ^= state >> 32
-    state = (state ^ int.from_bytes(data[-8:], "little")) * _MIX_1 & _64
-    return mix64(state) & _63
+    return xxhash.xxh3_64_intdigest(data)
 
 
 def hash_word(data: bytes) -> int:
     if len(data) > 16:
-        return hash_of(data)
+        return hash_of(data) & _63
     short = len(data) < 8
     more = int.from_bytes(data[8:], "little") * _MIX_2 & _64
     value = (int.from_bytes(data[:8], "little") | short * len(data) << 56) ^ more ^ more >> 32

@@ -55,7 +55,7 @@ def dedup_text(found: DedupSummary, arguments: str) -> str:
     banded = banding.bandings(each.parameters for each in found.sets)
     reports = [line for each in found.sets if "report" in each.about for line in ["", *_repeated(each), ""]]
     reports += [line for each in found.sets for line in _counted(each)]
-    return "\n".join([tables.table(["method", "clusters", "documents", "", "set"], body),
+    return "\n".join([tables.table(["method", "clusters", "members", "", "set"], body),
                       *(line for each in banded for line in banding.curve_lines(*each)), *reports,
                       f"{found.seconds:.1f} s; what goes is decided by the plan: solera plan {arguments}"])
 

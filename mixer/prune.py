@@ -128,14 +128,14 @@ def _needed(
     sets = set()
     for related in clusters.relations(recipe):
         entries = indexes.get(related.sidecar, Index.of([]))
-        if all(shard in entries for shard in shards):
+        if all(shard.path in entries for shard in clusters.compared(related, corpus).shards):
             name = clusters.name_of(related, corpus, entries)
             if clusters.read_set(place, name) is not None:
                 sets.add(name)
                 continue
         method = related.method
         sets |= {each.name for each in _finished(place) if each.method == method.use
-                 and dict(each.parameters) == dict(method.parameters)}
+                 and dict(each.parameters) == method.finds_by}
     return sidecars, sets
 
 

@@ -102,7 +102,6 @@ class Expected:
             self.report.append({"key": key, "documents": documents[piece], "times": len(repeated[piece]),
                                 "text": shortened(texts[shard][row][start:end], TEXT_CHARS), "shard": shard,
                                 "row": row, "start": start, "end": end,
-                                "first_byte": len(texts[shard][row][:start].encode()),
                                 "bytes": len(texts[shard][row][start:end].encode())})
 
     def places(self) -> dict[int, list[tuple[str, int]]]:
@@ -188,7 +187,8 @@ def test_what_is_not_whole_or_has_outgrown_its_parts_is_not_found_from(on_spark,
     made = opened(tmp_path, texts, PARAGRAPHS)
     assert found_of(made).base == base
     place = made[1].workspace
-    for uri in (layers.uri(layers.folder(place, base.name), 0), clusters.member_uri(place, base.name, "a/0.jsonl"),
+    layer = storage.join(layers.folder(place, base.name), layers.file_name(0))
+    for uri in (layer, clusters.member_uri(place, base.name, "a/0.jsonl"),
                 storage.join(place.clusters(base.name), "set.json")):
         data = storage.read(uri)
         storage.remove(uri)

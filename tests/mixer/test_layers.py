@@ -29,7 +29,7 @@ def test_a_task_that_is_tried_again_writes_the_same(tmp_path):
     for _ in range(2):
         layers.put(str(tmp_path), 3, records)
         assert len(list(tmp_path.iterdir())) == 1
-    assert layers.uri(str(tmp_path), 3).endswith("000003.npy")
+    assert layers.file_name(3) == "000003.npy" and layers.file_name(3, "bands") == "bands/000003.npy"
 
 
 def test_a_part_that_has_gone_is_an_error(tmp_path):

@@ -21,6 +21,7 @@ URL_KEY = Tagger(
     ),
     parameters={"field": FIELD, "normalise": ["slash", "tracking", "www"]},
     source="WHATWG URL, RFC 3986; xxHash 0.8, XXH3 with 128 bits",
+    cost=2300,
 )
 
 PARAGRAPH_KEYS = Tagger(
@@ -44,6 +45,7 @@ PARAGRAPH_KEYS = Tagger(
     ),
     parameters={"unit": "paragraphs", "sentences": 3, "min_length": 20, "normalise": []},
     source="C4 (Raffel et al. 2020, section 2.2) for runs of three sentences; xxHash 0.8, XXH3 with 64 bits",
+    cost=580,
 )
 
 MINHASH = Tagger(
@@ -66,7 +68,7 @@ MINHASH = Tagger(
     parameters={"ngram": 5, "bands": 14, "rows": 8, "seed": 1, "shingles": "auto"},
     bounds={"ngram": (1, 1_000), "bands": (1, 10_000), "rows": (1, 10_000)},  # more would cost time for nothing
     source="Broder 1997; 14 bands of 8 on 5-grams as FineWeb (Penedo et al. 2024, arXiv:2406.17557)",
-    cost=150.0,
+    cost=156,
 )
 
 FINGERPRINTS = Tagger(
@@ -88,6 +90,7 @@ FINGERPRINTS = Tagger(
     parameters={"length": 500, "unit": "bytes"},
     source="Schleimer, Wilkerson and Aiken 2003, winnowing, with the leftmost of equal hashes; lengths as Dolma 3 "
            "(500 bytes) and Lee et al. 2022, arXiv:2107.06499 (50 tokens) have them",
+    cost=115,
 )
 
 DEDUP_TAGGERS: tuple[Tagger, ...] = (URL_KEY, PARAGRAPH_KEYS, MINHASH, FINGERPRINTS)

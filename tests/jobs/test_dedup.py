@@ -10,7 +10,7 @@ from collections import defaultdict
 import pyarrow as pa
 import pytest
 import zstandard
-from plan_cases import NORMALISE, TEXTS, Case, case, opened, recipe_text, tagged, write_sidecar
+from plan_cases import NORMALISE, TEXTS, Case, case, opened, recipe_text, tagged, write_shards, write_sidecar
 from plan_oracle import Doc
 
 from jobs.dedup import by_shard, dedup
@@ -183,3 +183,33 @@ def test_real_pages_are_the_same_where_their_sha256_is(on_spark, corpora, tmp_pa
     assert sorted(map(sorted, clustered.values())) == sorted(map(sorted, expected))
     assert len(expected) > 1
     assert any(len({shard for shard, _ in places}) == 2 for places in expected)
+
+
+def test_columns_and_urls_relate_documents_by_equal_values(on_spark, tmp_path):
+    """Numbers, texts, yes or no, and keys; what is missing is like nothing else."""
+    choose = random.Random(3)
+    values = {"words.count": [None, 0, 1, 2], "language.en": [None, 0.0, -0.0, 0.65],
+              "language.top": [None, "", "en", "é"], "url.has_query": [None, True, False],
+              "url_key.key": [None, b"k" * 16, b"K" * 16]}
+    docs = {f"web/{shard}.jsonl": [
+        Doc("crawl", f"{shard}-{row}", "text", {name: choose.choice(each) for name, each in values.items()})
+        for row in range(9)
+    ] for shard in range(3)}
+    columns = [name for name in values if name != "url_key.key"]
+    methods = [{"use": "column@1", "column": name} for name in columns] + [{"use": "url@1"}]
+    recipe = recipe_text({"web": {}}, dedup=methods)
+    write_shards(tmp_path, docs)
+    recipe_and_corpus = opened(tmp_path, recipe)
+    found = dedup(*recipe_and_corpus, tagged(recipe_and_corpus, docs), on_spark).sets
+    for each, name in zip(found, [*columns, "url_key.key"], strict=False):
+        expected = defaultdict(set)
+        for shard, rows_of in docs.items():
+            for row, doc in enumerate(rows_of):
+                if doc.values[name] is not None:
+                    expected[doc.values[name]].add((shard, row))
+        got = defaultdict(set)
+        for shard in docs:
+            for member in clusters.read_members(recipe_and_corpus[1].workspace, each, shard).to_pylist():
+                got[member["cluster"]].add((shard, member["row"]))
+        assert sorted(map(sorted, got.values())) == sorted(map(sorted, expected.values())), name
+        assert each.clusters == len(expected) > 1

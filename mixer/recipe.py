@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from typing import Any, Literal, cast
@@ -462,15 +462,7 @@ def _sources(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Source, ..
     if not node.nodes:
         notes.add(node.line, path, "", "no sources", "add one: `web: {shards: web/*.jsonl.zst, …}`")
         return None
-    sources = []
-    for name, each in node.nodes.items():
-        where = _join(path, name)
-        if not _NAME.fullmatch(name):
-            notes.add(node.lines[name], where, name, "not a name", f"write {TAKES['name']}")
-        fields = _section(notes, each, SOURCE, where)
-        if fields is not None:
-            sources.append(Source(name, **fields))
-    return tuple(sources)
+    return tuple(Source(name, **fields) for name, fields in _named(notes, node, SOURCE, path))
 
 
 def _references(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Reference, ...] | None:
@@ -478,15 +470,21 @@ def _references(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Referen
         _misfit(notes, node, key, path)
         return None
     references = []
+    for name, fields in _named(notes, node, REFERENCE, path):
+        _check_uri(notes, _line(node, name, "corpus"), _join(_join(path, name), "corpus"), fields["corpus"])
+        references.append(Reference(name, **fields))
+    return tuple(references)
+
+
+def _named(notes: _Notes, node: Section, vocabulary: Vocabulary, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(name, fields) of each section of a mapping of names to sections."""
     for name, each in node.nodes.items():
         where = _join(path, name)
         if not _NAME.fullmatch(name):
             notes.add(node.lines[name], where, name, "not a name", f"write {TAKES['name']}")
-        fields = _section(notes, each, REFERENCE, where)
+        fields = _section(notes, each, vocabulary, where)
         if fields is not None:
-            _check_uri(notes, _line(each, "corpus"), _join(where, "corpus"), fields["corpus"])
-            references.append(Reference(name, **fields))
-    return tuple(references)
+            yield name, fields
 
 
 def _keep(notes: _Notes, node: Node, key: Key, path: str) -> tuple[Rule, ...] | None:

@@ -135,13 +135,14 @@ def test_every_method_finds_something(first: Decided) -> None:
     assert all(count > 0 for count, _ in first.found[:-1])
 
 
-@pytest.mark.parametrize(("shards", "order", "partitions"), [(1, 2, 1), (5, 3, 9)])
 def test_sharding_partitions_and_order_decide_nothing(
-    spark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: Decided, shards: int, order: int,
-    partitions: int,
+    spark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: Decided
 ) -> None:
-    monkeypatch.setattr("jobs.exchange.part_count", lambda records, record_bytes, slots: partitions)
-    assert decide(tmp_path, documents(), shards, order) == first
+    asked = []
+    for module in ("finding", "keepers", "substrings"):
+        monkeypatch.setattr(f"jobs.{module}.part_count", lambda records, record_bytes, slots: asked.append(9) or 9)
+    assert decide(tmp_path, documents(), 1, 2) == first
+    assert len(asked) > 5
 
 
 def test_a_new_crawl_ends_where_all_at_once_does(spark: object, tmp_path: Path, first: Decided) -> None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import pyarrow as pa
 
 from jobs.engine import Engine
 from jobs.finding import Finding, finding_of
-from mixer import clusters, packing, rows
+from mixer import clusters, rows
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.index import Index
@@ -58,31 +55,6 @@ def find_set(finding: Finding, engine: Engine) -> ClusterSet:
 
 # Which module finds the clusters of a method; the others look for equal keys.
 FINDERS = {"minhash@1": "jobs.fuzzy", "paragraph@1": "jobs.paragraphs", "substring@1": "jobs.substrings"}
-
-
-def partitions(spark: Any, rows: int, slots: int) -> None:
-    """Nothing; sets how many partitions the next shuffles of so many rows have, unless the user has."""
-    if not spark.sparkContext.getConf().contains("spark.sql.shuffle.partitions"):
-        spark.conf.set("spark.sql.shuffle.partitions", packing.shuffle_partitions(rows, slots))
-
-
-def by_shard(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.Table]]:
-    """Cuts batches that are sorted by their column `shard` into one table a shard."""
-    held: list[pa.RecordBatch] = []
-    number: int | None = None
-    for batch in batches:
-        numbers = batch.column("shard").to_numpy()
-        start = 0
-        while start < len(numbers):
-            end = int(numbers.searchsorted(numbers[start], side="right"))
-            if number is not None and numbers[start] != number:
-                yield number, pa.Table.from_batches(held)
-                held = []
-            number = int(numbers[start])
-            held.append(batch.slice(start, end - start))
-            start = end
-    if number is not None:
-        yield number, pa.Table.from_batches(held)
 
 
 if __name__ == "__main__":

@@ -59,8 +59,3 @@ def straggler(sizes: Sequence[int], slots: int) -> int | None:
     largest = max(range(len(sizes)), key=lambda index: sizes[index])
     even = sum(sizes) / slots
     return largest if sizes[largest] >= STRAGGLER_BYTES and sizes[largest] > 1.5 * even else None
-
-
-def shuffle_partitions(rows: int, slots: int) -> int:
-    """How many partitions for a shuffle of so many rows of keys: no task without work, none that outgrows memory."""
-    return max(2 * slots, -(-rows // BIN_ROWS))

@@ -13,7 +13,7 @@ import zstandard
 from plan_cases import NORMALISE, TEXTS, Case, case, opened, recipe_text, tagged, write_shards, write_sidecar
 from plan_oracle import Doc
 
-from jobs.dedup import by_shard, dedup
+from jobs.dedup import dedup
 from jobs.engine import engine
 from mixer import clusters, rows, sidecars, storage
 from mixer.errors import SoleraError
@@ -46,17 +46,14 @@ def many() -> dict[str, list[Doc]]:
 METHODS = [{"use": "text@1"}, {"use": "id@1"}, {"use": "text@1", "normalise": NORMALISE}]
 
 
-@pytest.mark.parametrize(("partitions", "methods"), [("1", METHODS[:2]), ("7", METHODS)])
-def test_sets_are_those_of_a_dict(spark, on_spark, tmp_path, partitions, methods):
-    """Names, counts and the digest of every member file; so also equal for any number of partitions."""
+@pytest.mark.parametrize(("parts", "methods"), [(1, METHODS[:2]), (7, METHODS)])
+def test_sets_are_those_of_a_dict(on_spark, tmp_path, monkeypatch, parts, methods):
+    """Names, counts and the digest of every member file; so also equal for any number of parts."""
     made = case(tmp_path, recipe_text({"a": {}, "b": {}, "c": {}}, dedup=methods), many())
     storage.remove_below(storage.join(made.corpus.workspace.folder, "clusters"))
-    before = spark.conf.get("spark.sql.shuffle.partitions")
-    spark.conf.set("spark.sql.shuffle.partitions", partitions)
-    try:
-        found = find(made, on_spark)
-    finally:
-        spark.conf.set("spark.sql.shuffle.partitions", before)
+    monkeypatch.setattr("jobs.finding.part_count", lambda records, record_bytes, slots: parts)
+    found = find(made, on_spark)
+    assert {layer["parts"] for each in found.sets for layer in each.layers} == {parts}
     assert list(found.sets) == made.sets
     assert list(found.made) == [each.name for each in made.sets]
     assert len({each.clusters for each in made.sets}) == len(methods)
@@ -150,15 +147,6 @@ def test_keys_of_a_sidecar_that_the_index_does_not_name_make_no_set(on_spark, tm
     with pytest.raises(SoleraError, match="not the sidecar that the index names"):
         find(made, on_spark)
     assert not [path for path in files(made) if path.startswith("text@1")]
-
-
-def test_by_shard_cuts_batches_anywhere():
-    numbers = [0, 0, 1, 1, 1, 4, 7, 7]
-    table = pa.table({"shard": pa.array(numbers, pa.int32()), "row": list(range(8))})
-    for size in range(1, 9):
-        found = [(number, part.column("row").to_pylist()) for number, part in by_shard(iter(table.to_batches(size)))]
-        assert found == [(0, [0, 1]), (1, [2, 3, 4]), (4, [5]), (7, [6, 7])]
-    assert list(by_shard(iter([]))) == []
 
 
 def test_real_pages_are_the_same_where_their_sha256_is(on_spark, corpora, tmp_path):

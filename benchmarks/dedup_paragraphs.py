@@ -132,7 +132,7 @@ def work(corpus: str, folder: str) -> dict[str, float]:
     from jobs.plan import current_indexes
     from jobs.run import run_dedup, run_tag
     from mixer.corpus import find
-    from mixer.recipe import parse
+    from mixer.recipe_parser import parse
 
     recipe = json.dumps({
         "name": "lines", "version": "1.0.0", "seed": 1, "corpus": corpus, "unit": "bytes",

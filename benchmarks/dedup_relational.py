@@ -35,7 +35,7 @@ from jobs import fuzzy
 from jobs.engine import engine
 from jobs.finding import Finding
 from mixer import clusters, rows, sidecars
-from mixer.recipe import parse
+from mixer.recipe_parser import parse
 from mixer.workspace import open_workspace
 
 BANDS, ROWS = 14, 8

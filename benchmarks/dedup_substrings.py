@@ -40,7 +40,7 @@ from mixer import attributes, clusters, rows  # noqa: E402
 from mixer.corpus import find  # noqa: E402
 from mixer.documents import ShardReader  # noqa: E402
 from mixer.index import Index  # noqa: E402
-from mixer.recipe import parse  # noqa: E402
+from mixer.recipe_parser import parse  # noqa: E402
 from taggers.matching import Scheme  # noqa: E402
 from taggers.run import run  # noqa: E402
 from taggers.text import TextBatch  # noqa: E402

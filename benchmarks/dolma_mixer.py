@@ -39,7 +39,8 @@ from decode import DEFAULT
 from jobs.plan import existing_plan
 from mixer import attributes, corpus, rows, selection, sidecars
 from mixer.plan import Plan
-from mixer.recipe import Recipe, Rule, parse
+from mixer.recipe import Recipe, Rule
+from mixer.recipe_parser import parse
 from mixer.selection import Context
 from taggers.registry import find_column
 

@@ -44,7 +44,8 @@ from mixer import attributes, clusters, corpus, index, lock, packing, plan, rows
 from mixer.clusters import ClusterSet  # noqa: E402
 from mixer.corpus import Corpus  # noqa: E402
 from mixer.index import Entry, Index  # noqa: E402
-from mixer.recipe import Recipe, parse  # noqa: E402
+from mixer.recipe import Recipe  # noqa: E402
+from mixer.recipe_parser import parse  # noqa: E402
 
 SOURCES = {"web": 0.7, "book": 0.1, "wiki": 0.1, "code": 0.1}
 IN_FOLDER = 1000

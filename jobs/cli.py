@@ -249,7 +249,8 @@ def _dedup(options: Any) -> int:
 
 def _lint(options: Any) -> int:
     from mixer.banding import as_json, bandings, curve_lines
-    from mixer.recipe import parse, warnings
+    from mixer.lint import warnings
+    from mixer.recipe_parser import parse
 
     recipe = parse(_read(options.recipe), options.recipe, _own(options).taggers)
     found = warnings(recipe, options.recipe)
@@ -406,7 +407,7 @@ def _taggers(options: Any) -> int:
 def _opened(options: Any) -> tuple[Recipe, Corpus]:
     from mixer.corpus import find
     from mixer.models import resolve
-    from mixer.recipe import parse
+    from mixer.recipe_parser import parse
 
     recipe = resolve(parse(_read(options.recipe), options.recipe, _own(options).taggers), options.recipe)
     own = [word for reference in options.taggers for word in ("--taggers", reference)]

@@ -14,7 +14,7 @@ from jobs.run import run
 from mixer import corpus, rows, sidecars, storage
 from mixer.corpus import Corpus
 from mixer.errors import BadInput
-from mixer.recipe import parse
+from mixer.recipe_parser import parse
 
 README = """A small corpus in Dolma's document form, found on this machine by `solera demo`: package descriptions and
 licences (web), docstrings (book), modules (code) and help topics (wiki) of a Python installation, and texts written for

@@ -123,7 +123,8 @@ def cuts(counts: Sequence[Mapping[str, Any]], unit: str) -> str:
     for each in counts:
         for method in each["dedup"]:
             held = methods.setdefault(method["method"], [0] * 4)
-            methods[method["method"]] = [sum(pair) for pair in zip(held, method["edited"].values(), strict=True)]
+            mine = [method["edited"][what] for what in ("docs", "spans", "units", "bytes")]
+            methods[method["method"]] = [sum(pair) for pair in zip(held, mine, strict=True)]
     found = [(name, sums) for name, sums in methods.items() if any(sums)]
     if not found:
         return ""

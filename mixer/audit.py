@@ -19,7 +19,8 @@ from mixer import draw, ledger, lock, manifest, mixture, plan, rows, selection, 
 from mixer.documents import Bad, LineReader
 from mixer.errors import BadInput, SoleraError
 from mixer.ledger import Inputs, Ledger, Spill
-from mixer.recipe import Recipe, parse
+from mixer.recipe import Recipe
+from mixer.recipe_parser import parse
 
 MOST_FAILURES = 20  # that one check names
 ALLOWED = {"manifest.json", "recipe.yaml", "recipe.lock", "shards.parquet"}
@@ -230,7 +231,8 @@ def _counts(part: Mapping[str, Any]) -> Iterator[str]:
         name = count["source"]
         for what in ("docs", "units", "bytes"):
             kept = count["read"][what] - sum(rule["first"][what] for rule in count["rules"])
-            pool = kept - sum(method["dropped"][what] for method in count["dedup"])
+            kept -= sum(rule["dropped"][what] for rule in count["tops"])
+            pool = plan.left_for_the_draw(count, what)
             steps = {"kept": kept, "pool": pool, "selected": pool - count["not_drawn"][what]}
             for step, expected in steps.items():
                 if count[step][what] != expected:

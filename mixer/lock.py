@@ -18,7 +18,7 @@ from taggers.declare import Tagger
 
 FORMAT = "solera-lock@1"
 # How a plan decides. It stands in the lock, since the same lock promises the same mixture.
-PLAN_FORMAT = "solera-plan@3"
+PLAN_FORMAT = "solera-plan@4"
 
 
 def make(

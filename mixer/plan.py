@@ -20,7 +20,8 @@ from mixer.corpus import Corpus
 from mixer.documents import canonical_json
 from mixer.errors import BadInput, JobFailed
 from mixer.index import Index
-from mixer.recipe import Recipe, parse
+from mixer.recipe import Recipe
+from mixer.recipe_parser import parse
 from mixer.selection import Context, Grant, Tallies
 
 FORMAT = lock.PLAN_FORMAT
@@ -314,9 +315,22 @@ def _counts(
             **{name: unread[source.name][name] for name in ("shards", "broken", "bad")},
             "read": _three(_tally(tallies, source.name, "read")),
             "rules": rule_counts,
+            "tops": [{"rule": rule.text, **{what: _three(_tally(tallies, source.name, f"top {what}", rule.text))
+                                            for what in ("dropped", "missing")}}
+                     for rule in recipe.tops_for(source.name)],
             "kept": _three(_tally(tallies, source.name, "kept")),
             "dedup": dedup_counts,
+            "edits": [{"edit": edit.text, "dropped": _three(_tally(tallies, source.name, "edit", edit.text)),
+                       "edited": _edited(tallies, source.name, edit.text)}
+                      for edit in recipe.edits_for(source.name)],
+            "held_out": [{"split": split.name, **_three(_tally(tallies, source.name, "held out", split.name))}
+                         for split in recipe.holdout],
+            "not_held_out": _three(_tally(tallies, source.name, selection.NOT_HELD_OUT)),
+            "sample": None if source.sample is None else {
+                "sample": source.sample.text, **{what: _three(_tally(tallies, source.name, f"sample {what}"))
+                                                 for what in ("dropped", "missing")}},
             "pool": _three(_tally(tallies, source.name, "pool")),
+            "curve": None,
             "requested": share.requested,
             "allocated": share.allocated,
             "cap": share.cap,
@@ -353,9 +367,9 @@ def _three(tally: Any) -> dict[str, int]:
 
 
 def _edited(tallies: Tallies, source: str, method: str = "") -> dict[str, int]:
-    """What is cut from documents that stay: by one method, or by all from what is emitted."""
-    tally = tallies.get((source, "edited", method), np.zeros(4, np.int64))
-    return dict(zip(("docs", "spans", "units", "bytes"), map(int, tally), strict=True))
+    """What is cut from documents that stay or replaced in them: by one method or edit, or by all in what is emitted."""
+    tally = tallies.get((source, "edited", method), np.zeros(5, np.int64))
+    return dict(zip(("docs", "spans", "units", "bytes", "added"), map(int, tally), strict=True))
 
 
 def _losses(context: Context, losses: Tallies) -> list[dict[str, Any]]:
@@ -369,11 +383,18 @@ def _losses(context: Context, losses: Tallies) -> list[dict[str, Any]]:
     return found
 
 
+def left_for_the_draw(count: Mapping[str, Any], what: str) -> int:
+    """The documents, units or bytes of a source that all steps before the draw leave, as they count what they drop."""
+    left: int = count["kept"][what] - sum(step["dropped"][what] for step in (*count["dedup"], *count["edits"]))
+    left -= sum(split[what] for split in count["held_out"]) + count["not_held_out"][what]
+    return left - (count["sample"]["dropped"][what] if count["sample"] is not None else 0)
+
+
 def _check_counts(counts: Sequence[Mapping[str, Any]]) -> None:
     """What the phases counted, each for itself, has to add up; else one of them saw what another did not."""
     for count in counts:
         for what in ("docs", "units", "bytes"):
-            left = count["kept"][what] - sum(method["dropped"][what] for method in count["dedup"])
+            left = left_for_the_draw(count, what)
             drawn = count["selected"][what] + count["not_drawn"][what]
             if not left == count["pool"][what] == drawn:
                 raise JobFailed(f"{count['source']}: rules and dedup leave {left} {what}, the pool has "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
 
 REQUIRED = object()  # the default of a key that has none
@@ -22,7 +23,7 @@ class Key:
     default: object = REQUIRED
     choices: tuple[str, ...] = ()
     least: int | None = None  # for numbers; "positive" ones are above 0 in any case
-    planned: tuple[str, ...] = ()  # values of the vocabulary that this version does not support
+    nullable: bool = False  # whether null may stand there, which is then nothing of the kind
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,6 @@ class Vocabulary:
     title: str
     doc: str
     keys: tuple[Key, ...]
-    planned: tuple[str, ...] = ()  # keys that this version does not support
 
 
 @dataclass(frozen=True)
@@ -59,21 +59,32 @@ TAKES = {
     "bound": "a value of the column's type",
     "bounds": "a list of values of the column's type",
     "choice": "a choice",
+    "curve": "a [curve](#curve)",
     "dedup": "a list of [methods](#dedup)",
+    "edits": "a mapping of columns of spans to [edits](#edit)",
+    "figure": "what was published, or null for what was not",
     "globs": "a glob, or a list of globs",
+    "holdout": "a mapping of names to [splits](#hold-out)",
     "keep": "a mapping of columns to [bounds](#keep)",
+    "method": "a [method](#dedup)",
     "name": "a name: `a-z`, `0-9`, `_` and `-`, and not `_` or `-` first",
     "names": "a list of names",
     "policy": "a [policy](#policy)",
     "prefer_by": "a [preference](#preference)",
     "positive": "a number above 0",
+    "published": "[figures](#published)",
+    "published_source": "[figures](#published-of-a-source)",
     "references": "a mapping of names to [references](#reference)",
+    "sample": "a [sample](#sample)",
     "share": "a number from 0 to 1",
     "sources": "a mapping of names to [sources](#sources)",
+    "stages": "a mapping of names to [stages](#stages)",
     "taggers": "a mapping of names to [taggers](#taggers)",
     "text": "text",
     "use": "a name, `@` and a version",
+    "true": "`true`",
     "version": "`x.y.z`",
+    "weight": "a number from 0 to 1, a fraction of two numbers (`60/101`), or `rest`",
     "whole": "a whole number",
 }
 
@@ -94,15 +105,16 @@ RECIPE = Vocabulary(
         Key(
             "counter",
             "choice",
-            "How tokens are counted; only with `unit: tokens`. `approx` is UTF-8 bytes divided by 4.",
+            "How tokens are counted; only with `unit: tokens`. `approx` is UTF-8 bytes divided by 4, rounded up for "
+            "each document. `tokens@1` counts by the tokenizer that the recipe's `taggers` name: `tokens: {use: "
+            "tokens@1, tokenizer: FILE}`.",
             "approx",
-            choices=("approx",),
-            planned=("tokens@1",),
+            choices=("approx", "tokens@1"),
         ),
         Key(
             "budget",
             "whole",
-            "How many units the mixture holds. Required by `policy: {kind: fixed}`; else all there is.",
+            "How many units the mixture holds. Required by all policies but `proportional`; there, all there is.",
             None,
             least=1,
         ),
@@ -125,6 +137,11 @@ RECIPE = Vocabulary(
         ),
         Key("reference", "references", "What is only compared with: a document that is also there is dropped.", ()),
         Key("keep", "keep", "Rules for every source. The first that fails is the reason for a drop.", ()),
+        Key("edit", "edits", "What is cut out of texts, or replaced, of every source.", ()),
+        Key("holdout", "holdout", "Documents that are kept from the mixture for evaluation, with all that is like "
+            "them. `--split NAME` makes a mixture of them.", ()),
+        Key("stages", "stages", "Later stages of the same training.", ()),
+        Key("published", "published", "What was published of this mixture: `solera lint` works it out again.", {}),
         Key("sources", "sources", "The parts of the mixture."),
         Key(
             "on_shortfall",
@@ -143,47 +160,61 @@ RECIPE = Vocabulary(
         ),
         Key("shard_bytes", "whole", "Size of one output shard in bytes, before compression.", 256_000_000, least=1),
     ),
-    planned=("edit", "holdout", "sample", "stages", "top"),
 )
 
 POLICY = Vocabulary(
     title="Policy",
-    doc="`fixed` takes each source's `weight`. `proportional` gives each source its share of what is there.",
+    doc="What a source's share of the budget is in proportion to, before `max_epochs` and `min_weight`: `fixed`, its "
+    "`weight`; `proportional`, what is there of it; `temperature`, that to the power of 1/`tau`, so that small sources "
+    "have more (mBERT 1.43, XLM 2.0, XLM-R and mT5 3.33); `unimax`, as much as any other, up to `max_epochs` of it "
+    "(arXiv:2304.09151).",
     keys=(
         Key(
             "kind",
             "choice",
             "The rule that shares the budget.",
-            choices=("fixed", "proportional"),
-            planned=("temperature", "unimax"),
+            choices=("fixed", "proportional", "temperature", "unimax"),
         ),
+        Key("tau", "positive", "Of `temperature`, which needs it: 1 is `proportional`, more is more even.", None),
+        Key("max_epochs", "positive", "Of `unimax`, which needs it: the most epochs of any source.", None),
     ),
-    planned=("tau", "temperature", "max_epochs"),
 )
+
+# What a stand-in for a source is chosen by.
+KINDS = ("web", "book", "code", "wiki", "forum", "paper", "conversation", "news", "math", "instruction", "image_text",
+         "video_text", "legal", "patents", "email", "subtitles", "other")
 
 SOURCE = Vocabulary(
     title="Sources",
-    doc="A document belongs to at most one source. Names and their order enter no draw.",
+    doc="A source is a slice of the corpus: some shards, and of those the documents that its rules keep. Sources may "
+    "share shards, but no document: one that the rules of two sources keep is an error. Names and their order enter no "
+    "draw.",
     keys=(
-        Key("shards", "globs", "Shards, relative to the corpus: `web/*.jsonl.zst`."),
+        Key("shards", "globs", "Shards, relative to the corpus: `web/*.jsonl.zst`. Null in a recipe of published "
+            "figures, which needs `--stand-ins` to be run.", nullable=True),
+        Key("kind", "choice", "What it is, for `--stand-ins`.", None, choices=KINDS),
         Key(
             "weight",
-            "share",
-            "The share of the budget. Required by `policy: {kind: fixed}`, where weights sum to exactly 1; "
-            "else forbidden.",
+            "weight",
+            "The share of the budget. Required by `policy: {kind: fixed}`, where weights sum to exactly 1, and `rest` "
+            "is what the others leave; else forbidden.",
             None,
-            planned=("rest",),
         ),
         Key("max_epochs", "positive", "How often a document may be repeated, on average over the source.", None),
+        Key("min_weight", "share", "The least share of the budget, whatever the policy gives; `max_epochs` wins.",
+            None),
         Key("keep", "keep", "Rules for this source alone, after the recipe's. They can only be stricter.", ()),
+        Key("edit", "edits", "Edits for this source alone, beside the recipe's.", ()),
+        Key("sample", "sample", "Keeps documents by chance, those of better scores more often.", None),
+        Key("curve", "curve", "Repeats documents of better scores more often.", None),
         Key(
             "about",
             "about",
             "Where it is from, such as `license`, `upstream` and `snapshot`. It is copied to the manifest.",
             {},
         ),
+        Key("published", "published_source", "What was published of this source.", {}),
     ),
-    planned=("curve", "curves", "min_weight", "sample", "stages", "top"),
 )
 
 REFERENCE = Vocabulary(
@@ -210,9 +241,90 @@ RULE = Vocabulary(
         Key("is", "bound", "The value is this.", None),
         Key("in", "bounds", "The value is one of these.", None),
         Key("not_in", "bounds", "The value is none of these.", None),
+        Key("top", "share", "Numbers only: the documents with the greatest values, up to this share of the units of "
+            "those that pass all other bounds of a source and have a value. Of equal ones a draw decides.", None),
     ),
-    planned=("top",),
 )
+
+EDIT = Vocabulary(
+    title="Edit",
+    doc="`pii.email: {replace: \"|||EMAIL_ADDRESS|||\"}`: what becomes of the spans in a column, in all documents that "
+    "are taken. Dedup and the budget see texts as they were; the plan says what edits take from them. Cuts beat "
+    "replacements: one that a cut overlaps is cut, too. Of replacements that overlap the first stands for all.",
+    keys=(
+        Key("cut", "true", "The spans go. Either this or `replace`.", None),
+        Key("replace", "text", "What stands in their place.", None),
+        Key("min_score", "bound", "Spans of a lower score are left alone.", None),
+        Key("max_removed", "share", "A document goes if this edit would take more than this share of its bytes. One of "
+            "which nothing would be left goes in any case.", Decimal(1)),
+    ),
+)
+
+HOLDOUT = Vocabulary(
+    title="Hold-out",
+    doc="`holdout: {validation: {share: 0.001}}`. What is held out follows from the seed, the split's name and the "
+    "cluster, so that of documents that are the same by the method `by` all are held out, or none.",
+    keys=(
+        Key("share", "share", "The share of clusters, and of documents that are like no other, that is held out."),
+        Key("by", "method", "A method that relates documents: by default the last of those in `dedup`.", None),
+    ),
+)
+
+STAGE = Vocabulary(
+    title="Stages",
+    doc="`stages: {midtraining: {recipe: midtraining.yaml}}`. Each is a recipe of its own, with its own budget and "
+    "mixture (`--stage NAME`); what is held out of the first is held out of all, and a plan adds up how often each "
+    "document is seen over the whole training.",
+    keys=(Key("recipe", "text", "Its recipe, a path that starts at this recipe's folder."),),
+)
+
+SAMPLE = Vocabulary(
+    title="Sample",
+    doc="`sample: {column: quality.score, rule: pareto, alpha: 9}`. A document without a score goes.",
+    keys=(
+        Key("column", "text", "A column of numbers from 0 to 1, where 1 is best."),
+        Key("rule", "choice", "`pareto`: kept with probability (2 - score)^-`alpha` (GPT-3 9, The Pile 3). "
+            "`proportional`: with a probability equal to the score (PaLM).", choices=("pareto", "proportional")),
+        Key("alpha", "whole", "Of `pareto`, which needs it.", None, least=1),
+    ),
+)
+
+CURVE = Vocabulary(
+    title="Curve",
+    doc="`curve: {column: quality.score}`, as Dolma 3 has it. Documents are ranked by the score, ties by the draw; "
+    "those with the lowest go, and the others are repeated by f(x) = C x^p e^(l x) of their rank x, counted from the "
+    "cut: C so that the source gives its share, p (0.01 to 2) and then l (0 to 2) as great as the mean of f over the "
+    "best bucket stays within `max_upsample`. A document without a score is not taken.",
+    keys=(
+        Key("column", "text", "A column of numbers, the greatest best."),
+        Key("buckets", "whole", "Ranks are evened out to so many buckets of equal units.", 20, least=1),
+        Key("discard", "share", "The share of the pool that goes: a whole number of buckets.", Decimal("0.4")),
+        Key("max_upsample", "positive", "The most epochs of a bucket.", Decimal(7)),
+    ),
+)
+
+PUBLISHED = Vocabulary(
+    title="Published",
+    doc="Figures of a published mixture, as they were printed, beside what the recipe does. They decide nothing. Null "
+    "is what was not published.",
+    keys=(
+        Key("ref", "figure", "Where the figures are from.", None),
+        Key("status", "figure", "How they are known: `primary`, `secondary` or `memory`.", None),
+        Key("trained_tokens", "figure", "Tokens of the training run.", None),
+        Key("total_tokens", "figure", "Tokens of the mixture.", None),
+    ),
+)
+
+PUBLISHED_SOURCE = Vocabulary(
+    title="Published, of a source",
+    doc="The same of one source.",
+    keys=(
+        Key("tokens", "figure", "Tokens of the source.", None),
+        Key("weight", "figure", "Its share of what is trained on.", None),
+        Key("epochs", "figure", "How often it is seen.", None),
+    ),
+)
+
 
 DEDUP = Vocabulary(
     title="Dedup",
@@ -314,7 +426,8 @@ METHODS = (
     ),
 )
 
-VOCABULARIES = (RECIPE, POLICY, SOURCE, REFERENCE, RULE, DEDUP, PREFER_BY, TAGGER)
+VOCABULARIES = (RECIPE, POLICY, SOURCE, REFERENCE, RULE, EDIT, SAMPLE, CURVE, DEDUP, PREFER_BY, HOLDOUT, STAGE, TAGGER,
+                PUBLISHED, PUBLISHED_SOURCE)
 
 # What `solera lint` warns of, though the recipe is valid.
 USUAL_EPOCHS = (
@@ -338,7 +451,6 @@ def render() -> str:
         if vocabulary is DEDUP:
             parts.append(_methods())
     parts.append("## Warnings\n\n`solera lint` also says:\n\n" + "\n".join(f"- {each}" for each in WARNINGS))
-    parts.append(_planned())
     return "\n\n".join(parts) + "\n"
 
 
@@ -393,16 +505,6 @@ def _methods() -> str:
 
 def _by_default(key: Key) -> str:
     return "" if key.default is REQUIRED else f", default {'none' if key.default is None else key.default}"
-
-
-def _planned() -> str:
-    rows = ["## Not supported yet", "These words are reserved, and a recipe that uses one is told so:", ""]
-    for vocabulary in VOCABULARIES:
-        values = [f"`{key.name}: {value}`" for key in vocabulary.keys for value in key.planned]
-        words = [f"`{word}`" for word in vocabulary.planned] + values
-        if words:
-            rows.append(f"- {vocabulary.title}: {', '.join(words)}")
-    return rows[0] + "\n\n" + "\n".join(rows[1:])
 
 
 if __name__ == "__main__":

@@ -30,9 +30,9 @@ from mixer.workspace import Workspace
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# (source, what, of which rule or method) -> [documents, units, text bytes]; of what is cut from texts
-# [documents, spans, units, bytes]. What is lost: (source, method, lost to) -> [documents, units, bytes, repeats cut,
-# their units, their bytes]
+# (source, what, of which rule or method) -> [documents, units, text bytes]; of what is cut from texts or replaced
+# [documents, spans, units, bytes, bytes added]. What is lost: (source, method, lost to) -> [documents, units, bytes,
+# repeats cut, their units, their bytes]
 Tallies = dict[tuple[str, str, str], Array]
 
 BUCKET_BITS = 16  # of the draw value, in the histogram that finds where an allocation ends
@@ -40,6 +40,7 @@ BUCKET_BITS = 16  # of the draw value, in the histogram that finds where an allo
 CANDIDATE_ROWS = 1 << 18  # that a task holds before it writes them
 
 NOT_DRAWN = "not drawn"
+NOT_HELD_OUT = "not held out"  # of a mixture of what is held out: all else
 
 SELECTION_SCHEMA = pa.schema([("copies", pa.int32()), ("reason", pa.int16())])
 LOSER_SCHEMA = pa.schema([("row", pa.int64()), ("keeper_shard", pa.int32()), ("keeper_row", pa.int64())])
@@ -79,13 +80,24 @@ class Context:
 
     @cached_property
     def reasons(self) -> tuple[str, ...]:
-        """What a reason number means: 0 is kept; rules, then dedup methods, then the draw."""
-        texts = dict.fromkeys(rule.text for source in self.recipe.sources
-                              for rule in self.recipe.rules_for(source.name))
-        return ("kept", *texts, *map(method_text, self.recipe.dedup), NOT_DRAWN)
+        """What a reason number means: 0 is kept, the others are in the order of the phases."""
+        recipe, names = self.recipe, [source.name for source in self.recipe.sources]
+        texts = [rule.text for name in names for rule in recipe.rules_for(name)]
+        texts += [rule.text for name in names for rule in recipe.tops_for(name)]
+        texts += map(method_text, recipe.dedup)
+        texts += [edit.text for name in names for edit in recipe.edits_for(name)]
+        texts += [split.text for split in recipe.holdout] + [NOT_HELD_OUT]
+        texts += [source.sample.text for source in recipe.sources if source.sample is not None]
+        texts += [source.curve.text for source in recipe.sources if source.curve is not None]
+        return tuple(dict.fromkeys(["kept", *texts, NOT_DRAWN]))
+
+    @cached_property
+    def reason_numbers(self) -> Mapping[str, int]:
+        """The number of each reason."""
+        return {text: number for number, text in enumerate(self.reasons)}
 
     def dedup_reason(self, method: int) -> int:
-        return len(self.reasons) - 1 - len(self.sets) + method
+        return self.reason_numbers[method_text(self.recipe.dedup[method])]
 
     @cached_property
     def ranking(self) -> tuple[str, ...]:
@@ -208,7 +220,7 @@ def judge(context: Context) -> Part:
             add("read", "", np.ones(len(units), bool))
             for text, bad, missing in failed:
                 first = bad & (draft == 0)
-                draft[first] = context.reasons.index(text)
+                draft[first] = context.reason_numbers[text]
                 add("first", text, first)
                 add("own", text, bad)
                 add("only", text, bad & (fails == 1))
@@ -322,7 +334,7 @@ def _lose_spans(lost: _Lost, number: int, kept: _Keepers, draft: Array) -> Array
     lost.to(rank, nothing, nothing, nothing, nothing + 1, units, taken)
     edited = touched & ~gone
     key = (lost.source, "edited", context.reasons[context.dedup_reason(lost.method)])
-    _plus(lost.tallies, key, np.array([edited.sum(), len(cuts.union(found)), units.sum(), taken.sum()], np.int64))
+    _plus(lost.tallies, key, np.array([edited.sum(), len(cuts.union(found)), units.sum(), taken.sum(), 0], np.int64))
     return gone
 
 
@@ -531,7 +543,7 @@ def select(grants: Mapping[str, Grant], context: Context) -> tuple[Tallies, dict
         _plus(tallies, (source, "emitted", ""), emitted)
         fewer = 0 if context.recipe.unit == "docs" else units - units_of_bytes(context.recipe.unit, sizes - removed)
         edited = np.array([copies[removed > 0].sum(dtype=np.int64), copies[edits["row"]].sum(dtype=np.int64),
-                           (fewer * copies).sum(), (removed * copies).sum()])
+                           (fewer * copies).sum(), (removed * copies).sum(), 0])
         _plus(tallies, (source, "edited", ""), edited)
         about = {"shard": context.paths[number], "rows_digest": context.digests[rows.KEY][number]}
         table = pa.table([copies, draft], schema=SELECTION_SCHEMA)

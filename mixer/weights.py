@@ -34,7 +34,7 @@ def allocate(
     policy: Policy,
     budget: int | None,
     pools: Mapping[str, int],
-    weights: Mapping[str, Decimal | None],
+    weights: Mapping[str, Fraction | None],
     max_epochs: Mapping[str, Decimal | None],
     on_shortfall: Literal["error", "redistribute"],
 ) -> tuple[Share, ...]:
@@ -68,11 +68,11 @@ def allocate(
     return tuple(Share(name, requested[name], allocated[name], caps[name], name in filled) for name in pools)
 
 
-def _parts(policy: Policy, pools: Mapping[str, int], weights: Mapping[str, Decimal | None]) -> dict[str, Fraction]:
+def _parts(policy: Policy, pools: Mapping[str, int], weights: Mapping[str, Fraction | None]) -> dict[str, Fraction]:
     """What each source counts for, to no particular sum."""
     if policy.kind == "proportional":
         return {name: Fraction(pool) for name, pool in pools.items()}
-    return {name: Fraction(weights[name] or 0) for name in pools}
+    return {name: weights[name] or Fraction(0) for name in pools}
 
 
 def _cap(pool: int, max_epochs: Decimal | None) -> int | None:

@@ -22,6 +22,20 @@ TAGGERS: tuple[Tagger, ...] = (
 )
 
 
+# What the rows of a shard say themselves, so that a source may be a slice of it. Nothing has to be measured for it.
+SLICES = 1_000_000
+DOCUMENT = Tagger(
+    name="document", version=1, doc="What every document has, whatever was measured of it.", run=None,
+    columns=(
+        Column("document.source", "string", "name", "The document's own source, never null."),
+        Column("document.slice", "int64", "slice",
+               f"From 0 to {SLICES - 1:_}, from the document's own source and id alone: any range of it is a fixed "
+               "part of a corpus, as large as the range. Never null."),
+    ),
+    parameters={},
+)
+
+
 class Found(NamedTuple):
     """Where a column comes from."""
 
@@ -52,6 +66,9 @@ def find_column(column_name: str, named: Mapping[str, Use] = _NONE, own: Iterabl
         experiment, _, measure = found.groups()
         column = Column(column_name, *DOLMA_MEASURES[measure])
         return Found(dolma_tagger(experiment, (column,)), column, {}, f"dolma.{experiment}")
+    for column in DOCUMENT.columns:
+        if column.name == column_name:
+            return Found(DOCUMENT, column, {}, DOCUMENT.name)
     for name, tagger, file in _called(named, own):
         for column in tagger.columns:
             if name + column.name.removeprefix(tagger.name) == column_name:
@@ -71,7 +88,7 @@ def find_column(column_name: str, named: Mapping[str, Use] = _NONE, own: Iterabl
 
 def column_names(named: Mapping[str, Use] = _NONE, own: Iterable[Tagger] = ()) -> tuple[str, ...]:
     """The names of all columns that can be computed, those of families included, for "did you mean"."""
-    names = []
+    names = [column.name for column in DOCUMENT.columns]
     for name, tagger, _ in _called(named, own):
         names += [name + column.name.removeprefix(tagger.name) for column in tagger.columns]
         if tagger.family is not None:

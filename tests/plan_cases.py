@@ -21,7 +21,8 @@ from mixer.clusters import ClusterSet, Relation
 from mixer.corpus import Corpus, find
 from mixer.index import Entry, Index
 from mixer.plan import Plan
-from mixer.recipe import Recipe, parse
+from mixer.recipe import Recipe
+from mixer.recipe_parser import parse
 from mixer.selection import Context
 from taggers.arrow_types import ARROW_TYPES
 from taggers.declare import Use

@@ -390,7 +390,7 @@ def _loss() -> dict[str, Any]:
 
 
 def _edited() -> dict[str, int]:
-    return {"docs": 0, "spans": 0, "units": 0, "bytes": 0}
+    return {"docs": 0, "spans": 0, "units": 0, "bytes": 0, "added": 0}
 
 
 def _add(three: dict[str, Any], row: Row) -> None:
@@ -404,9 +404,10 @@ def _start(recipe: Recipe, name: str, rows: Sequence[Row], owners: Sequence[str]
         "source": name, "shards": owners.count(name), "broken": 0, "bad": 0, "read": _three(),
         "rules": [{"rule": rule.text, "first": _three(), "own": _three(), "only": _three(), "missing": _three()}
                   for rule in recipe.rules_for(name)],
-        "kept": _three(),
+        "tops": [], "kept": _three(),
         "dedup": [{"method": f"dedup {_named(method)}", "dropped": _three(), "edited": _edited()}
                   for method in recipe.dedup],
+        "edits": [], "held_out": [], "not_held_out": _three(), "sample": None, "curve": None,
         "pool": _three(), "not_drawn": _three(), "selected": _three(), "emitted": _three(),
         "edited": _edited(), "max_copies": 0,
     }

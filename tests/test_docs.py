@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs.cli import parser
-from mixer import recipe, recipe_reference
+from mixer import recipe_parser, recipe_reference
 
 TOP = Path(__file__).parents[1]
 README = (TOP / "README.md").read_text(encoding="utf-8")
@@ -24,14 +24,14 @@ def test_ci_runs_the_test_command_of_the_readme():
 
 def test_the_recipe_of_the_readme_holds_together():
     text, more = blocks("yaml")
-    parsed = recipe.parse(text.encode(), "README.md")
-    whole = recipe.parse((TOP / "recipes" / "web_heavy.yaml").read_bytes(), "web_heavy.yaml")
+    parsed = recipe_parser.parse(text.encode(), "README.md")
+    whole = recipe_parser.parse((TOP / "recipes" / "web_heavy.yaml").read_bytes(), "web_heavy.yaml")
     assert [(source.name, source.weight, source.max_epochs) for source in parsed.sources] == \
         [(source.name, source.weight, source.max_epochs) for source in whole.sources]
     assert set(parsed.keep) <= set(whole.keep)
     # The other block is a part of a recipe, with each method that there is but those of a single key.
     begin, end = text.index("dedup:"), text.index("keep:")
-    parsed = recipe.parse((text[:begin] + more + text[end:]).encode(), "README.md")
+    parsed = recipe_parser.parse((text[:begin] + more + text[end:]).encode(), "README.md")
     shown = {method.use for method in parsed.dedup}
     assert shown == {method.use for method in recipe_reference.METHODS} - {"id@1", "column@1"}
     assert [reference.name for reference in parsed.reference] == ["published"]

@@ -24,7 +24,8 @@ from mixer import attributes, clusters, layers, packing, rows, sidecars, storage
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus, find
 from mixer.index import Index
-from mixer.recipe import Recipe, parse
+from mixer.recipe import Recipe
+from mixer.recipe_parser import parse
 
 sys.path.append(str(Path(__file__).parents[1] / "taggers"))  # for the reference of the tagger
 

@@ -11,7 +11,7 @@ from mixtures import Made, records, words
 from jobs.cli import main
 from mixer.audit import audit
 from mixer.errors import BadInput
-from mixer.recipe import parse
+from mixer.recipe_parser import parse
 
 SECOND = """\
 name: second

@@ -24,7 +24,7 @@ from jobs.run import run_dedup, run_tag
 from mixer import rows, sidecars, storage
 from mixer.corpus import find
 from mixer.plan import context_of
-from mixer.recipe import parse
+from mixer.recipe_parser import parse
 
 Document = dict[str, str]
 

@@ -19,7 +19,8 @@ from jobs.tag import BinOutcome, TagSummary, _record, tag
 from mixer import index, rows, sidecars
 from mixer.corpus import Corpus, find
 from mixer.errors import JobFailed
-from mixer.recipe import Recipe, parse
+from mixer.recipe import Recipe
+from mixer.recipe_parser import parse
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -10,7 +10,7 @@ import pytest
 from mixer import storage
 from mixer.corpus import Corpus, find
 from mixer.errors import BadInput
-from mixer.recipe import parse
+from mixer.recipe_parser import parse
 from mixer.workspace import open_workspace
 
 

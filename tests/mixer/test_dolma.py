@@ -22,7 +22,7 @@ from mixer import attributes, dolma, plan, rows, selection, sidecars, storage
 from mixer.dolma import Export, Misaligned
 from mixer.errors import BadInput
 from mixer.index import Entry, Index
-from mixer.recipe import parse
+from mixer.recipe_parser import parse
 from mixer.workspace import Workspace, open_workspace
 from taggers.arrow_types import ARROW_TYPES
 from taggers.declare import Use

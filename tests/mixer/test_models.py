@@ -12,7 +12,9 @@ from faults import Bucket
 
 from mixer import attributes, models, storage
 from mixer.errors import BadInput, RecipeError
-from mixer.recipe import Recipe, parse, warnings
+from mixer.lint import warnings
+from mixer.recipe import Recipe
+from mixer.recipe_parser import parse
 from taggers import fasttext_file, language
 from taggers.declare import Use
 from taggers.language_codes import LANGUAGE_CODES

@@ -19,7 +19,7 @@ from plan_oracle import Doc, Shortfall, decide
 
 from mixer import lock, plan, selection, storage
 from mixer.errors import BadInput, JobFailed
-from mixer.recipe import parse
+from mixer.recipe_parser import parse
 
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 

@@ -14,7 +14,8 @@ from plan_oracle import Doc, decide
 
 from mixer import keepers
 from mixer.errors import RecipeError
-from mixer.recipe import parse, warnings
+from mixer.lint import warnings
+from mixer.recipe_parser import parse
 
 INTEGERS = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.sampled_from([2**53, 2**53 + 1, -1, 0]))
 FLOATS = st.one_of(st.none(), st.floats(), st.sampled_from([0.0, -0.0, math.inf, -math.inf, 5e-324, -5e-324]))

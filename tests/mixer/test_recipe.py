@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixer import recipe, recipe_reference
+from mixer import lint, recipe_parser, recipe_reference
 from mixer.errors import RecipeError
 from mixer.recipe import DedupMethod, Policy, Rule, Source
 from taggers import registry
@@ -91,7 +91,7 @@ def parse(text=GOOD, **changes):
     for key, line in changes.items():
         index = next(i for i, each in enumerate(lines) if each.lstrip().startswith(f"{key}:"))
         lines[index] = line
-    return recipe.parse("\n".join(lines).encode() + b"\n", "r.yaml")
+    return recipe_parser.parse("\n".join(lines).encode() + b"\n", "r.yaml")
 
 
 def mistakes(text=GOOD, **changes):
@@ -262,7 +262,7 @@ def test_a_column_of_a_tagger_without_its_file():
 def test_a_users_own_tagger_is_known_where_it_is_given_and_nowhere_else():
     own = tagger("mine", ("score", "float64"), own="0" * 64)
     text = GOOD.replace("words.count: {", "mine.score: {min: 0.5}\n  words.count: {")
-    got = recipe.parse(text.encode(), "r.yaml", [own])
+    got = recipe_parser.parse(text.encode(), "r.yaml", [own])
     assert [use.tagger for use in got.uses() if use.name == "mine"] == [own]
     with pytest.raises(RecipeError, match="unknown column"):
         parse(text)
@@ -474,7 +474,7 @@ def test_any_recipe_is_parsed_or_refused(changed):
     kept = [line for line in GOOD.splitlines() if line[0] not in " -" and line.partition(":")[0] not in changed]
     text = "\n".join([*(line for line in kept if not line.endswith(":")), *(f"{k}: {v}" for k, v in changed.items())])
     try:
-        recipe.parse(text.encode(), "r.yaml").uses()
+        recipe_parser.parse(text.encode(), "r.yaml").uses()
     except RecipeError as error:
         assert error.mistakes
 
@@ -483,7 +483,7 @@ def test_any_recipe_is_parsed_or_refused(changed):
 
 
 def warned(**changes):
-    return [each.text for each in recipe.warnings(parse(**changes), "r.yaml")]
+    return [each.text for each in lint.warnings(parse(**changes), "r.yaml")]
 
 
 def test_a_source_without_license():
@@ -502,7 +502,7 @@ def test_many_epochs():
 def test_no_weight_and_unused_taggers():
     text = GOOD.replace("0.955", "1").replace("0.045", "0")
     found = [
-        each.text for each in recipe.warnings(parse(text, name="name: a\ntaggers: {lines: {use: lines@1}}"), "r.yaml")
+        each.text for each in lint.warnings(parse(text, name="name: a\ntaggers: {lines: {use: lines@1}}"), "r.yaml")
     ]
     assert any(each.startswith("r.yaml:18 sources.wiki.weight: nothing of this source is taken") for each in found)
     assert any(each.startswith("r.yaml:2 taggers.lines: no rule uses this tagger") for each in found)
@@ -517,7 +517,7 @@ def test_reference_is_up_to_date():
 
 @pytest.mark.parametrize("file", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda file: file.name)
 def test_our_recipes(file, real_registry):
-    got = recipe.parse(file.read_bytes(), file.name)
+    got = recipe_parser.parse(file.read_bytes(), file.name)
     assert got.name == file.stem
     assert 9 <= len(got.rules_for("web")) <= 12
     assert got.uses()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mixer import recipe
+from mixer import recipe_parser
 from mixer.errors import RecipeError
 from mixer.recipe import Recipe
 from mixer.recipe_reference import METHODS
@@ -16,7 +16,7 @@ def parse(said: str) -> Recipe:
     text = ("{name: mix, version: 1.0.0, seed: 7, corpus: here, unit: docs,\n"
             f" policy: {{kind: proportional}}, dedup: [\n  {{use: minhash@1, {said}}}],\n"
             " sources: {web: {shards: '*.jsonl'}}}\n")
-    return recipe.parse(text.encode(), "r.yaml")
+    return recipe_parser.parse(text.encode(), "r.yaml")
 
 
 @pytest.mark.parametrize(("said", "bands", "rows"), [

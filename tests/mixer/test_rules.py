@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_cases import recipe_text
 
-from mixer.recipe import Rule, parse
+from mixer.recipe import Rule
+from mixer.recipe_parser import parse
 from mixer.rules import passes, verdict
 
 F65 = float(np.float32(0.65))

@@ -15,7 +15,8 @@ from plan_oracle import Doc
 from mixer import selection, sidecars, storage
 from mixer.errors import StorageError
 from mixer.index import Index
-from mixer.recipe import DedupMethod, parse
+from mixer.recipe import DedupMethod
+from mixer.recipe_parser import parse
 
 DOCS = {"web/0.jsonl": [Doc("crawl", f"{number}", "x" * number, {"words.count": number}) for number in range(6)],
         "web/1.jsonl": []}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -43,8 +44,14 @@ def plan_from(
             from jobs.keepers import resolve_on_spark
 
             resolve_on_spark(engine, context, method, bins)
+            return
+        # Not in this process, whose memory is then the same for any number of documents.
+        tasks, label = selection.resolving(context, method, bins), f"plan: keepers {method + 1}"
+        resolve_part = functools.partial(selection.resolve_part, context.part([], []), method)
+        if runs_on_spark(indexes, where):
+            engine.on_spark(resolve_part, tasks, label)
         else:
-            selection.resolve_in_memory(context, method, bins)
+            engine.in_pool(resolve_part, tasks, label, indexes[rows.KEY].sum("rows"))
 
     bins = plan.bins_of(corpus, indexes[rows.KEY], engine.slots, sets)
     return plan.make(recipe, corpus, indexes, sets, bins, run, resolve)
@@ -53,7 +60,7 @@ def plan_from(
 def runner(corpus: Corpus, indexes: Mapping[str, Index], engine: Engine, where: str) -> plan.Runner:
     """What runs a phase over the bins of a plan: a pool of processes, or Spark. `where` is auto, pool or spark."""
     total = indexes[rows.KEY].sum("rows")
-    on_spark = where == "spark" or (where == "auto" and total > POOL_ROWS)
+    on_spark = runs_on_spark(indexes, where)
     if on_spark:
         engine.spark  # noqa: B018 - the number of slots is known once Spark is there
     documents = indexes[rows.KEY].pylist("rows")
@@ -65,6 +72,11 @@ def runner(corpus: Corpus, indexes: Mapping[str, Index], engine: Engine, where: 
         return engine.in_pool(phase, parts, label, total, sizes=sizes)
 
     return run
+
+
+def runs_on_spark(indexes: Mapping[str, Index], where: str) -> bool:
+    """Whether the phases of a plan are Spark's, by what is asked for and the size of the corpus."""
+    return where == "spark" or (where == "auto" and indexes[rows.KEY].sum("rows") > POOL_ROWS)
 
 
 def expand(recipe: Recipe, names: Sequence[str]) -> list[str]:

@@ -38,6 +38,7 @@ Tallies = dict[tuple[str, str, str], Array]
 BUCKET_BITS = 16  # of the draw value, in the histogram that finds where an allocation ends
 
 CANDIDATE_ROWS = 1 << 18  # that a task holds before it writes them
+RESOLVED_ROWS = 1 << 19  # of candidates that are resolved at a time, about
 
 NOT_DRAWN = "not drawn"
 NOT_HELD_OUT = "not held out"  # of a mixture of what is held out: all else
@@ -139,7 +140,8 @@ class Context:
         return storage.join(self.scratch, f"candidates-{method}", str(bin))
 
     def keepers_uri(self, method: int, bin: int) -> str:
-        return storage.join(self.scratch, f"keepers-{method}", f"{bin}.npy")
+        """The folder of what each who decides keepers has told this bin of them."""
+        return storage.join(self.scratch, f"keepers-{method}", str(bin))
 
     def losers_uri(self, method: int, shard: int) -> str:
         return storage.join(self.folder, "losers", str(method), f"{self.paths[shard]}.parquet")
@@ -381,14 +383,14 @@ class _Keepers:
     """The keepers of a bin's keys, read when they are asked for first."""
 
     def __init__(self, context: Context, method: int) -> None:
-        self._context, self._uri = context, context.keepers_uri(method, context.bin)
+        self._where, self._uri = (context, method, context.bin), context.keepers_uri(method, context.bin)
         self._found: Array | None = None
 
     def of(self, members: pa.Table) -> Array:
         if not len(members):
             return np.empty(0, keepers.KEEPER)
         if self._found is None:
-            self._found = np.load(io.BytesIO(storage.read(self._uri)))
+            self._found = read_keepers(*self._where)
         try:
             return keepers.find(self._found, _keys_of(members))
         except KeyError:
@@ -456,19 +458,49 @@ class _Following:
 
 
 def resolve_in_memory(context: Context, method: int, bins: Sequence[int]) -> None:
-    """Decides the keeper of each key from the candidates of these bins, and tells each bin its own.
+    """Decides the keeper of each key from the candidates of these bins, and tells each bin its own."""
+    for part in resolving(context, method, bins):
+        resolve_part(context, method, part)
 
-    Memory: 220 bytes a candidate, measured with a million.
+
+def resolving(context: Context, method: int, bins: Sequence[int]) -> list[Resolving]:
+    """What has to be resolved, cut by key into parts that share nothing: tasks for `resolve_part`. Each reads the
+    candidates of all, so there are few of them.
     """
-    parts = [read_candidates(context, method, number) for number in bins]
-    records = np.concatenate([*parts, np.empty(0, keepers.CANDIDATE)])
-    sizes = [len(part) for part in parts]
-    del parts
+    parts = max(1, -(-context.sets[method].documents // RESOLVED_ROWS)) if bins else 0
+    return [Resolving(tuple(bins), part, parts) for part in range(parts)]
+
+
+@dataclass(frozen=True)
+class Resolving:
+    """The keys of one part, among the candidates of these bins."""
+
+    bins: tuple[int, ...]
+    part: int
+    parts: int
+
+    def of(self, candidates: Array) -> Array:
+        """Those of this part."""
+        if self.parts == 1:
+            return candidates
+        keys = draw.mixed(candidates["key"][:, 0], candidates["key"][:, 1])
+        return candidates[keys % np.uint64(self.parts) == np.uint64(self.part)]
+
+
+def resolve_part(context: Context, method: int, task: Resolving) -> None:
+    """Decides the keepers of a part's keys, and tells each bin its own.
+
+    Memory: 220 bytes a candidate of the part, and those of one bin.
+    """
+    held = [task.of(read_candidates(context, method, number)) for number in task.bins]
+    sizes = [len(each) for each in held]
+    records = np.concatenate([*held, np.empty(0, keepers.CANDIDATE)])
+    del held
     found = keepers.keepers_of(records, keepers.winners(records))
     del records
     at = 0
-    for number, size in zip(bins, sizes, strict=True):
-        put_keepers(context, method, number, found[at : at + size])
+    for number, size in zip(task.bins, sizes, strict=True):
+        put_keepers(context, method, number, found[at : at + size], task.part)
         at += size
 
 
@@ -477,10 +509,18 @@ def read_candidates(context: Context, method: int, bin: int) -> Array:
     return np.frombuffer(storage.read(context.candidates_uri(method, bin)), keepers.CANDIDATE)
 
 
-def put_keepers(context: Context, method: int, bin: int, found: Array) -> None:
-    """Tells a bin the keepers of its keys, of dtype keepers.KEEPER."""
-    with storage.writer(context.keepers_uri(method, bin)) as out:
+def put_keepers(context: Context, method: int, bin: int, found: Array, part: int = 0) -> None:
+    """Tells a bin the keepers of its keys, or of those of one part, of dtype keepers.KEEPER."""
+    with storage.writer(storage.join(context.keepers_uri(method, bin), f"{part}.npy")) as out:
         np.save(out, keepers.by_key(found))
+
+
+def read_keepers(context: Context, method: int, bin: int) -> Array:
+    """All that a bin was told of the keepers of its keys, in order of key."""
+    folder = context.keepers_uri(method, bin)
+    told: list[Array] = [np.load(io.BytesIO(storage.read(storage.join(folder, name))))
+                         for name in storage.listing(folder)]
+    return told[0] if len(told) == 1 else keepers.by_key(np.concatenate([np.empty(0, keepers.KEEPER), *told]))
 
 
 def _write_losers(context: Context, method: int, shard: int, table: pa.Table) -> None:

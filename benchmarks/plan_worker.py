@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,11 @@ def sampled(recipe: Any, found: Any, started: Engine, where: str, share: str) ->
     seconds = []
     for _ in range(2):
         began = time.perf_counter()
-        made = make_sample_plan(recipe, found, started, share, where)
+        made = make_sample_plan(recipe, found, started, Fraction(share), where)
         seconds.append(time.perf_counter() - began)
         storage.remove_below(storage.join(made.place.folder, "plans"))
-    return {"first": seconds[0], "again": seconds[1], "counts": made.body["counts"]}
+    return {"first": seconds[0], "again": seconds[1], "sampled": made.body["sample"]["documents"],
+            "counts": made.body["counts"]}
 
 
 def warm(started: Engine, where: str) -> None:

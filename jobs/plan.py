@@ -38,6 +38,12 @@ def plan_from(
 ) -> Plan:
     """The same from indexes and cluster sets that have been looked for already."""
     run = runner(corpus, indexes, engine, where)
+    bins = plan.bins_of(corpus, indexes[rows.KEY], engine.slots, sets)
+    return plan.make(recipe, corpus, indexes, sets, bins, run, resolver(indexes, sets, engine, where))
+
+
+def resolver(indexes: Mapping[str, Index], sets: Sequence[ClusterSet], engine: Engine, where: str) -> plan.Resolver:
+    """What decides keepers. Not in this process, whose memory is then the same for any number of documents."""
 
     def resolve(context: Context, method: int, bins: Sequence[int]) -> None:
         if where == "spark" or sets[method].documents > plan.KEEPERS_CAP:
@@ -45,7 +51,6 @@ def plan_from(
 
             resolve_on_spark(engine, context, method, bins)
             return
-        # Not in this process, whose memory is then the same for any number of documents.
         tasks, label = selection.resolving(context, method, bins), f"plan: keepers {method + 1}"
         resolve_part = functools.partial(selection.resolve_part, context.part([], []), method)
         if runs_on_spark(indexes, where):
@@ -53,8 +58,7 @@ def plan_from(
         else:
             engine.in_pool(resolve_part, tasks, label, indexes[rows.KEY].sum("rows"))
 
-    bins = plan.bins_of(corpus, indexes[rows.KEY], engine.slots, sets)
-    return plan.make(recipe, corpus, indexes, sets, bins, run, resolve)
+    return resolve
 
 
 def runner(corpus: Corpus, indexes: Mapping[str, Index], engine: Engine, where: str) -> plan.Runner:

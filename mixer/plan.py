@@ -61,9 +61,7 @@ def make(
     `indexes` and `sets` are current and complete; `bins` are the numbers of all shards, cut into tasks; `run` and
     `resolve` say where the phases are computed.
     """
-    # The last set is of repeated identities, where the recipe does not list them.
-    if len(sets) > len(recipe.dedup) and sets[-1].documents:
-        raise BadInput(_repeated_text(corpus, sets[-1]))
+    check_identities(recipe, corpus, sets)
     locked = lock.make(recipe, corpus, indexes, sets)
     lock_text = lock.encode(locked)
     done = find(corpus, lock_text)
@@ -78,6 +76,12 @@ def make(
         return _make(tasks, unread, lock_text, sets, resolve)
     finally:
         storage.remove_below(whole.scratch)
+
+
+def check_identities(recipe: Recipe, corpus: Corpus, sets: Sequence[ClusterSet]) -> None:
+    """Nothing; BadInput where documents share an identity and the recipe does not choose among them."""
+    if len(sets) > len(recipe.dedup) and sets[-1].documents:  # the last set is of these, where it is not listed
+        raise BadInput(_repeated_text(corpus, sets[-1]))
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ def _make(
         losses = selection.merge_tallies([losses, *(part.losses for part in parts)])
     # Phases 4, 5 and 6: the draw and the allocation, and what is cut from the documents that are taken.
     pools = {source.name: int(_tally(tallies, source.name, "pool")[1]) for source in recipe.sources}
-    allocated = _allocate(recipe, pools)
+    allocated = allocate(recipe, pools)
     grants = _grants(tasks, allocated, pools, selection.merge_histograms([part.pools for part in parts]))
     chosen = tasks.run(functools.partial(selection.select, grants), "plan: selection")
     tallies = selection.merge_tallies([tallies, *(part[0] for part in chosen)])
@@ -143,8 +147,8 @@ def _make(
     body: dict[str, Any] = {
         "format": FORMAT,
         "lock_sha256": lock.digest(lock_text),
-        "counts": _counts(recipe, tallies, allocated, grants, unread, most),
-        "losses": _losses(whole, losses),
+        "counts": counts_of(recipe, tallies, allocated, grants, unread, most),
+        "losses": losses_of(recipe, losses),
         "links": links,
         "references": [{"reference": each.name, "shards": unread[each.name]["shards"],
                         "docs": unread[each.name]["docs"]} for each in recipe.reference],
@@ -220,10 +224,11 @@ def bins_of(corpus: Corpus, entries: Index, slots: int, sets: Sequence[ClusterSe
 
 def allocations(recipe: Recipe, pools: Mapping[str, int]) -> list[dict[str, Any]]:
     """Requested and allocated units of each source, as the manifest has them: a function of recipe and pools alone."""
-    return [asdict(share) for share in _allocate(recipe, pools)]
+    return [asdict(share) for share in allocate(recipe, pools)]
 
 
-def _allocate(recipe: Recipe, pools: Mapping[str, int]) -> tuple[weights.Share, ...]:
+def allocate(recipe: Recipe, pools: Mapping[str, int]) -> tuple[weights.Share, ...]:
+    """What each source is asked for and given: a function of recipe and pools alone."""
     return weights.allocate(
         policy=recipe.policy, budget=recipe.budget, pools=pools,
         weights={source.name: source.weight for source in recipe.sources},
@@ -290,7 +295,7 @@ def _cutoff(found: Any, room: int) -> tuple[int, ...]:
     return tuple(int(column[by[first]]) for column in columns[:7])
 
 
-def _counts(
+def counts_of(
     recipe: Recipe, tallies: Tallies, allocated: Sequence[weights.Share], grants: Mapping[str, Grant],
     unread: Mapping[str, Mapping[str, int]], most: Mapping[str, int],
 ) -> list[dict[str, Any]]:
@@ -372,10 +377,10 @@ def _edited(tallies: Tallies, source: str, method: str = "") -> dict[str, int]:
     return dict(zip(("docs", "spans", "units", "bytes", "added"), map(int, tally), strict=True))
 
 
-def _losses(context: Context, losses: Tallies) -> list[dict[str, Any]]:
+def losses_of(recipe: Recipe, losses: Tallies) -> list[dict[str, Any]]:
     """Who lost to whom by which method: documents, and of those that stay what was cut. In order of the methods."""
     found = []
-    for method in map(selection.method_text, context.recipe.dedup):
+    for method in map(selection.method_text, recipe.dedup):
         pairs = [(key, value) for key, value in sorted(losses.items()) if key[1] == method]
         found += [{"method": method, "source": key[0], "lost_to": key[2], **_three(value),
                    "cut": dict(zip(("repeats", "units", "bytes"), map(int, value[3:]), strict=True))}

@@ -484,7 +484,8 @@ class Resolving:
         if self.parts == 1:
             return candidates
         keys = draw.mixed(candidates["key"][:, 0], candidates["key"][:, 1])
-        return candidates[keys % np.uint64(self.parts) == np.uint64(self.part)]
+        found: Array = candidates[keys % np.uint64(self.parts) == np.uint64(self.part)]
+        return found
 
 
 def resolve_part(context: Context, method: int, task: Resolving) -> None:

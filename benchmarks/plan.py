@@ -100,8 +100,8 @@ def main() -> None:
                   **middle(rounds)} for (way, millions), rounds in measured.items()]
     for each in found:
         if options.sample:
-            print(f"{each['documents'] / 1e6:5.1f} million, {each['way']}: {each['sampled']:,.0f} in the sample, cut and "
-                  f"planned in {each['first']:.2f} s, planned again in {each['again']:.2f} s; largest worker "
+            print(f"{each['documents'] / 1e6:5.1f} million, {each['way']}: {each['sampled']:,.0f} in the sample, cut "
+                  f"and planned in {each['first']:.2f} s, planned again in {each['again']:.2f} s; largest worker "
                   f"{each['worker'] / 1e6:,.0f} MB", flush=True)
         else:
             print(line(each), flush=True)

@@ -69,10 +69,10 @@ def make_sample_plan(
     try:
         if missing:
             cut(sample, missing, engine, where)
-        groups, made = planned(sample, engine, where)
+        groups, made = planned(sample, engine, "pool" if where == "pool" else "auto")
         found = estimates.of(recipe, share, groups, made, sample.unread)
     except BadInput as error:
-        raise BadInput(f"of a sample of {shown(share)}: {error}") from None
+        raise BadInput(f"estimated from a share of {shown(share)}: {error}") from None
     return SamplePlan(recipe, sample.place, corpus.arguments, body_of(sample, made, groups, found), found,
                       bool(missing))
 
@@ -127,7 +127,14 @@ def planned(sample: Sample, engine: Engine, where: str) -> tuple[Groups, Plan]:
                     held[key] = held[key] + value if key in held else value
         return found
 
-    made = plan.make(recipe, corpus, indexes, sets, sample.bins, counted, resolver(indexes, sets, engine, where))
+    try:
+        made = plan.make(recipe, corpus, indexes, sets, sample.bins, counted, resolver(indexes, sets, engine, where))
+    except BadInput:
+        # Where the budget cannot be met: said of the pools of the corpus.
+        plan.allocate(sample.recipe, {source.name: round(sum(int(tallies[key][1]) for tallies, _ in groups
+                                                             if (key := (source.name, "pool", "")) in tallies)
+                                                         / sample.share) for source in recipe.sources})
+        raise
     storage.put(uri, canonical_json([[_listed(tallies), _listed(losses)] for tallies, losses in groups]))
     return groups, made
 

@@ -58,7 +58,7 @@ class Estimates:
     ) -> tuple[float, float] | None:
         found = value(counts)
         others = [other for each in replicates if (other := value(each)) is not None]
-        return None if found is None else (found, _error(others, self.share))
+        return None if found is None else (found, error_of(others, self.share))
 
     @property
     def errors(self) -> Any:
@@ -83,10 +83,10 @@ def of(
     grants = {each["source"]: Grant(each["copies"], _cutoff(each["cutoff"])) for each in counted}
     most = {each["source"]: each["max_copies"] for each in counted}
     by_group = [plan.counts_of(recipe, tallies, shares, grants, unread, most) for tallies, _ in groups]
-    counts, replicates = _scaled(by_group, share)
+    counts, replicates = scaled(by_group, share)
     nothing = {key: value * 0 for _, losses in groups for key, value in losses.items()}
     by_group = [plan.losses_of(recipe, nothing | losses) for _, losses in groups]
-    losses, loss_replicates = _scaled(by_group, share)
+    losses, loss_replicates = scaled(by_group, share)
     gaps = {share.source: share.allocated - each["emitted"]["units"]
             for share, each in zip(shares, counted, strict=True)}
     whole = plan.allocate(recipe, {each["source"]: each["pool"]["units"] for each in counts})
@@ -107,15 +107,15 @@ def _cutoff(text: str) -> tuple[int, ...]:
     return tuple(int(text[at : at + 16], 16) for at in range(0, len(text), 16))
 
 
-def _scaled(groups: Sequence[Any], share: Fraction, key: str = "") -> tuple[Any, list[Any]]:
+def scaled(groups: Sequence[Any], share: Fraction, key: str = "") -> tuple[Any, list[Any]]:
     """(the estimate, the replicates) of values of one shape: sums are scaled up, all else is as it is."""
     first = groups[0]
     if isinstance(first, dict):
-        found = {name: _scaled([each[name] for each in groups], share, name) for name in first}
+        found = {name: scaled([each[name] for each in groups], share, name) for name in first}
         return ({name: each for name, (each, _) in found.items()},
                 [{name: others[number] for name, (_, others) in found.items()} for number in range(len(groups))])
     if isinstance(first, list):
-        items = [_scaled(list(each), share, key) for each in zip(*groups, strict=True)]
+        items = [scaled(list(each), share, key) for each in zip(*groups, strict=True)]
         return [each for each, _ in items], [[others[number] for _, others in items] for number in range(len(groups))]
     if key not in SUMS:
         return first, list(groups)
@@ -170,11 +170,11 @@ def _errors(counts: Any, replicates: Sequence[Any], share: Fraction, key: str = 
     if isinstance(counts, str):
         return counts
     if key in SUMS | ALLOCATED and all(each is not None for each in replicates):
-        return round(_error(replicates, share), 3)
+        return round(error_of(replicates, share), 3)
     return None
 
 
-def _error(replicates: Sequence[float], share: Fraction) -> float:
+def error_of(replicates: Sequence[float], share: Fraction) -> float:
     if len(replicates) < 2:
         return 0.0
     middle, size = fmean(replicates), len(replicates)

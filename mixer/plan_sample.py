@@ -70,8 +70,8 @@ class Sample:
         shards = [[shard.path, self.owners[owner], digest] for shard, owner, digest in
                   zip(origin.shards, self.owner_of, self._of_rows.pylist("digest"), strict=True)]
         keyed = [self.sets[number].digest for number in self.keyed]
-        name = hashlib.sha256(canonical_json([FORMAT, PURPOSE, str(self.share), GROUPS, shards, keyed])).hexdigest()[:16]
-        root = storage.join(origin.workspace.folder, "samples", name)
+        about = canonical_json([FORMAT, PURPOSE, str(self.share), GROUPS, shards, keyed])
+        root = storage.join(origin.workspace.folder, "samples", hashlib.sha256(about).hexdigest()[:16])
         return Workspace(root, origin.workspace.corpus, origin.workspace.references)
 
     @cached_property

@@ -200,7 +200,8 @@ def test_what_is_said(made, tmp_path, capsys):
     spans = {"dedup": [{"use": "text@1"}, {"use": "paragraph@1", "unit": "lines", "max_removed": 0.5}]}
     docs = documents(80)
     opened = case(tmp_path, recipe_text(SOURCES, **{**ASKED, **spans, "budget": 200}), docs)
-    assert f"warning: dedup {opened.recipe.dedup[1].text}: what it removes is understated" in text_of(sampled(opened), 1)
+    warning = f"warning: dedup {opened.recipe.dedup[1].text}: what it removes is understated"
+    assert warning in text_of(sampled(opened), 1)
     arguments = ["plan", str(tmp_path / "recipe.yaml"), "--work", str(tmp_path / "work"), "--quiet", "--sample"]
     assert main([*arguments, "0.5", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)

@@ -68,7 +68,7 @@ def make(recipe_uri: str, work: str, folder: Path, documents: int, shard_rows: i
     of_rows = current_indexes(recipe, real)[rows.KEY]
     sizes = dict.fromkeys((source.name for source in recipe.sources), 0)
     for shard, count in zip(real.shards, of_rows.pylist("rows"), strict=True):
-        sizes[shard.source] += count
+        sizes[shard.sources[0]] += count  # which has it alone
     times = documents / sum(sizes.values())
     orders = []
     for source, real_size in sizes.items():
@@ -196,7 +196,7 @@ def real_source(recipe_uri: str, work: str, source: str) -> Real:
     indexes = current_indexes(recipe, real)
     sets = current_sets(recipe, real, indexes)
     place = real.workspace
-    mine = [shard.path for shard in real.shards if shard.source == source]
+    mine = [shard.path for shard in real.shards if shard.sources == (source,)]
     compared = {related.sidecar for related in clusters.relations(recipe)} - {rows.KEY}
     tables = {}
     for key, entries in indexes.items():

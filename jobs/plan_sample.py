@@ -143,7 +143,7 @@ def _counted(result: Any) -> tuple[Tallies, Tallies]:
     """What a phase has counted of a bin, and what it says was lost."""
     if isinstance(result, Part):
         return result.tallies, result.losses
-    if isinstance(result, tuple):
+    if isinstance(result, tuple) and isinstance(result[0], dict):
         return result[0], {}
     return {}, {}
 
@@ -183,7 +183,7 @@ def body_of(sample: Sample, made: Plan, groups: Groups, found: Estimates) -> dic
 
 
 def _read(groups: Groups) -> int:
-    return sum(int(value[0]) for tallies, _ in groups for (_, what, _), value in tallies.items() if what == "read")
+    return sum(int(tallies[selection.READ][0]) for tallies, _ in groups if selection.READ in tallies)
 
 
 def _pair(found: tuple[float, float] | None) -> dict[str, float] | None:

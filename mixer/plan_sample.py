@@ -75,8 +75,8 @@ class Sample:
         return Workspace(root, origin.workspace.corpus, origin.workspace.references)
 
     @cached_property
-    def owners(self) -> tuple[tuple[str, bool], ...]:
-        """What shards belong to, sorted: a source, or a reference (True)."""
+    def owners(self) -> tuple[tuple[tuple[str, ...], bool], ...]:
+        """What shards belong to, sorted: sources, or a reference (True)."""
         return tuple(sorted({_owner(shard) for shard in self.origin.shards}))
 
     @cached_property
@@ -88,14 +88,14 @@ class Sample:
     @cached_property
     def corpus(self) -> Corpus:
         """Its shards, in order of group and owner. There are no such files: a plan opens none."""
-        shards = [Shard(_path(group, number), source, Stat(0, ""), is_reference)
-                  for group in range(GROUPS) for number, (source, is_reference) in enumerate(self.owners)]
+        shards = [Shard(_path(group, number), sources, Stat(0, ""), is_reference)
+                  for group in range(GROUPS) for number, (sources, is_reference) in enumerate(self.owners)]
         return Corpus(self.place, tuple(shards), self.origin.arguments)
 
     @property
     def bins(self) -> list[list[int]]:
-        """The shards of each group."""
-        return [[number for number, shard in enumerate(self.corpus.shards) if shard.path.startswith(_folder(group))]
+        """The slices of each group."""
+        return [[number for number, each in enumerate(self.corpus.slices) if each.path.startswith(_folder(group))]
                 for group in range(GROUPS)]
 
     @property
@@ -110,10 +110,11 @@ class Sample:
         found: dict[str, dict[str, int]] = {}
         of_rows = self._of_rows
         for shard, bad, broken in zip(self.origin.shards, of_rows.info("bad"), of_rows.info("broken"), strict=True):
-            held = found.setdefault(shard.source, {"shards": 0, "broken": 0, "bad": 0})
-            held["shards"] += 1
-            held["broken"] += broken is not None
-            held["bad"] += bad
+            for source in shard.sources:
+                held = found.setdefault(source, {"shards": 0, "broken": 0, "bad": 0})
+                held["shards"] += 1
+                held["broken"] += broken is not None
+                held["bad"] += bad
         return found
 
     @cached_property
@@ -253,8 +254,8 @@ class Part:
     number: int = -1  # of a cluster set among those of the recipe
 
 
-def _owner(shard: Shard) -> tuple[str, bool]:
-    return shard.source, shard.is_reference
+def _owner(shard: Shard) -> tuple[tuple[str, ...], bool]:
+    return shard.sources, shard.is_reference
 
 
 def _folder(group: int) -> str:

@@ -17,7 +17,7 @@ is what a `top` rule or a curve drops, whose bound would move with the sample.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from statistics import fmean
 from typing import Any
@@ -137,7 +137,7 @@ def _redraw(counts: Any, shares: Sequence[weights.Share], gaps: Mapping[str, int
     sample as in the corpus.
     """
     for each, share in zip(counts, shares, strict=True):
-        each |= {"requested": share.requested, "allocated": share.allocated, "cap": share.cap, "capped": share.capped}
+        each |= {name: value for name, value in asdict(share).items() if name in each}
         pool, selected, emitted = each["pool"], each["selected"], each["emitted"]
         if not pool["units"]:
             continue

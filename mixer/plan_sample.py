@@ -38,6 +38,7 @@ from mixer.workspace import Workspace
 Array = np.ndarray[Any, np.dtype[Any]]
 
 FORMAT = "solera-plan-sample@1"
+FOLDER = "samples"  # of the workspace, where all samples lie
 GROUPS = 20
 PURPOSE = "sample plan"
 TASK_ROWS = 1 << 20  # chosen rows that a task holds
@@ -71,7 +72,7 @@ class Sample:
                   zip(origin.shards, self.owner_of, self._of_rows.pylist("digest"), strict=True)]
         keyed = [self.sets[number].digest for number in self.keyed]
         about = canonical_json([FORMAT, PURPOSE, str(self.share), GROUPS, shards, keyed])
-        root = storage.join(origin.workspace.folder, "samples", hashlib.sha256(about).hexdigest()[:16])
+        root = storage.join(origin.workspace.folder, FOLDER, hashlib.sha256(about).hexdigest()[:16])
         return Workspace(root, origin.workspace.corpus, origin.workspace.references)
 
     @cached_property
@@ -120,11 +121,11 @@ class Sample:
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         """What has to be cut, whether it is there or not."""
-        found = [Part("rows", rows.KEY, (), _digest_of(self._of_rows, ()))]
+        found = [Part("rows", rows.KEY, (), digest_of(self._of_rows))]
         for use in self.recipe.uses():
             key, columns = attributes.key_of(use), tuple(column.name for column in use.stored)
             if key in self._judged and all(part.key != key for part in found):
-                found.append(Part("attributes", key, columns, _digest_of(self.indexes[key], columns)))
+                found.append(Part("attributes", key, columns, digest_of(self.indexes[key], columns)))
         found += [Part("members", self.sets[number].name, (), self.sets[number].digest, number)
                   for number in range(len(self.sets)) if self.sets[number].documents]
         return tuple(found)
@@ -205,7 +206,7 @@ class Sample:
         found = dict(known)
         for key, entries in self.indexes.items():
             if all(part.key != key for part in self.parts):
-                digest, info = _digest_of(entries, ()), dict(entries.infos()[0])
+                digest, info = digest_of(entries), dict(entries.infos()[0])
                 found[key] = Index.of(Entry(shard.path, 0, "", digest, 0, digest, "", info)
                                       for shard in self.corpus.shards)
         return found
@@ -254,6 +255,15 @@ class Part:
     number: int = -1  # of a cluster set among those of the recipe
 
 
+def rows_digest(place: Workspace, name: str) -> str | None:
+    """The digest of the rows that the sample in this folder of a workspace was cut from; None where it was never
+    finished.
+    """
+    root = storage.join(place.folder, FOLDER, name)
+    entries = index.read(Workspace(root, place.corpus).index(rows.KEY))
+    return str(entries.pylist("sha256")[0]) if len(entries) else None
+
+
 def _owner(shard: Shard) -> tuple[tuple[str, ...], bool]:
     return shard.sources, shard.is_reference
 
@@ -266,7 +276,8 @@ def _path(group: int, owner: int) -> str:
     return f"{_folder(group)}{owner:04d}"
 
 
-def _digest_of(entries: Index, columns: Sequence[str]) -> str:
+def digest_of(entries: Index, columns: Sequence[str] = ()) -> str:
+    """Of all the sidecars that a part of a sample is cut from, and of the columns."""
     listed = [entries.pylist("shard"), entries.pylist("digest"), list(columns)]
     return hashlib.sha256(canonical_json(listed)).hexdigest()
 

@@ -18,16 +18,23 @@ from plan_cases import case, cases, recipe_text
 from plan_oracle import Doc
 
 from jobs import plan_sample as job
+from jobs.build import build
 from jobs.cli import main
 from jobs.engine import Engine
 from jobs.plan_sample import make_sample_plan, text_of
-from mixer import index, plan_sample, sidecars
+from mixer import index, plan_sample, prune, sidecars
 from mixer.errors import BadInput, NotDone
 from mixer.recipe_parser import parse
 
 SOURCES = {"web": {"weight": 0.7, "max_epochs": 2}, "wiki": {"weight": 0.3, "max_epochs": 1}}
 ASKED = {"dedup": [{"use": "text@1"}], "prefer": ["wiki", "web"], "keep": {"words.count": {"min": 3}},
          "policy": {"kind": "fixed"}, "budget": 2400, "on_shortfall": "redistribute"}
+
+
+@pytest.fixture(autouse=True)
+def few_groups(monkeypatch):
+    """Each group is a task, whose files take most of the time of a test."""
+    monkeypatch.setattr(plan_sample, "GROUPS", 4)
 
 
 def documents(size: int = 600) -> dict[str, list[Doc]]:
@@ -66,8 +73,7 @@ def values(counts) -> dict[str, float]:
 @given(cases())
 def test_a_sample_of_all_is_the_plan(made):
     recipe, docs = made
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan_sample, "GROUPS", 3)
+    with tempfile.TemporaryDirectory() as folder:
         opened = case(Path(folder), recipe, docs)
         expected = None
         with contextlib.suppress(BadInput):
@@ -123,10 +129,10 @@ def test_random_groups_cover_the_truth():
     clusters = [min(int(choose.paretovariate(1.6)), 40) for _ in range(800)]
     share, covered, sums = Fraction(1, 4), [], []
     for _ in range(200):
-        groups = [{"docs": 0} for _ in range(plan_sample.GROUPS)]
+        groups = [{"docs": 0} for _ in range(20)]
         for size in clusters:
             if choose.random() < share:
-                groups[choose.randrange(plan_sample.GROUPS)]["docs"] += size
+                groups[choose.randrange(20)]["docs"] += size
         estimate, others = job.estimates.scaled(groups, share)
         error = job.estimates.error_of([each["docs"] for each in others], share)
         sums.append(estimate["docs"])
@@ -185,7 +191,19 @@ def test_a_sample_is_cut_once_and_what_is_new_is_added(tmp_path, monkeypatch):
     assert sampled(case(tmp_path, more, changed)).body["counts"][0]["rules"][0]["own"]["docs"] == 0
     assert {key.partition("@")[0] for parts in cut for key in parts} == {"words"}
     changed["web/0.jsonl"] = changed["web/0.jsonl"][1:]
-    assert sampled(case(tmp_path, more, changed)).place != first.place
+    last = case(tmp_path, more, changed)
+    assert sampled(last).place != first.place
+    (gone,) = [each for each in prune.survey(last.recipe, last.corpus).waste if each.what.startswith("sample")]
+    assert gone.what == f"sample {Path(first.place.root).name}" and gone.files[0].endswith("index/rows@1.parquet")
+
+
+def test_what_a_sample_was_planned_by_is_not_built(made, tmp_path):
+    engine = Engine(None, {}, "")
+    sample = plan_sample.Sample(Fraction(1, 2), made.recipe, made.corpus, made.indexes, made.sets)
+    job.cut(sample, sample.missing(), engine, "pool")
+    _, inner = job.planned(sample, engine, "pool")
+    with pytest.raises(BadInput, match="nothing is built of"):
+        build(inner, made.corpus, str(tmp_path / "out"), engine)
 
 
 def test_a_sample_without_documents_is_an_error(made):

@@ -56,8 +56,9 @@ def allocate(
     parts = _parts(policy, pools, weights)
     least = _least(total, min_weights or {})
     by_policy = {name: _epochs(pool, policy.max_epochs) for name, pool in pools.items()}
+    own = {name: _epochs(pool, max_epochs.get(name)) for name, pool in pools.items()}
     caps = {
-        name: 0 if pool == 0 else _lowest(by_policy[name], _epochs(pool, max_epochs.get(name)), (limits or {}).get(name))
+        name: _lowest(by_policy[name], own[name], (limits or {}).get(name)) if pool else 0
         for name, pool in pools.items()
     }
     bounds = _bounds(least, by_policy)

@@ -281,7 +281,9 @@ def test_the_oracle_agrees_with_brute_force():
     parts: what clamp(level x part) minimises.
     """
     for parts, lows, caps in itertools.product(
-            [(7, 5, 1), (1, 1, 1), (9, 2, 2)], [(0, 0, 0), (0, 0, 4), (6, 1, 1)], [(99, 99, 99), (7, 6, 3), (5, 99, 99)]):
+            [(7, 5, 1), (1, 1, 1), (9, 2, 2)],
+            [(0, 0, 0), (0, 0, 4), (6, 1, 1)],
+            [(99, 99, 99), (7, 6, 3), (5, 99, 99)]):
         got = hand_out(12, list(map(Fraction, parts)), lows, caps, sorted_as="abc")
         least = [min(low, cap) for low, cap in zip(lows, caps, strict=True)]
         splits = [(a, b, 12 - a - b) for a in range(13) for b in range(13 - a)]

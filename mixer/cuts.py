@@ -86,8 +86,10 @@ def is_over(removed: Array, sizes: Array, share: object) -> Array:
 
 def exceeds(removed: Array, sizes: Array, share: Fraction) -> Array:
     """bool: whether more than this share of so many bytes is removed, exactly."""
-    allowed = (sizes.astype(object) * share.numerator // share.denominator).astype(np.int64)
-    found: Array = removed > allowed
+    touched = np.flatnonzero(removed)
+    allowed = sizes[touched].astype(object) * share.numerator // share.denominator
+    found = np.zeros(len(removed), bool)
+    found[touched] = removed[touched] > allowed.astype(np.int64)
     return found
 
 

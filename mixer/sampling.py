@@ -64,9 +64,9 @@ def _proportional(values: Array, scores: Array) -> Array:
 
 
 def _pareto(values: Array, scores: Array, alpha: int) -> Array:
-    """Whether u (2 - score)^alpha < 1, with u from 0 to 1 in steps of 2^-53. (A draw from a Pareto distribution of shape
-    alpha is above 1 - score with the odds (2 - score)^-alpha.) In IEEE doubles, by products in this order alone, so that
-    every machine decides the same.
+    """Whether u (2 - score)^alpha < 1, with u from 0 to 1 in steps of 2^-53: a number of NumPy's Pareto distribution of
+    this alpha is above 1 - score as often. In IEEE doubles, by products in this order alone, so that every machine
+    decides the same.
     """
     u = (values >> np.uint64(11)).astype(np.float64) * 2.0**-53
     factor = 2.0 - np.minimum(scores, 1.0)

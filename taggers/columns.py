@@ -54,14 +54,14 @@ def span_lists(
                                    np.ones(len(start)) if score is None else score[: len(start)]])
 
 
-def _places(batch: TextBatch, first: Array, start: Array, end: Array) -> list[Array]:
+def _places(batch: TextBatch, first: Array, start: Array, end: Array) -> tuple[Array, Array, Array, Array]:
     """start and end in code points of the document, first_byte and bytes of each span; int64."""
     count = int(first[-1])
     start, end = start[:count], end[:count]
     chars = np.empty((2, count), np.int64)
     _to_code_points(batch.data, batch.offsets, batch.chars, first, start, end, chars[0], chars[1])
     before = start.astype(np.int64) - np.repeat(batch.offsets[:-1], np.diff(first))
-    return [chars[0], chars[1], before, np.subtract(end, start, dtype=np.int64)]
+    return chars[0], chars[1], before, np.subtract(end, start, dtype=np.int64)
 
 
 def _lists(name: str, first: Array, values: list[Array]) -> pa.Array:

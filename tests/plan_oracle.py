@@ -259,9 +259,11 @@ def curve_targets(curve: Curve, allocated: int, pool: int, pools: Sequence[int])
             if not x:
                 return Decimal(0)
             total, term = Decimal(0), 1 / (p + 1)
-            for j in range(90):
+            j = 0
+            while abs(term) > Decimal("1e-80"):
                 total += term
                 term *= -g * x / (p + 2 + j)
+                j += 1
             return (g * x).exp() * ((p + 1) * x.ln()).exp() * total
 
         def best(p: Decimal, g: Decimal) -> Decimal:
@@ -279,16 +281,17 @@ def curve_targets(curve: Curve, allocated: int, pool: int, pools: Sequence[int])
                 while best(p, g + Decimal(1).scaleb(place)) <= most:
                     g += Decimal(1).scaleb(place)
         ends = [up_to(k, p, g) for k in range(n + 1)]
-        targets = [int(allocated * (after - before) / ends[-1]) for before, after in itertools.pairwise(ends)]
+        targets = [int((allocated * (after - before) / ends[-1]).quantize(Decimal("1e-20")))
+                   for before, after in itertools.pairwise(ends)]
     upsample = Fraction(curve.max_upsample)
     if held:
         targets[-1] = int(upsample * pool / curve.buckets)
     given = [min(target, int(upsample * each)) for target, each in zip(targets, pools, strict=True)]
-    for _ in range(sum(targets) - sum(given)):  # one by one, to the best that has room
-        for k in reversed(range(n)):
-            if given[k] < int(upsample * pools[k]):
-                given[k] += 1
-                break
+    over = sum(targets) - sum(given)
+    while over and any(given[k] < int(upsample * pools[k]) for k in range(n)):  # to the best that has room
+        k = max(k for k in range(n) if given[k] < int(upsample * pools[k]))
+        more = min(over, int(upsample * pools[k]) - given[k])
+        given[k], over = given[k] + more, over - more
     return p, g, given
 
 

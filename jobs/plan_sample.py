@@ -131,21 +131,21 @@ def planned(sample: Sample, engine: Engine, where: str) -> tuple[Groups, Plan]:
         made = plan.make(recipe, corpus, indexes, sets, sample.bins, counted, resolver(indexes, sets, engine, where))
     except BadInput:
         # Where the budget cannot be met: said of the pools of the corpus.
-        plan.allocate(sample.recipe, {source.name: round(sum(int(tallies[key][1]) for tallies, _ in groups
-                                                             if (key := (source.name, "pool", "")) in tallies)
-                                                         / sample.share) for source in recipe.sources})
+        estimates.check_budget(sample.recipe, sample.share, [tallies for tallies, _ in groups])
         raise
     storage.put(uri, canonical_json([[_listed(tallies), _listed(losses)] for tallies, losses in groups]))
     return groups, made
 
 
 def _counted(result: Any) -> tuple[Tallies, Tallies]:
-    """What a phase has counted of a bin, and what it says was lost."""
+    """What a phase has counted of a bin, alone or beside other things, and what it says was lost."""
     if isinstance(result, Part):
         return result.tallies, result.losses
-    if isinstance(result, tuple) and isinstance(result[0], dict):
-        return result[0], {}
-    return {}, {}
+    found: Tallies = {}
+    for each in result if isinstance(result, tuple) else (result,):
+        if isinstance(each, dict) and all(isinstance(key, tuple) and isinstance(key[0], str) for key in each):
+            found |= each
+    return found, {}
 
 
 def _listed(tallies: Tallies) -> list[Any]:
@@ -161,8 +161,7 @@ def _tallies(listed: Sequence[Any]) -> Tallies:
 
 def body_of(sample: Sample, made: Plan, groups: Groups, found: Estimates) -> dict[str, Any]:
     """Plain data: the counts and losses as a plan has them, their standard errors, and shares and epochs."""
-    keyed = [selection.method_text(sample.recipe.dedup[number]) for number in sample.keyed
-             if number < len(sample.recipe.dedup)]
+    keyed = [selection.method_text(sample.relations[number].method) for number in sample.keyed]
     return {
         "format": FORMAT,
         "estimate": True,

@@ -22,7 +22,7 @@ from fractions import Fraction
 from statistics import fmean
 from typing import Any
 
-from mixer import plan, weights
+from mixer import curves, plan, selection, weights
 from mixer.errors import BadInput
 from mixer.plan import Plan
 from mixer.recipe import Recipe
@@ -78,24 +78,42 @@ def of(
     is known of its shards.
     """
     counted = made.body["counts"]
-    pools = {each["source"]: each["pool"]["units"] for each in counted}
-    shares = plan.allocate(recipe_of(recipe, share), pools)
+    shares = _allocated(recipe_of(recipe, share), counted)
     grants = {each["source"]: Grant(each["copies"], _cutoff(each["cutoff"])) for each in counted}
     most = {each["source"]: each["max_copies"] for each in counted}
-    by_group = [plan.counts_of(recipe, tallies, shares, grants, unread, most) for tallies, _ in groups]
+    by_group = [plan.counts_of(recipe, tallies, shares, grants, _curves(counted, tallies), unread, most)
+                for tallies, _ in groups]
     counts, replicates = scaled(by_group, share)
     nothing = {key: value * 0 for _, losses in groups for key, value in losses.items()}
     by_group = [plan.losses_of(recipe, nothing | losses) for _, losses in groups]
     losses, loss_replicates = scaled(by_group, share)
     gaps = {share.source: share.allocated - each["emitted"]["units"]
             for share, each in zip(shares, counted, strict=True)}
-    whole = plan.allocate(recipe, {each["source"]: each["pool"]["units"] for each in counts})
+    whole = _allocated(recipe, counts)
     redistributed = replace(recipe, on_shortfall="redistribute")
     for each in replicates:
-        _redraw(each, _allocated(redistributed, each) or whole, gaps)
+        try:
+            own = _allocated(redistributed, each)
+        except BadInput:  # they hold less than the budget
+            own = whole
+        _redraw(each, own, gaps)
     _redraw(counts, whole, gaps)
     _round(counts)
     return Estimates(share, counts, replicates, losses, loss_replicates)
+
+
+def check_budget(recipe: Recipe, share: Fraction, groups: Sequence[Tallies]) -> None:
+    """Nothing; BadInput where the pools of these groups cannot give the budget, with those of the whole corpus."""
+    tallies = selection.merge_tallies(groups)
+
+    def whole(source: str, what: str, of_which: str = "") -> int:
+        return round(_three(tallies, source, what, of_which)["units"] / share)
+
+    pools = {source.name: whole(source.name, "pool") for source in recipe.sources}
+    plan.allocate(recipe, pools, {
+        source.name: [whole(source.name, "curve bucket", str(number))
+                      for number in range(source.curve.buckets - curves.discarded(source.curve))]
+        for source in recipe.sources if source.curve is not None})
 
 
 def recipe_of(recipe: Recipe, share: Fraction) -> Recipe:
@@ -117,18 +135,38 @@ def scaled(groups: Sequence[Any], share: Fraction, key: str = "") -> tuple[Any, 
     if isinstance(first, list):
         items = [scaled(list(each), share, key) for each in zip(*groups, strict=True)]
         return [each for each, _ in items], [[others[number] for _, others in items] for number in range(len(groups))]
+    if key in ALLOCATED and first is not None:  # of a whole plan
+        return round(first / share), [round(first / share)] * len(groups)
     if key not in SUMS:
         return first, list(groups)
     total, rest = sum(groups), Fraction(len(groups), len(groups) - 1) / share
     return round(total / share), [float((total - each) * rest) for each in groups]
 
 
-def _allocated(recipe: Recipe, counts: Counts) -> tuple[weights.Share, ...] | None:
-    """What the sources would be given of these pools; None where they hold less than the budget."""
-    try:
-        return plan.allocate(recipe, {each["source"]: round(each["pool"]["units"]) for each in counts})
-    except BadInput:
-        return None
+def _allocated(recipe: Recipe, counts: Counts) -> tuple[weights.Share, ...]:
+    """What the sources are given of these pools; BadInput where the budget cannot be met."""
+    pools = {each["source"]: round(each["pool"]["units"]) for each in counts}
+    buckets = {each["source"]: [round(bucket["units"]) for bucket in each["curve"]["buckets"]]
+               for each in counts if each["curve"] is not None}
+    return plan.allocate(recipe, pools, buckets)
+
+
+def _curves(counts: Counts, tallies: Tallies) -> dict[str, dict[str, Any]]:
+    """What a plan says of each source's curve, of one group."""
+    found = {}
+    for each in counts:
+        source, curve = each["source"], each["curve"]
+        if curve is not None:
+            buckets = [{**bucket, **_three(tallies, source, "curve bucket", str(number))}
+                       for number, bucket in enumerate(curve["buckets"])]
+            lost = {what: _three(tallies, source, f"curve {what}") for what in ("discarded", "missing")}
+            found[source] = {**curve, **lost, "buckets": buckets}
+    return found
+
+
+def _three(tallies: Tallies, source: str, what: str, of_which: str = "") -> dict[str, int]:
+    found = tallies.get((source, what, of_which))
+    return dict(zip(("docs", "units", "bytes"), (0, 0, 0) if found is None else map(int, found), strict=True))
 
 
 def _redraw(counts: Any, shares: Sequence[weights.Share], gaps: Mapping[str, int]) -> None:
@@ -142,15 +180,19 @@ def _redraw(counts: Any, shares: Sequence[weights.Share], gaps: Mapping[str, int
         if not pool["units"]:
             continue
         target = max(share.allocated - gaps[share.source], 0)
-        more = min(target, pool["units"]) - selected["units"]
-        many = target - emitted["units"]
-        edited = target / emitted["units"] if emitted["units"] else 1
+        ratio = target / emitted["units"] if emitted["units"] else 1
+        more, many = min(target, pool["units"]) - selected["units"], target - emitted["units"]
         for what in ("docs", "units", "bytes"):
             by_unit = pool[what] / pool["units"]
+            if each["curve"] is not None:  # what its buckets give is in no order of the pool
+                emitted[what] *= ratio
+                continue
             selected[what] += more * by_unit
             emitted[what] += many * by_unit
             each["not_drawn"][what] = pool[what] - selected[what]
-        each["edited"] = {what: value * edited for what, value in each["edited"].items()}
+        each["edited"] = {what: value * ratio for what, value in each["edited"].items()}
+        for bucket in each["curve"]["buckets"] if each["curve"] is not None else ():
+            bucket["allocated"] = round(bucket["allocated"] * ratio)
 
 
 def _round(counts: Any) -> None:

@@ -7,7 +7,9 @@ corpora are made (plan_corpus.py) below --folder, where they stay if it is given
 and begins when the pool's processes or Spark are there; no earlier plan is found. The rounds are interleaved: each size
 and each way once, then again; shown are medians, and the exponent of growth between sizes: 1 is linear. Memory is the
 largest resident set: of the driver, which has to be no larger for more documents, of Spark's Java process, which is
-driver and executor at once, and of the largest Python worker.
+driver and executor at once, and of the largest Python worker. Seconds of processors say more than those of the clock
+where others use the machine too. A plan is sent its shards: with --shards each corpus has as many, so that documents
+are all that grows.
 """
 
 from __future__ import annotations
@@ -66,8 +68,9 @@ def line(found: dict[str, Any]) -> str:
     steps = ", ".join(f"{name.removeprefix('plan: ')} {seconds:.1f}" for name, seconds in found["steps"].items())
     java = f", Java {found['java'] / 1e6:,.0f}" if found["java"] else ""
     return (f"{found['documents'] / 1e6:5.1f} million, {found['way']:5}: {found['seconds']:6.2f} s, "
-            f"{found['documents'] / found['seconds']:9,.0f} rows/s; driver {found['driver'] / 1e6:,.0f} MB{java}, "
-            f"largest worker {found['worker'] / 1e6:,.0f} MB\n{'':8}start {found['start']:.1f} s apart; {steps}")
+            f"{found['documents'] / found['seconds']:9,.0f} rows/s, {found['processors']:.1f} s of processors; "
+            f"driver {found['driver'] / 1e6:,.0f} MB{java}, largest worker {found['worker'] / 1e6:,.0f} MB\n"
+            f"{'':8}start {found['start']:.1f} s apart; {steps}")
 
 
 def main() -> None:
@@ -78,6 +81,7 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--shard-rows", type=int, default=20_000)
+    parser.add_argument("--shards", type=int, help="as many shards for each size, instead of --shard-rows")
     parser.add_argument("--sample", metavar="SHARE", help="plan a sample instead, as `solera plan --sample`")
     parser.add_argument("--folder", help="where the corpora are made, and stay; a temporary folder unless given")
     parser.add_argument("--json", metavar="FILE", help="write all figures there too")
@@ -87,14 +91,19 @@ def main() -> None:
         corpora = {}
         for millions in options.millions:
             began = time.perf_counter()
-            home = folder / f"{millions:g}"
-            corpora[millions] = plan_corpus.make(options.recipe, options.work, home, round(millions * 1e6),
-                                                 options.shard_rows), home / "work"
+            documents = round(millions * 1e6)
+            shard_rows = -(-documents // options.shards) if options.shards else options.shard_rows
+            home = folder / (f"{millions:g}-{options.shards}" if options.shards else f"{millions:g}")
+            corpora[millions] = plan_corpus.make(options.recipe, options.work, home, documents, shard_rows), \
+                home / "work"
             print(f"{millions:g} million rows are there after {time.perf_counter() - began:.0f} s", flush=True)
         measured: defaultdict[tuple[str, float], list[dict[str, Any]]] = defaultdict(list)
         lint: list[float] = []
         for _, way, millions in itertools.product(range(options.rounds), options.ways, options.millions):
-            measured[way, millions].append(planned(*corpora[millions], way, options.sample))
+            found_now = planned(*corpora[millions], way, options.sample)
+            measured[way, millions].append(found_now)
+            print(f"  {millions:g} million, {way}: {found_now['seconds']:.2f} s, {found_now['processors']:.1f} s of "
+                  f"processors, at a load of {found_now['load']:.1f}", file=sys.stderr, flush=True)
             lint.append(lint_seconds(options.recipe))
         found = [{"way": way, "documents": sum(count["read"]["docs"] for count in rounds[0].pop("counts")),
                   **middle(rounds)} for (way, millions), rounds in measured.items()]

@@ -49,18 +49,18 @@ def main() -> None:
         watch = Watch()
         before = resident(os.getpid())
         watch.start()
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), processor_seconds()
         answer: dict[str, Any]
         if share:
             answer = sampled(recipe, found, started, where, share[0])
         else:
             plan = make_plan(recipe, found, started, where)
             answer = {"counts": plan.body["counts"]}
-        seconds = listed + time.perf_counter() - began
+        seconds, spent = listed + time.perf_counter() - began, processor_seconds() - spent
         watch.over.set()
         watch.join()
-        print(json.dumps({"seconds": seconds, "start": start, "steps": steps, "before": before, **watch.most,
-                          **answer}))
+        print(json.dumps({"seconds": seconds, "processors": spent, "start": start, "steps": steps,
+                          "before": before, **watch.most, "load": os.getloadavg()[0], **answer}))
 
 
 def sampled(recipe: Any, found: Any, started: Engine, where: str, share: str) -> dict[str, Any]:
@@ -144,6 +144,18 @@ def below(pid: int) -> list[int]:
         todo += children
         found += children
     return found
+
+
+def processor_seconds() -> float:
+    """Of this process, those below it, and those below them that have ended."""
+    ticks = 0
+    for pid in (os.getpid(), *below(os.getpid())):
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += sum(int(value) for value in fields[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def command(pid: int) -> str:

@@ -165,7 +165,8 @@ def _make(
     tallies = selection.merge_tallies([tallies, curved])
     buckets = {source.name: _bucket_pools(curved, source) for source in recipe.sources if source.curve is not None}
     allocated = allocate(recipe, pools, buckets)
-    grants = _grants(tasks, allocated, pools, selection.merge_histograms([part.pools for part in parts]))
+    histograms = selection.merge_histograms(selection.read_histograms(whole, bin[0]) for bin in tasks.bins)
+    grants = _grants(tasks, allocated, pools, histograms)
     fitted = _grant_curves(tasks, allocated, curved, buckets)
     chosen = tasks.run(functools.partial(selection.select, grants), "plan: selection")
     tallies = selection.merge_tallies([tallies, *(part[0] for part in chosen)])

@@ -177,6 +177,9 @@ class Context:
         """Where the copies of these slices' rows stand that curves decide; see mixer.curves.grant."""
         return storage.join(self.scratch, "curved", f"{self.bin}.npy")
 
+    def histograms_uri(self, bin: int) -> str:
+        return storage.join(self.scratch, "histograms", f"{bin}.npz")
+
     def candidates_uri(self, method: int, bin: int) -> str:
         return storage.join(self.scratch, f"candidates-{method}", str(bin))
 
@@ -201,13 +204,12 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Part:
-    """What a phase says of a bin: tallies, its candidates for the next dedup method, and after the last the pools; the
-    first also which rows the rules of several sources keep.
+    """What a phase says of a bin: tallies, and its candidates for the next dedup method; the first also which rows the
+    rules of several sources keep.
     """
 
     tallies: Tallies
     candidates: Mapping[int, int]  # bin -> documents, or spans; empty where it has none
-    pools: Mapping[str, Histogram]
     losses: Tallies = field(default_factory=dict)
     overlap: Overlap = field(default_factory=lambda: Overlap(0, ()))
 
@@ -536,9 +538,9 @@ class Following:
             with storage.writer(context.pool_uri()) as out:
                 np.savez(out, rows=np.array([len(each) for each in self._buckets]),
                          buckets=np.concatenate(self._buckets))
-        pools = {source: Histogram(np.flatnonzero(held), held[np.flatnonzero(held)])
-                 for source, held in self._units.items()}
-        return Part(self._tallies, {context.bin: self._candidates} if self._candidates else {}, pools)
+            put_histograms(context, {source: Histogram(np.flatnonzero(held), held[np.flatnonzero(held)])
+                                     for source, held in self._units.items()})
+        return Part(self._tallies, {context.bin: self._candidates} if self._candidates else {})
 
 
 def resolve_in_memory(context: Context, method: int, bins: Sequence[int]) -> None:
@@ -863,7 +865,27 @@ def merge_tallies(parts: Iterable[Tallies]) -> Tallies:
     return whole
 
 
-def merge_histograms(parts: Sequence[Mapping[str, Histogram]]) -> dict[str, Array]:
+def put_histograms(context: Context, pools: Mapping[str, Histogram]) -> None:
+    """Leaves a bin's histograms for `read_histograms`. They are as large as those of any bin, and there is no end of
+    bins: so they do not come back with what the tasks say, to lie beside each other.
+    """
+    names = [source.name for source in context.recipe.sources]
+    found: dict[str, Any] = {}
+    for source, held in pools.items():
+        number = names.index(source)
+        found |= {f"buckets-{number}": held.buckets, f"units-{number}": held.units}
+    with storage.writer(context.histograms_uri(context.bin)) as out:
+        np.savez(out, **found)
+
+
+def read_histograms(context: Context, bin: int) -> dict[str, Histogram]:
+    """Alive units of a bin by source, and by the top bits of the draw value."""
+    with np.load(io.BytesIO(storage.read(context.histograms_uri(bin)))) as found:
+        return {source.name: Histogram(found[f"buckets-{number}"], found[f"units-{number}"])
+                for number, source in enumerate(context.recipe.sources) if f"units-{number}" in found}
+
+
+def merge_histograms(parts: Iterable[Mapping[str, Histogram]]) -> dict[str, Array]:
     """Dense histograms by source, int64 of 2^BUCKET_BITS."""
     whole: dict[str, Array] = {}
     for part in parts:

@@ -88,7 +88,7 @@ class Context:
         texts += [rule.text for name in names for rule in recipe.tops_for(name)]
         texts += map(method_text, recipe.dedup)
         texts += [edit.text for name in names for edit in recipe.edits_for(name)]
-        texts += [split.text for split in recipe.holdout] + [NOT_HELD_OUT]
+        texts += [split.text for split in recipe.holdout] if recipe.split is None else [NOT_HELD_OUT]
         texts += [source.sample.text for source in recipe.sources if source.sample is not None]
         texts += [source.curve.text for source in recipe.sources if source.curve is not None]
         return tuple(dict.fromkeys(["kept", *texts, NOT_DRAWN]))

@@ -115,7 +115,7 @@ def test_a_span_outside_its_text_is_an_error_that_names_the_sidecar(tmp_path):
     docs = {"web/0.jsonl": [Doc("x", "0", "abcdefgh"), Doc("x", "1", "abcdefgh", found={"pii.email": [(2, 40, 1.0)]})]}
     made = case(tmp_path, recipe_text({"web": {}}, edit={"pii.email": {"cut": True}}), docs)
     with pytest.raises(StorageError, match=r"pii@2/web/0.jsonl.parquet: row 1 has a span of pii.email \(start 2, end "
-                                           r"40, first_byte 2, bytes 6\) which cannot be in its text of 8 bytes; .*run"):
+                                           r"40, first_byte 2, bytes 6\) which cannot be in its text of 8 bytes"):
         made.plan()
 
 

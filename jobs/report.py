@@ -222,7 +222,9 @@ def explain_text(found: dict[str, Any]) -> str:
     lines += [f"  draw {found['draw']}", *_edit_lines(found["edits"]), "",
               f"in: {found['copies']} cop{'y' if found['copies'] == 1 else 'ies'}{_edited_text(found)}"
               if found["copies"]
-              else f"out: {found['reason']}"]
+              else f"out: {found['reason']}",
+              *(f"  not of {each['source']}, which shares its shard: {each['reason']}"
+                for each in found["other_sources"])]
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
-from plan_oracle import Doc, Outcome, key_number, key_of, label_of, spans_of
+from plan_oracle import Doc, Outcome, key_number, key_of, label_of, slice_name, spans_of
 
 from jobs.tagging import Order, Settings, entry_of, tag_shard
 from mixer import attributes, clusters, index, plan, rows, selection, sidecars, storage
@@ -41,12 +41,12 @@ class Case:
     sets: list[ClusterSet]
 
     @property
-    def owner(self) -> dict[str, str]:
-        return {shard.path: shard.source for shard in self.corpus.shards}
+    def owner(self) -> dict[str, tuple[str, ...]]:
+        return {shard.path: shard.sources for shard in self.corpus.shards}
 
     def plan(self, bins: Sequence[Sequence[int]] | None = None) -> tuple[Plan, Outcome]:
-        """A plan made now, in this process, with these bins of shard numbers (else one), and what it says."""
-        bins = [list(range(len(self.corpus.shards)))] if bins is None else bins
+        """A plan made now, in this process, with these bins of slice numbers (else one), and what it says."""
+        bins = [list(range(len(self.corpus.slices)))] if bins is None else bins
         storage.remove_below(storage.join(self.corpus.workspace.folder, "plans"))
         made = plan.make(self.recipe, self.corpus, self.indexes, self.sets, bins,
                          lambda phase, parts, label: [phase(part) for part in parts], selection.resolve_in_memory)
@@ -61,10 +61,11 @@ class Case:
         chosen: dict[str, list[tuple[int, str]]] = {}
         losers: list[dict[tuple[str, int], Any]] = [{} for _ in self.recipe.dedup]
         edits: dict[tuple[str, int], list[Any]] = {}
-        paths = [shard.path for shard in self.corpus.shards]
+        paths = [each.path for each in self.corpus.slices]
+        names = [slice_name(each.path, each.source, self.owner) for each in self.corpus.slices]
         for number, path in enumerate(paths):
             table = sidecars.read(context.selection_uri(number))[0].to_pylist()
-            chosen[path] = [(row["copies"], context.reasons[row["reason"]]) for row in table]
+            chosen[names[number]] = [(row["copies"], context.reasons[row["reason"]]) for row in table]
             for method, lost in enumerate(losers):
                 for row in selection.read_losers(context, method, number).to_pylist():
                     keeper = paths[row["keeper_shard"]], row["keeper_row"]
@@ -79,7 +80,8 @@ class Case:
                 for row in table.to_pylist():
                     place = tuple(row[name] for name in (*PLACE, "replacement"))
                     edits.setdefault((path, row["row"]), []).append(place)
-        about = {each["shard"]: {name: each[name] for name in ("rows", "docs", "bytes", "max_copies")}
+        about = {slice_name(each["shard"], each["source"], self.owner):
+                 {name: each[name] for name in ("rows", "docs", "bytes", "max_copies")}
                  for each in made.body["selections"]}
         return Outcome(made.body["counts"], made.body["losses"], made.body["links"], chosen, losers, about,
                        edits)
@@ -239,7 +241,16 @@ VALUES = {"words.count": [None, 0, 1, 2, 3], "language.en": [None, *F32], "langu
           "words.mean_length": [None, 3.4999999999999996, 3.5, 3.5000000000000004],
           "language.fr": [None, -1.0, 0.0, *F32, 1.0, 1.5, float("nan")]}
 EDITED = ["secrets.token", "pii.email", "pii.ip"]
-WEIGHTS = {1: [[1]], 2: [[0.5, 0.5], [0.7, 0.3], [1, 0]], 3: [[0.2, 0.3, 0.5], [0.25, 0.75, 0], [0.4, 0.4, 0.2]]}
+# Rules of two sources that share shards: of the first pairs no document passes both.
+APART: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"document.slice": {"max": 399_999}}, {"document.slice": {"min": 400_000}}),
+    ({"document.source": {"is": "x"}}, {"document.source": {"not_in": ["x"]}}),
+    ({"document.source": {"in": ["x"]}, "sizes.chars": {"min": 1}}, {"document.source": {"is": "y"}}),
+    ({"document.slice": {"min": 400_000}}, {"document.slice": {"max": 400_001}, "document.source": {"is": "y"}}),
+    ({}, {"sizes.chars": {"min": 5}}),
+]
+WEIGHTS = {4: [[0.1, 0.2, 0.3, 0.4], [1, 0, 0, 0]], 1: [[1]], 2: [[0.5, 0.5], [0.7, 0.3], [1, 0]],
+           3: [[0.2, 0.3, 0.5], [0.25, 0.75, 0], [0.4, 0.4, 0.2]]}
 
 
 @st.composite
@@ -306,16 +317,25 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
     rules = draw(st.lists(st.sampled_from(RULES), max_size=3, unique_by=lambda rule: rule[0]))
     shared = {column for column, _ in rules}
     own = [rule for rule in RULES if rule[0] not in shared]
-    is_fixed = draw(st.booleans())
-    weights = draw(st.sampled_from(WEIGHTS[len(folders)]))
-    order = draw(st.permutations(folders))
+    policy = draw(st.sampled_from([{"kind": "fixed"}, {"kind": "proportional"}, {"kind": "temperature", "tau": 3.33},
+                                   {"kind": "temperature", "tau": 0.7}, {"kind": "unimax", "max_epochs": 2.5}]))
+    is_fixed = policy["kind"] == "fixed"
+    apart = draw(st.sampled_from(APART)) if draw(st.booleans()) else None  # the first folder is of two sources
+    names = [*folders, "z"] if apart else folders
+    weights = draw(st.sampled_from(WEIGHTS[len(names)]))
+    order = draw(st.permutations(names))
     chosen: dict[str, Any] = {}
     for folder, weight in zip(order, weights, strict=True):
         source: dict[str, Any] = {"weight": weight} if is_fixed else {}
         if draw(st.booleans()):
             source["max_epochs"] = draw(st.sampled_from([0.3, 1, 2.45, 4]))
+        if draw(st.booleans()):
+            source["min_weight"] = weight if is_fixed else draw(st.sampled_from([0.001, 0.1, 0.33]))
         if own and draw(st.booleans()):
             source["keep"] = dict([draw(st.sampled_from(own))])
+        if apart and folder in (folders[0], "z"):
+            source["keep"] = apart[folder == "z"]
+            source["shards"] = f"{folders[0]}/*.jsonl"
         source |= {"edit": draw(edits(EDITED[2:]))} if draw(st.booleans()) else {}
         if draw(st.integers(0, 3)) == 0:
             source["sample"] = draw(st.sampled_from([{"column": "language.fr", "rule": "proportional"},
@@ -323,12 +343,12 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
         chosen[folder] = source
     fields: dict[str, Any] = {
         "seed": draw(st.integers(0, 3)), "unit": draw(st.sampled_from(["tokens", "bytes", "docs"])),
-        "policy": {"kind": "fixed" if is_fixed else "proportional"},
+        "policy": policy,
         "budget": draw(st.one_of(st.integers(1, 300), st.integers(1, 20))),
-        "dedup": methods, "prefer": draw(st.permutations(folders))[: draw(st.integers(0, 3))],
+        "dedup": methods, "prefer": draw(st.permutations(names))[: draw(st.integers(0, 3))],
         "keep": dict(rules), "on_shortfall": draw(st.sampled_from(["error", "redistribute", "redistribute"])),
     }
-    if not is_fixed and draw(st.booleans()):
+    if policy["kind"] == "proportional" and draw(st.booleans()):
         del fields["budget"]
     if draw(st.booleans()):
         column = draw(st.sampled_from(["words.count", "language.en", "words.mean_length", "sizes.chars"]))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 import xxhash
 
 from mixer.draw import draws
-from mixer.recipe import DedupMethod, Recipe, Rule, Sample
+from mixer.recipe import DedupMethod, Policy, Recipe, Rule, Sample
 from taggers.text_hash import normalise
 
 FLOAT32 = ("language.en", "language.score")
@@ -40,6 +40,10 @@ class Doc:
 
 class Shortfall(Exception):
     """The sources cannot give what the recipe asks for."""
+
+
+class Overlapping(Exception):
+    """So many documents pass the rules of several sources."""
 
 
 @dataclass
@@ -71,23 +75,25 @@ class Outcome:
     counts: list[dict[str, Any]]
     losses: list[dict[str, Any]]
     links: list[dict[str, Any]]
-    selection: dict[str, list[tuple[int, str]]]  # shard -> (copies, reason) of each row
+    selection: dict[str, list[tuple[int, str]]]  # shard, or slice -> (copies, reason) of each row
     losers: list[dict[tuple[str, int], Any]]  # for each method: row -> the row that stays, or its cuts
-    shards: dict[str, dict[str, int]]  # shard -> rows, emitted documents and bytes, most copies
+    shards: dict[str, dict[str, int]]  # shard, or slice -> rows, emitted documents and bytes, most copies
     # row -> start, end, first byte, bytes and replacement of what is edited in the end
     edits: dict[tuple[str, int], list[tuple[int, int, int, int, str | None]]]
 
 
-def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[str, str]) -> Outcome:
-    """The plan of a recipe over shards of documents; `owner` says which of the recipe's sources a shard is of."""
-    rows = [_row(recipe, shard, number, owner[shard], doc)
-            for shard in sorted(shards) for number, doc in enumerate(shards[shard])]
-    counts = {source.name: _start(recipe, source.name, rows, list(owner.values())) for source in recipe.sources}
+def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[str, Sequence[str]]) -> Outcome:
+    """The plan of a recipe over shards of documents; `owner` says which of the recipe's sources a shard is of. A row
+    of several is there for each.
+    """
+    rows = [_row(recipe, shard, number, source, doc) for shard in sorted(shards) for source in owner[shard]
+            for number, doc in enumerate(shards[shard])]
+    counts = {source.name: _start(recipe, source.name, rows, owner) for source in recipe.sources}
 
     # 1. Keep rules: the first that fails is the reason.
     for row in rows:
         rules = recipe.rules_for(row.source)
-        failed = [rule for rule in rules if not passes(rule, row.doc.values.get(rule.column, _built_in(rule, row)))]
+        failed = [rule for rule in rules if not passes(rule, _value(rule.column, row))]
         if failed:
             row.reason = failed[0].text
         for count in counts[row.source]["rules"]:
@@ -98,10 +104,14 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
                 _add(count["own"], row)
             if failed == [rule]:
                 _add(count["only"], row)
-            if row.doc.values.get(rule.column, _built_in(rule, row)) is None:
+            if _value(rule.column, row) is None:
                 _add(count["missing"], row)
         if not failed:
             _add(counts[row.source]["kept"], row)
+
+    kept = Counter((row.shard, row.row) for row in rows if not row.reason)
+    if kept and max(kept.values()) > 1:
+        raise Overlapping(sum(times > 1 for times in kept.values()))
 
     # 3. Dedup: each method among the rows still alive; its clusters are of all rows.
     links, losers = [], []
@@ -167,11 +177,14 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
             count["max_copies"] = max(count["max_copies"], row.copies)
 
     edits = {(row.shard, row.row): final_edits(row) for row in rows if row.copies and (row.cut or row.replaced)}
-    selection: dict[str, list[tuple[int, str]]] = {shard: [] for shard in sorted(shards)}
-    written = {shard: {"rows": len(docs), "docs": 0, "bytes": 0, "max_copies": 0} for shard, docs in shards.items()}
+    slices = {(shard, source): slice_name(shard, source, owner) for shard in sorted(shards) for source in owner[shard]}
+    selection: dict[str, list[tuple[int, str]]] = {name: [] for name in slices.values()}
+    written = {name: {"rows": len(shards[shard]), "docs": 0, "bytes": 0, "max_copies": 0}
+               for (shard, _), name in slices.items()}
     for row in rows:
-        selection[row.shard].append((row.copies, row.reason or "kept"))
-        about = written[row.shard]
+        name = slices[row.shard, row.source]
+        selection[name].append((row.copies, row.reason or "kept"))
+        about = written[name]
         about["docs"] += row.copies
         about["bytes"] += row.copies * len(edited_text(row).encode())
         about["max_copies"] = max(about["max_copies"], row.copies)
@@ -187,7 +200,8 @@ def _cut(
     """Phase 3 for a method of spans, character by character; what it links, and the cuts of each row."""
     method = recipe.dedup[number]
     places: defaultdict[Any, list[tuple[Row, int, int]]] = defaultdict(list)
-    for row in rows:
+    once = {(row.shard, row.row): row for row in sorted(rows, key=lambda row: not row.reason)}
+    for row in once.values():
         for start, end, key in spans_of(method, row.doc):
             places[key].append((row, start, end))
     places = defaultdict(list, {key: found for key, found in places.items() if len(found) > 1})
@@ -202,7 +216,7 @@ def _cut(
                 cuts[row.shard, row.row].append((start, end, key_number(key), best[0][0], best[0][1]))
     lost: dict[tuple[str, int], list[tuple[int, ...]]] = {}
     share = Fraction(str(method.parameters["max_removed"]))
-    for row in rows:
+    for row in once.values():
         if (row.shard, row.row) not in cuts:
             continue
         mine = sorted(cuts[row.shard, row.row], key=lambda each: each[:3])
@@ -227,7 +241,7 @@ def _cut(
             held = lost_to.setdefault((number, row.source, source), _loss())["cut"]
             held["repeats"] += 1
             held["bytes"] += _bytes(row, took)
-            held["units"] += _units(recipe, left) - _units(recipe, left - _bytes(row, took))
+            held["units"] += _left(recipe, row, left) - _left(recipe, row, left - _bytes(row, took))
             left -= _bytes(row, took)
     return link, lost
 
@@ -341,10 +355,7 @@ def label_of(method: DedupMethod, key: Any) -> bytes:
 
 def _preference(recipe: Recipe, row: Row) -> tuple[Any, ...]:
     by = recipe.prefer_by
-    value = None
-    if by is not None:
-        value = row.doc.values.get(by.column, {"sizes.bytes": row.bytes, "sizes.chars": len(row.doc.text)}
-                                   .get(by.column))
+    value = None if by is None else _value(by.column, row)
     worth = 0 if value is None or by is None else -Fraction(value) if by.best == "max" else Fraction(value)
     return recipe.prefer.index(row.source), value is None, worth, row.keep, *row.order[1:], row.shard, row.row
 
@@ -392,7 +403,7 @@ def _add_edited(
     added = sum(len(text.encode()) for _, _, text in replaced)
     edited["docs"] += 1
     edited["spans"] += len(_runs(characters)) + len(replaced)
-    edited["units"] += _units(recipe, row.bytes) - _units(recipe, row.bytes - size + added)
+    edited["units"] += row.units - _left(recipe, row, row.bytes - size + added)
     edited["bytes"] += size
     edited["added"] += added
 
@@ -410,11 +421,15 @@ def passes(rule: Rule, value: Any) -> bool:
 
 
 def clusters_of(method: DedupMethod, rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows that are the same by a method, two or more together."""
-    found: defaultdict[Any, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[key_of(method, row.doc)].append(row)
-    return [cluster for cluster in found.values() if len(cluster) > 1]
+    """Rows that are the same by a method, two or more together; each once, whatever sources it is of."""
+    found: defaultdict[Any, dict[tuple[str, int], Row]] = defaultdict(dict)
+    for row in sorted(rows, key=lambda row: bool(row.reason)):  # as the source has it that keeps it
+        found[key_of(method, row.doc)].setdefault((row.shard, row.row), row)
+    return [list(cluster.values()) for cluster in found.values() if len(cluster) > 1]
+
+
+def slice_name(shard: str, source: str, owner: Mapping[str, Sequence[str]]) -> str:
+    return shard if len(owner[shard]) == 1 else f"{shard}@{source}"
 
 
 def key_of(method: DedupMethod, doc: Doc) -> Any:
@@ -424,72 +439,117 @@ def key_of(method: DedupMethod, doc: Doc) -> Any:
     return normalise(doc.text, steps) if isinstance(steps, list | tuple) and steps else doc.text
 
 
-def share_out(recipe: Recipe, pools: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-    """requested, allocated, cap and capped of each source."""
+def share_out(recipe: Recipe, pools: Mapping[str, int], limits: Mapping[str, int] | None = None) -> dict[
+        str, dict[str, Any]]:
+    """part, requested, allocated, cap and capped of each source."""
     total = sum(pools.values()) if recipe.budget is None else recipe.budget
     by_name = {source.name: source for source in recipe.sources}
-    if recipe.policy.kind == "proportional":
-        parts = {name: Fraction(pool) for name, pool in pools.items()}
-    else:
-        parts = {name: Fraction(source.weight or 0) for name, source in by_name.items()}
-    if total and not sum(parts.values()):
-        raise Shortfall
-    caps: dict[str, int | None] = {}
+    parts, recorded = parts_of(recipe.policy, pools, {name: source.weight for name, source in by_name.items()})
+    least = [Fraction(by_name[name].min_weight or 0) * total for name in pools]
+    lows = [-(-low.numerator // low.denominator) for low in least]
+    if sum(lows) > total:
+        lows = [low.numerator // low.denominator for low in least]
+    asked, caps = [], []
     for name, pool in pools.items():
-        epochs = by_name[name].max_epochs
-        caps[name] = 0 if pool == 0 else None if epochs is None else Fraction(epochs) * pool // 1
-    requested = _rounded(total, parts)
-    result = {name: {"requested": requested[name], "allocated": requested[name], "cap": caps[name], "capped": False}
-              for name in pools}
-    if not any(cap is not None and requested[name] > cap for name, cap in caps.items()):
-        return result
-    able = [caps[name] for name, part in parts.items() if part]
-    if recipe.on_shortfall == "error" or (None not in able and sum(cap or 0 for cap in able) < total):
+        own = by_name[name].max_epochs
+        of_policy = [] if recipe.policy.max_epochs is None else [Fraction(recipe.policy.max_epochs) * pool // 1]
+        of_source = [] if own is None else [Fraction(own) * pool // 1]
+        of_source += [0] if pool == 0 else []
+        of_source += [limits[name]] if limits and name in limits else []
+        asked.append(min(of_policy, default=None))
+        caps.append(min(of_policy + of_source, default=None))
+    requested = hand_out(total, [parts[name] for name in pools], lows, asked, sorted_as=list(pools))
+    if requested is None:
         raise Shortfall
-    left, open_to = total, dict(parts)
-    while True:
-        whole = sum(open_to.values())
-        bound = [name for name, part in open_to.items()
-                 if (cap := caps[name]) is not None and whole and cap < left * part / whole]
-        for name in bound:
-            del open_to[name]
-            result[name] |= {"allocated": caps[name], "capped": True}
-        left -= sum(caps[name] or 0 for name in bound)
-        if not bound:
-            break
-    for name, amount in _rounded(left, open_to).items():
-        result[name]["allocated"] = amount
-    return result
+    allocated, capped = requested
+    if recipe.on_shortfall == "error":
+        if any(cap is not None and amount > cap for amount, cap in zip(allocated, caps, strict=True)):
+            raise Shortfall
+    else:
+        given = hand_out(total, [parts[name] for name in pools], lows, caps, sorted_as=list(pools))
+        if given is None:
+            raise Shortfall
+        allocated, capped = given
+    return {name: {"part": recorded.get(name), "requested": requested[0][at], "allocated": allocated[at],
+                   "cap": caps[at], "capped": capped[at]} for at, name in enumerate(pools)}
 
 
-def _rounded(total: int, parts: Mapping[str, Fraction]) -> dict[str, int]:
-    """Largest remainder; of equal ones the name that sorts first."""
-    whole = sum(parts.values())
-    if not whole:
-        return dict.fromkeys(parts, 0)
-    exact = {name: total * part / whole for name, part in parts.items()}
-    amounts = {name: share.numerator // share.denominator for name, share in exact.items()}
-    for name in sorted(exact, key=lambda name: (amounts[name] - exact[name], name))[: total - sum(amounts.values())]:
-        amounts[name] += 1
-    return amounts
+def parts_of(
+    policy: Policy, pools: Mapping[str, int], weights: Mapping[str, Fraction | None]
+) -> tuple[dict[str, Fraction], dict[str, str]]:
+    """What each source counts for, and the decimals that a plan records of it."""
+    if policy.kind == "temperature":
+        assert policy.tau is not None
+        with localcontext(prec=120):
+            # The integer root is found with many more digits, then cut to 50.
+            roots = {name: (Decimal(pool).ln() / policy.tau).exp() if pool else Decimal(0)
+                     for name, pool in pools.items()}
+        with localcontext(prec=50):
+            rounded = {name: (+root).normalize() for name, root in roots.items()}
+        return ({name: Fraction(root) for name, root in rounded.items()},
+                {name: format(root, "f") for name, root in rounded.items()})
+    if policy.kind == "proportional":
+        return {name: Fraction(pool) for name, pool in pools.items()}, {}
+    if policy.kind == "unimax":
+        return dict.fromkeys(pools, Fraction(1)), {}
+    return {name: Fraction(weights[name] or 0) for name in pools}, {}
+
+
+def hand_out(
+    total: int, parts: Sequence[Fraction], lows: Sequence[int], caps: Sequence[int | None], sorted_as: Sequence[str]
+) -> tuple[list[int], list[bool]] | None:
+    """Amounts and whether a cap decided them; None if caps leave less than the total. By level, not by rounds: all
+    levels at which something changes are tried, and the last one below the total is gone on from.
+    """
+    least = [low if cap is None else min(low, cap) for low, cap in zip(lows, caps, strict=True)]
+
+    def given(level: Fraction) -> list[Fraction]:
+        amounts = [max(Fraction(low), level * part) for part, low in zip(parts, least, strict=True)]
+        return [amount if cap is None else min(amount, Fraction(cap))
+                for amount, cap in zip(amounts, caps, strict=True)]
+
+    able = [at for at, part in enumerate(parts) if part]
+    steps = {bound / parts[at] for at in able for bound in (least[at], caps[at]) if bound is not None}
+    level = max((step for step in steps if sum(given(step)) <= total), default=Fraction(0))
+    missing = total - sum(given(level))
+    if missing:
+        after = level + 1 if not (later := [step for step in steps if step > level]) else min(later)
+        rising = sum(given(after)) - sum(given(level))
+        if not rising:
+            return None
+        level += (after - level) * missing / rising
+    exact = given(level)
+    amounts = [each.numerator // each.denominator for each in exact]
+    for at in sorted(range(len(parts)), key=lambda at: (amounts[at] - exact[at], sorted_as[at])):
+        amounts[at] += sum(amounts) < total
+    return amounts, [cap is not None and level * part > cap for part, cap in zip(parts, caps, strict=True)]
 
 
 def _row(recipe: Recipe, shard: str, number: int, source: str, doc: Doc) -> Row:
     data = doc.text.encode()
     own = doc.source.encode()
     identity = hashlib.sha256(struct.pack("<q", len(own)) + own + doc.id.encode()).digest()[:16]
-    units = _units(recipe, len(data))
+    units = doc.values["tokens.count"] if recipe.unit_column else _units(recipe, len(data))
     draw, keep = (int(draws(recipe.seed, purpose, np.frombuffer(identity, np.uint8)[None])[0])
                   for purpose in ("draw", "keep"))
     return Row(shard, number, source, doc, units, len(data), identity, hashlib.sha256(data).digest(), draw, keep)
+
+
+def _left(recipe: Recipe, row: Row, size: int) -> int:
+    """Units of a row's text once so many bytes are left of it."""
+    if not recipe.unit_column:
+        return _units(recipe, size)
+    return row.units * size // row.bytes if size < row.bytes else row.units
 
 
 def _units(recipe: Recipe, size: int) -> int:
     return {"docs": 1, "bytes": size, "tokens": -(-size // 4)}[recipe.unit]
 
 
-def _built_in(rule: Rule, row: Row) -> Any:
-    return {"sizes.bytes": row.bytes, "sizes.chars": len(row.doc.text)}.get(rule.column)
+def _value(column: str, row: Row) -> Any:
+    own = {"sizes.bytes": row.bytes, "sizes.chars": len(row.doc.text), "document.source": row.doc.source,
+           "document.slice": int.from_bytes(row.identity[:8], "big") * 1_000_000 >> 64}
+    return row.doc.values.get(column, own.get(column))
 
 
 def _bound(column: str, bound: Any) -> Any:
@@ -523,9 +583,10 @@ def _add(three: dict[str, Any], row: Row) -> None:
     three["bytes"] += row.bytes
 
 
-def _start(recipe: Recipe, name: str, rows: Sequence[Row], owners: Sequence[str]) -> dict[str, Any]:
+def _start(recipe: Recipe, name: str, rows: Sequence[Row], owner: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     count: dict[str, Any] = {
-        "source": name, "shards": owners.count(name), "broken": 0, "bad": 0, "read": _three(),
+        "source": name, "shards": sum(name in owners for owners in owner.values()), "broken": 0, "bad": 0,
+        "read": _three(),
         "rules": [{"rule": rule.text, "first": _three(), "own": _three(), "only": _three(), "missing": _three()}
                   for rule in recipe.rules_for(name)],
         "tops": [], "kept": _three(),

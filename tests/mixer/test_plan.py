@@ -9,13 +9,14 @@ import json
 import random
 import tempfile
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_cases import TEXTS, VALUES, Case, case, cases, corpora, recipe_text
-from plan_oracle import Doc, Shortfall, decide
+from plan_oracle import Doc, Overlapping, Shortfall, decide
 
 from mixer import lock, plan, selection, storage
 from mixer.errors import BadInput, JobFailed
@@ -56,18 +57,29 @@ def test_plan_is_what_the_oracle_says(made, random, bits):
     with folder() as place, pytest.MonkeyPatch.context() as patch:
         patch.setattr(selection, "BUCKET_BITS", bits)
         opened = case(place, recipe, docs)
-        numbers = list(range(len(opened.corpus.shards)))
-        random.shuffle(numbers)
-        cuts = sorted(random.choices(range(len(numbers) + 1), k=2))
-        bins = [part for part in (numbers[: cuts[0]], numbers[cuts[0]: cuts[1]], numbers[cuts[1]:]) if part]
+        bins = some_bins(opened, random)
         try:
             expected = decide(opened.recipe, docs, opened.owner)
+        except Overlapping as error:
+            with pytest.raises(BadInput, match=f"{error} documents pass the rules of more than one source"):
+                opened.plan(bins)
+            return
         except Shortfall:
             with pytest.raises(BadInput, match="sources"):
                 opened.plan(bins)
             return
         _, found = opened.plan(bins)
         assert found == expected
+
+
+def some_bins(made: Case, random: random.Random) -> list[list[int]]:
+    """The slices in up to three bins, those of a shard in one, in any order."""
+    shards = list(range(len(made.corpus.shards)))
+    random.shuffle(shards)
+    cuts = sorted(random.choices(range(len(shards) + 1), k=2))
+    parts = [part for part in (shards[: cuts[0]], shards[cuts[0]: cuts[1]], shards[cuts[1]:]) if part]
+    return [[number for shard in part for number, each in enumerate(made.corpus.slices) if each.shard == shard]
+            for part in parts]
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +194,71 @@ def test_names_and_places_of_sources_do_not_matter(tmp_path):
     assert first.losers[0]
 
 
+@settings(SLOW, max_examples=12)
+@given(corpora(False, 3), st.sampled_from(["docs", "bytes", "tokens"]), st.integers(1, 200), st.booleans(),
+       st.tuples(st.integers(0, 10), st.integers(1, 10)), st.booleans())
+def test_a_greater_weight_only_adds_documents(docs, unit, budget, rest, steps, capped):
+    """Of the source whose weight is raised. The others, in proportion or by `rest`, have more documents or fewer as
+    they have more units or fewer, and never others.
+    """
+    less = Fraction(steps[0], 21)
+    more = less + Fraction(steps[1], 21)
+    texts = []
+    for weight in (less, more):
+        others = (1 - weight) / 3
+        sources = {"a": {"weight": f"{weight.numerator}/{weight.denominator}"},
+                   "b": {"weight": f"{others.numerator}/{others.denominator}"},
+                   "c": {"weight": "rest" if rest else f"{2 * others.numerator}/{others.denominator}"}}
+        sources["b"] |= {"max_epochs": 1.5} if capped else {}
+        texts.append(recipe_text(sources, policy={"kind": "fixed"}, unit=unit, budget=budget, dedup=[{"use": "text@1"}],
+                                 on_shortfall="redistribute"))
+    with folder() as place:
+        opened = case(place, texts[0], docs)
+        try:
+            before, after = (with_recipe(opened, text).plan()[1] for text in texts)
+        except BadInput:
+            return  # of which no source has enough
+    for old, new in zip(before.counts, after.counts, strict=True):
+        pair = zip(selected(before, old["source"]), selected(after, old["source"]), strict=True)
+        assert old["source"] != "a" or old["allocated"] <= new["allocated"]
+        if old["allocated"] <= new["allocated"]:
+            assert all(less <= more for less, more in pair)
+        else:
+            assert all(less >= more for less, more in pair)
+
+
+@settings(SLOW, max_examples=12)
+@given(corpora(False, 3), st.sampled_from(["docs", "bytes", "tokens"]), st.lists(st.integers(1, 60), min_size=3,
+                                                                               max_size=3),
+       st.lists(st.sampled_from("abc"), min_size=1, unique=True), st.randoms(use_true_random=False))
+def test_no_source_changes_the_draw_of_another(docs, unit, amounts, stay, random):
+    """Sources are taken away, put in another order and called by other names: what gives as much as it did gives the
+    same documents as often.
+    """
+    docs = {path: each for path, each in docs.items() if any(doc.text for doc in each)}
+    units = dict(zip("abc", amounts, strict=True))
+    found = {}
+    for names in (sorted({path[0] for path in docs}), stay):
+        there = {path: each for path, each in docs.items() if path[0] in names}
+        names = sorted({path[0] for path in there})
+        if not names:
+            return
+        random.shuffle(names)
+        whole = sum(units[name] for name in names)
+        sources = {f"{random.choice('xyz')}{name}": {"shards": f"{name}/*.jsonl", "weight": f"{units[name]}/{whole}"}
+                   for name in names}
+        text = recipe_text(sources, policy={"kind": "fixed"}, unit=unit, budget=whole)
+        with folder() as place:
+            _, made = case(place, text, there).plan()
+        assert {count["source"][1:]: count["allocated"] for count in made.counts} == {
+            name: units[name] for name in names}
+        for path, rows in made.selection.items():
+            assert found.setdefault(path, rows) == rows
+        for count in made.counts:
+            name = count["source"][1:]
+            assert found.setdefault(name, count["cutoff"]) == count["cutoff"]
+
+
 def test_another_seed_is_another_draw(tmp_path):
     texts = [recipe_text({"web": {}}, budget=300, unit="bytes", seed=seed) for seed in (1, 2)]
     made = case(tmp_path, texts[0], web(80))
@@ -255,7 +332,7 @@ def test_plan_that_was_stopped_is_made_again_whole(rich):
             raise KeyboardInterrupt
         return run(phase, parts, label)
 
-    numbers = list(range(len(rich.corpus.shards)))
+    numbers = list(range(len(rich.corpus.slices)))
     with pytest.raises(KeyboardInterrupt):
         remade(rich, stops, [numbers[:2], numbers[2:]])
     folders = {path.split("/")[0] for path in storage.listing(storage.join(rich.corpus.workspace.folder, "plans"))}
@@ -272,7 +349,7 @@ def run(phase, parts, label):
 
 
 def remade(made: Case, run=run, bins=None):
-    bins = [list(range(len(made.corpus.shards)))] if bins is None else bins
+    bins = [list(range(len(made.corpus.slices)))] if bins is None else bins
     return plan.make(made.recipe, made.corpus, made.indexes, made.sets, bins, run, selection.resolve_in_memory)
 
 

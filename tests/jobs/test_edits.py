@@ -224,8 +224,8 @@ def test_changed_cuts_are_found(plans, tmp_path, what):
 def test_cuts_of_another_form_are_no_record(plans, change):
     line = next(line for _, line in records(plans["shuffled"][2].out) if is_edited(line))
     index = mixture.index_table([], [0])
-    assert not [said for said in mixer.audit._records([line], 0, 0, index, {}) if "not a record" in said]
-    found = list(mixer.audit._records([tampered(line, change)], 0, 0, index, {}))
+    assert not [said for said in mixer.audit._records([line], 0, 0, index, {}, "tokens") if "not a record" in said]
+    found = list(mixer.audit._records([tampered(line, change)], 0, 0, index, {}, "tokens"))
     assert len(found) == 1 and "record 1: not a record" in found[0]
 
 
@@ -243,7 +243,7 @@ def test_changed_replacements_are_found(plans, tmp_path, what):
 
 def test_cuts_by_a_recipe_that_cuts_nothing(plans):
     line = next(line for _, line in records(plans["shuffled"][2].out) if is_edited(line))
-    found = list(mixer.audit._records([line], 0, 0, mixture.index_table([], [0]), {}))
+    found = list(mixer.audit._records([line], 0, 0, mixture.index_table([], [0]), {}, "tokens"))
     assert "no method of the recipe cuts any" in found[0]
 
 
@@ -254,8 +254,8 @@ def test_a_replacement_that_is_another_source_s(plans):
     assert may["web"].texts == {"|||EMÄIL|||"} and may["wiki"].texts == {"|||EMÄIL|||", "é"}
     line = next(line for _, line in records(mixed.out) if is_replaced(line) and b'"source":"web"' in line)
     index = mixture.index_table([], [0])
-    assert not [said for said in mixer.audit._records([line], 0, 0, index, may) if "stands" in said]
-    found = list(mixer.audit._records([line], 0, 0, index, {"web": mixer.audit.Editing(True, frozenset("é"))}))
+    assert not [said for said in mixer.audit._records([line], 0, 0, index, may, "tokens") if "stands" in said]
+    found = list(mixer.audit._records([line], 0, 0, index, {"web": mixer.audit.Editing(True, frozenset("é"))}, "tokens"))
     assert "'|||EMÄIL|||' stands in the place of a span, and in no edit of the recipe" in found[0]
 
 
@@ -341,7 +341,7 @@ def edited_shard(tmp_path: Path):
     made = case(tmp_path, recipe("by-source"), documents())
     planned, _ = made.plan()
     context = made.context(planned)
-    job = jobs.build.Job(made.corpus.workspace, planned.folder, "", 7, "tokens", "", 1, frozenset(), "recipe.yaml")
+    job = jobs.build.Job(made.corpus.workspace, planned.folder, "", 7, "tokens", None, "", 1, frozenset(), "recipe.yaml")
     shard, *_ = jobs.build._inputs(planned)
     assert shard.edits is not None and any(edit for *_, edit in jobs.build.emitted(job, shard))
     return job, shard, context.edits_uri(0), *sidecars.read(context.edits_uri(0))

@@ -249,6 +249,10 @@ APART: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"document.slice": {"min": 400_000}}, {"document.slice": {"max": 400_001}, "document.source": {"is": "y"}}),
     ({}, {"sizes.chars": {"min": 5}}),
 ]
+CURVES = [{"column": "words.count", "buckets": 4, "discard": 0.5, "max_upsample": 3},
+          {"column": "language.en", "buckets": 5}, {"column": "words.mean_length", "buckets": 3, "discard": 0},
+          {"column": "sizes.bytes", "buckets": 1, "discard": 0, "max_upsample": 1.5},
+          {"column": "sizes.chars", "buckets": 20, "discard": 0.1, "max_upsample": 2.5}]
 WEIGHTS = {4: [[0.1, 0.2, 0.3, 0.4], [1, 0, 0, 0]], 1: [[1]], 2: [[0.5, 0.5], [0.7, 0.3], [1, 0]],
            3: [[0.2, 0.3, 0.5], [0.25, 0.75, 0], [0.4, 0.4, 0.2]]}
 
@@ -315,6 +319,11 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
             method = {"use": use, "unit": unit, "max_removed": draw(st.sampled_from([0, 0.3, 0.5, 0.8, 1]))}
             methods.insert(draw(st.integers(0, len(methods))), method)
     rules = draw(st.lists(st.sampled_from(RULES), max_size=3, unique_by=lambda rule: rule[0]))
+    tops = st.tuples(st.sampled_from(["words.count", "language.en", "words.mean_length", "sizes.bytes"]),
+                     st.sampled_from([0, 0.1, 0.5, 0.75, 1]))
+    for column, share in draw(st.lists(tops, max_size=2, unique_by=lambda top: top[0])):
+        bounds = dict(rules).get(column, {})
+        rules = [rule for rule in rules if rule[0] != column] + [(column, {**bounds, "top": share})]
     shared = {column for column, _ in rules}
     own = [rule for rule in RULES if rule[0] not in shared]
     policy = draw(st.sampled_from([{"kind": "fixed"}, {"kind": "proportional"}, {"kind": "temperature", "tau": 3.33},
@@ -332,7 +341,11 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
         if draw(st.booleans()):
             source["min_weight"] = weight if is_fixed else draw(st.sampled_from([0.001, 0.1, 0.33]))
         if own and draw(st.booleans()):
-            source["keep"] = dict([draw(st.sampled_from(own))])
+            column, bounds = draw(st.sampled_from(own))
+            source["keep"] = {column: bounds if column == "language.top" or draw(st.booleans()) else
+                              {**bounds, "top": 0.6}}
+        if draw(st.integers(0, 3)) == 0:
+            source["curve"] = draw(st.sampled_from(CURVES))
         if apart and folder in (folders[0], "z"):
             source["keep"] = apart[folder == "z"]
             source["shards"] = f"{folders[0]}/*.jsonl"

@@ -7,11 +7,12 @@ and identities themselves, not from their hashes.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, localcontext
+from decimal import ROUND_FLOOR, Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 import xxhash
 
 from mixer.draw import draws
-from mixer.recipe import DedupMethod, Policy, Recipe, Rule, Sample
+from mixer.recipe import Curve, DedupMethod, Policy, Recipe, Rule, Sample, shown
 from taggers.text_hash import normalise
 
 FLOAT32 = ("language.en", "language.score")
@@ -106,12 +107,24 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
                 _add(count["only"], row)
             if _value(rule.column, row) is None:
                 _add(count["missing"], row)
-        if not failed:
-            _add(counts[row.source]["kept"], row)
-
     kept = Counter((row.shard, row.row) for row in rows if not row.reason)
     if kept and max(kept.values()) > 1:
         raise Overlapping(sum(times > 1 for times in kept.values()))
+
+    # 2. The best shares: each rule of a source among what those before it leave.
+    for source in recipe.sources:
+        for number, rule in enumerate(recipe.tops_for(source.name)):
+            alive = [row for row in rows if row.source == source.name and not row.reason]
+            best = best_share(rule, alive)
+            for row in alive:
+                if id(row) not in best:
+                    row.reason = rule.text
+                    _add(counts[source.name]["tops"][number]["dropped"], row)
+                    if _value(rule.column, row) is None:
+                        _add(counts[source.name]["tops"][number]["missing"], row)
+    for row in rows:
+        if not row.reason:
+            _add(counts[row.source]["kept"], row)
 
     # 3. Dedup: each method among the rows still alive; its clusters are of all rows.
     links, losers = [], []
@@ -148,25 +161,25 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
             _sample(recipe, row, counts[row.source])
 
     # 6. The allocation, and one more copy to the longest prefix in draw order that fits what is left over.
-    pools = {source.name: sum(row.units for row in rows if row.source == source.name and not row.reason)
+    alive = {source.name: [row for row in rows if row.source == source.name and not row.reason]
              for source in recipe.sources}
-    for name, share in share_out(recipe, pools).items():
-        count = counts[name]
-        pool = sorted((row for row in rows if row.source == name and not row.reason), key=lambda row: row.order)
+    curved = {source.name: buckets_of(source.curve, alive[source.name])
+              for source in recipe.sources if source.curve is not None}
+    pools = {name: sum(row.units for row in each) for name, each in alive.items()}
+    limits = {name: int(Fraction(curve.max_upsample) * sum(row.units for each in taken(curve, buckets) for row in each))
+              for name, buckets in curved.items() if (curve := recipe.source(name).curve) is not None}
+    for name, share in share_out(recipe, pools, limits).items():
+        count, pool, curve = counts[name], alive[name], recipe.source(name).curve
         count |= share
-        count["copies"], rest = divmod(share["allocated"], pools[name]) if pools[name] else (0, 0)
-        count["cutoff"] = "0" * 7 * 16
-        full = rest == 0
-        for row in pool:
-            row.copies = count["copies"]
-            if not full and rest >= row.units:
-                row.copies += 1
-                rest -= row.units
-            elif not full:
-                full = True
-                count["cutoff"] = f"{row.draw:016x}{row.identity.hex()}{row.sha256.hex()}"
+        if curve is None:
+            count["copies"], count["cutoff"] = _copy(pool, share["allocated"])
+        else:
+            count["copies"], count["cutoff"] = 0, "0" * 7 * 16
+            count["curve"] = _repeat(curve, curved[name], pool, share["allocated"])
         for row in pool:
             _add(count["pool"], row)
+            if row.reason:
+                continue
             _add(count["selected" if row.copies else "not_drawn"], row)
             if not row.copies:
                 row.reason = "not drawn"
@@ -191,6 +204,107 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
     losses = [{"method": links[number]["method"], "source": loser, "lost_to": keeper, **value}
               for (number, loser, keeper), value in sorted(lost_to.items())]
     return Outcome(list(counts.values()), losses, links, selection, losers, written, edits)
+
+
+def _copy(pool: Sequence[Row], allocated: int) -> tuple[int, str]:
+    """Gives a pool's rows their copies; how many each has, and the order key of the first that has not one more."""
+    units, cutoff = sum(row.units for row in pool), "0" * 7 * 16
+    copies, rest = divmod(allocated, units) if units else (0, 0)
+    full = rest == 0
+    for row in sorted(pool, key=lambda row: row.order):
+        row.copies = copies
+        if not full and rest >= row.units:
+            row.copies += 1
+            rest -= row.units
+        elif not full:
+            full = True
+            cutoff = f"{row.draw:016x}{row.identity.hex()}{row.sha256.hex()}"
+    return copies, cutoff
+
+
+def buckets_of(curve: Curve, rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows with a score by rank, the worst first, in buckets of equal units: never over where a bucket ends."""
+    known = [row for row in rows if _value(curve.column, row) is not None]
+    whole, so_far = sum(row.units for row in known), 0
+    found: list[list[Row]] = [[] for _ in range(curve.buckets)]
+    for row in sorted(known, key=lambda row: (Fraction(_value(curve.column, row)), row.order)):
+        so_far += row.units
+        found[max(1, -(-so_far * curve.buckets // whole)) - 1 if whole else 0].append(row)
+    return found
+
+
+def taken(curve: Curve, buckets: Sequence[list[Row]]) -> Sequence[list[Row]]:
+    return buckets[int(Fraction(curve.discard) * curve.buckets):]
+
+
+def _repeat(curve: Curve, buckets: Sequence[list[Row]], pool: Sequence[Row], allocated: int) -> dict[str, Any]:
+    """Gives the rows of a curve's source their copies; what is counted of it."""
+    count: dict[str, Any] = {"curve": curve.text, "discarded": _three(), "missing": _three(), "buckets": []}
+    kept = taken(curve, buckets)
+    for row in pool:
+        if not any(row is each for bucket in kept for each in bucket):
+            row.reason = curve.text
+            _add(count["missing" if _value(curve.column, row) is None else "discarded"], row)
+    pools = [sum(row.units for row in bucket) for bucket in kept]
+    whole = sum(row.units for bucket in buckets for row in bucket)
+    power, growth, targets = curve_targets(curve, allocated, whole, pools)
+    for bucket, target in zip(kept, targets, strict=True):
+        three = _three()
+        for row in bucket:
+            _add(three, row)
+        copies, cutoff = _copy(bucket, target)
+        count["buckets"].append({**three, "allocated": target, "copies": copies, "cutoff": cutoff})
+    return count | {"power": shown(power), "growth": shown(growth)}
+
+
+def curve_targets(curve: Curve, allocated: int, pool: int, pools: Sequence[int]) -> tuple[Decimal, Decimal, list[int]]:
+    """Power, growth and the units of each bucket: by logarithms, digit by digit, and another series of the integral."""
+    n, unit = len(pools), Decimal("1e-30")
+    with localcontext() as context:
+        context.prec = 90
+        if not allocated or not pool:
+            return Decimal("0.01"), Decimal(0), [0] * n
+        most = Decimal(curve.max_upsample) * pool / allocated / curve.buckets
+
+        def up_to(k: int, p: Decimal, g: Decimal) -> Decimal:  # Kummer's: e^x x^(p+1) sum of (-x)^j / (p+1)...(p+1+j)
+            x = Decimal(k) / curve.buckets
+            if not x:
+                return Decimal(0)
+            total, term = Decimal(0), 1 / (p + 1)
+            j = 0
+            while abs(term) > Decimal("1e-80"):
+                total += term
+                term *= -g * x / (p + 2 + j)
+                j += 1
+            return (g * x).exp() * ((p + 1) * x.ln()).exp() * total
+
+        def best(p: Decimal, g: Decimal) -> Decimal:
+            return 1 - up_to(n - 1, p, g) / up_to(n, p, g)
+
+        p, g, held = Decimal(2), Decimal(2), False
+        if best(Decimal("0.01"), Decimal(0)) > most:
+            p, g = Decimal("0.01"), Decimal(0)
+        elif best(p, Decimal(0)) > most:  # so there are two buckets or more, and most is below 1
+            p, g, held = (1 - most).ln() / (Decimal(n - 1) / n).ln() - 1, Decimal(0), True
+            p = p.quantize(unit, ROUND_FLOOR)
+        elif best(p, g) > most:
+            g, held = Decimal(0), True
+            for place in range(0, -31, -1):
+                while best(p, g + Decimal(1).scaleb(place)) <= most:
+                    g += Decimal(1).scaleb(place)
+        ends = [up_to(k, p, g) for k in range(n + 1)]
+        targets = [int((allocated * (after - before) / ends[-1]).quantize(Decimal("1e-20")))
+                   for before, after in itertools.pairwise(ends)]
+    upsample = Fraction(curve.max_upsample)
+    if held:
+        targets[-1] = int(upsample * pool / curve.buckets)
+    given = [min(target, int(upsample * each)) for target, each in zip(targets, pools, strict=True)]
+    over = sum(targets) - sum(given)
+    while over and any(given[k] < int(upsample * pools[k]) for k in range(n)):  # to the best that has room
+        k = max(k for k in range(n) if given[k] < int(upsample * pools[k]))
+        more = min(over, int(upsample * pools[k]) - given[k])
+        given[k], over = given[k] + more, over - more
+    return p, g, given
 
 
 def _cut(
@@ -420,6 +534,26 @@ def passes(rule: Rule, value: Any) -> bool:
     return (value in bounds) != (rule.kind == "not_in")
 
 
+def best_share(rule: Rule, rows: Sequence[Row]) -> set[int]:
+    """The ids of the rows with the greatest values, up to the rule's share of the units of those that have one."""
+    known = [row for row in rows if _value(rule.column, row) is not None]
+    return {id(row) for row in prefix(known, lambda row: (-Fraction(_value(rule.column, row)), row.order),
+                                      Fraction(rule.value) * sum(row.units for row in known))}  # type: ignore[arg-type]
+
+
+def prefix(rows: Iterable[Row], key: Callable[[Row], Any], limit: Fraction) -> list[Row]:
+    """The longest run of rows from the first on, in this order, of no more units than that; equal ones end together."""
+    taken: list[Row] = []
+    for _, same in itertools.groupby(sorted(rows, key=key), key):
+        group = list(same)
+        for row in group:
+            limit -= row.units
+            if limit < 0:
+                return taken
+        taken += group
+    return taken
+
+
 def clusters_of(method: DedupMethod, rows: Sequence[Row]) -> list[list[Row]]:
     """Rows that are the same by a method, two or more together; each once, whatever sources it is of."""
     found: defaultdict[Any, dict[tuple[str, int], Row]] = defaultdict(dict)
@@ -589,7 +723,8 @@ def _start(recipe: Recipe, name: str, rows: Sequence[Row], owner: Mapping[str, S
         "read": _three(),
         "rules": [{"rule": rule.text, "first": _three(), "own": _three(), "only": _three(), "missing": _three()}
                   for rule in recipe.rules_for(name)],
-        "tops": [], "kept": _three(),
+        "tops": [{"rule": rule.text, "dropped": _three(), "missing": _three()} for rule in recipe.tops_for(name)],
+        "kept": _three(),
         "dedup": [{"method": f"dedup {_named(method)}", "dropped": _three(), "edited": _edited()}
                   for method in recipe.dedup],
         "edits": [{"edit": edit.text, "dropped": _three(), "edited": _edited()} for edit in recipe.edits_for(name)],

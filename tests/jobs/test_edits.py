@@ -255,7 +255,8 @@ def test_a_replacement_that_is_another_source_s(plans):
     line = next(line for _, line in records(mixed.out) if is_replaced(line) and b'"source":"web"' in line)
     index = mixture.index_table([], [0])
     assert not [said for said in mixer.audit._records([line], 0, 0, index, may, "tokens") if "stands" in said]
-    found = list(mixer.audit._records([line], 0, 0, index, {"web": mixer.audit.Editing(True, frozenset("é"))}, "tokens"))
+    other = {"web": mixer.audit.Editing(True, frozenset("é"))}
+    found = list(mixer.audit._records([line], 0, 0, index, other, "tokens"))
     assert "'|||EMÄIL|||' stands in the place of a span, and in no edit of the recipe" in found[0]
 
 
@@ -341,7 +342,7 @@ def edited_shard(tmp_path: Path):
     made = case(tmp_path, recipe("by-source"), documents())
     planned, _ = made.plan()
     context = made.context(planned)
-    job = jobs.build.Job(made.corpus.workspace, planned.folder, "", 7, "tokens", None, "", 1, frozenset(), "recipe.yaml")
+    job = jobs.build.Job(made.corpus.workspace, planned.folder, "", 7, "tokens", None, "", 1, frozenset(), "recipe")
     shard, *_ = jobs.build._inputs(planned)
     assert shard.edits is not None and any(edit for *_, edit in jobs.build.emitted(job, shard))
     return job, shard, context.edits_uri(0), *sidecars.read(context.edits_uri(0))

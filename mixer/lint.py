@@ -169,15 +169,21 @@ def _check_rules(notes: Notes, root: Node, recipe: Recipe) -> None:
 
 def _rules(recipe: Recipe) -> Iterator[tuple[tuple[str, ...], Rule, list[Rule]]]:
     """Each rule with its place, and the others that what it judges has to pass, of its column."""
-    shared = [rule for rule in recipe.keep if rule.kind != "top"]
+    shared = _by_column(recipe.keep)
     for rule in recipe.keep:
-        yield ("keep", rule.column, rule.kind), rule, [
-            other for other in shared if other is not rule and other.column == rule.column]
+        yield ("keep", rule.column, rule.kind), rule, [other for other in shared[rule.column] if other is not rule]
     for source in recipe.sources:
+        own = _by_column(source.keep)
         for rule in source.keep:
             yield ("sources", source.name, "keep", rule.column, rule.kind), rule, [
-                other for other in (*shared, *source.keep)
-                if other is not rule and other.kind != "top" and other.column == rule.column]
+                other for other in (*shared.get(rule.column, ()), *own[rule.column]) if other is not rule]
+
+
+def _by_column(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
+    found: dict[str, list[Rule]] = {}
+    for rule in rules:
+        found.setdefault(rule.column, []).append(rule)
+    return found
 
 
 def _is_empty(rule: Rule) -> bool:

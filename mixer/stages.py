@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mixer import storage
+from mixer import storage, yamls
+from mixer.errors import BadInput
 from mixer.recipe import Recipe, Stage
 from mixer.recipe_parser import parse
 
@@ -13,6 +14,9 @@ def uri_of(recipe_uri: str, stage: Stage) -> str:
 
 
 def read(recipe: Recipe, recipe_uri: str, stage: Stage) -> Recipe:
-    """A stage's recipe. Raises FileMissing, or RecipeError with every mistake in it."""
+    """A stage's recipe. Raises StorageError, or RecipeError with every mistake in it."""
     uri = uri_of(recipe_uri, stage)
+    stat = storage.stat(uri)
+    if stat is not None and stat.bytes > yamls.MOST_BYTES:
+        raise BadInput(f"{uri}: larger than the {yamls.MOST_BYTES:_} bytes that a recipe may have")
     return parse(storage.read(uri), uri, recipe.own)

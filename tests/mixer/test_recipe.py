@@ -639,6 +639,10 @@ MORE_MISTAKES = [
     ({"stages": "stages: {Late: {recipe: late.yaml}}"}, "14 stages.Late: not a name (found Late)"),
     ({"stages": "stages: {late: {recipe: 's3://key:secret@bucket/late.yaml'}}"},
      "14 stages.late.recipe: a URI that carries credentials; take them out"),
+    ({"stages": "stages: {late: {recipe: s3://bucket/late.yaml}}"},
+     "14 stages.late.recipe: not beside this recipe (found s3://bucket/late.yaml); write a path that"),
+    ({"stages": "stages: {late: {recipe: /etc/late.yaml}}"}, "14 stages.late.recipe: not beside this recipe (found /e"),
+    ({"stages": "stages: {late: {recipe: late}}"}, "14 stages.late.recipe: no recipe's name (found late); name a file"),
     # published figures
     ({"published": "published: {trained_tokns: 1}"},
      "15 published.trained_tokns: unknown key; did you mean `trained_tok"),

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from mixer import DEFAULT_WORK, storage
+from mixer import DEFAULT_WORK, earlier, storage
 from mixer.documents import SUFFIXES
 from mixer.errors import BadInput
 from mixer.recipe import Recipe, Reference, Source
@@ -35,6 +35,7 @@ class Corpus:
     workspace: Workspace
     shards: tuple[Shard, ...]
     arguments: str  # that name recipe, work folder and own taggers, for the commands that messages suggest
+    mixture: Mapping[str, str] | None = None  # name, version and digest, where the corpus is an earlier mixture
 
     @cached_property
     def own(self) -> Corpus:
@@ -73,7 +74,10 @@ def find(recipe: Recipe, recipe_uri: str, work: str, own: Sequence[str] = ()) ->
     here = [each for each in recipe.reference if not each.corpus]
     patterns = [pattern for source in recipe.sources for pattern in source.shards]
     patterns += [pattern for reference in here for pattern in reference.shards]
+    mixture = earlier.read(workspace.corpus)
     matching = storage.globs(workspace.corpus, patterns)
+    if mixture is not None:
+        wrong += _no_shards(matching)
     for source in recipe.sources:
         _take(source, False, workspace.corpus, "", matching, owner, shards, wrong)
     for reference in recipe.reference:
@@ -86,7 +90,19 @@ def find(recipe: Recipe, recipe_uri: str, work: str, own: Sequence[str] = ()) ->
     if wrong:
         more = [f"… and {len(wrong) - 20} more like these"] if len(wrong) > 20 else []
         raise BadInput("\n".join([f"{recipe_uri}: {line}" for line in wrong[:20]] + more))
-    return Corpus(workspace, tuple(sorted(shards, key=lambda shard: shard.path)), _arguments(recipe_uri, work, own))
+    return Corpus(workspace, tuple(sorted(shards, key=lambda shard: shard.path)), _arguments(recipe_uri, work, own),
+                  mixture)
+
+
+def _no_shards(matching: Mapping[str, Mapping[str, Stat]]) -> list[str]:
+    """Globs over a mixture that match what is none of its shards, or nothing at all."""
+    told = []
+    for pattern, found in matching.items():
+        strange = next((path for path in found if not path.startswith("data/")), None)
+        if strange is not None or not found:
+            what = "nothing" if strange is None else f"{strange}, which holds none of its documents"
+            told.append(f"shards: the corpus is a mixture, of which {pattern!r} matches {what}; write {earlier.SHARDS}")
+    return told
 
 
 def _take(

@@ -52,6 +52,7 @@ def make(
         "format": FORMAT,
         "plan": PLAN_FORMAT,
         "recipe": {"name": recipe.name, "version": recipe.version, "sha256": recipe.sha256},
+        **({"mixture": dict(corpus.mixture)} if corpus.mixture is not None else {}),
         "taggers": taggers,
         "clusters": [
             {"method": each.method, "parameters": dict(each.parameters), "name": each.name, "digest": each.digest,

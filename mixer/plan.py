@@ -251,9 +251,13 @@ def _repeated_text(corpus: Corpus, found: ClusterSet) -> str:
                 source, id = about["source"], about["id"]
         if len(places) == SHOWN:
             break
+    remedy = "give them ids of their own, or keep one of each by adding `- {use: id@1}` to the recipe's dedup"
+    if corpus.mixture is not None:
+        name = f"{corpus.mixture['name']} {corpus.mixture['version']}"
+        remedy = remedy.replace("give them ids of their own, or",
+                                f"the corpus is the mixture {name}, which repeats documents, so")
     return (f"{found.documents:,} documents share their (source, id) with another, such as {source!r}, {id!r} in "
-            f"{' and '.join(places)}; give them ids of their own, or keep one of each by adding `- {{use: id@1}}` to "
-            "the recipe's dedup")
+            f"{' and '.join(places)}; {remedy}")
 
 
 def _grants(

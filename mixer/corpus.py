@@ -64,7 +64,7 @@ def find(recipe: Recipe, recipe_uri: str, work: str, own: Sequence[str] = ()) ->
     """Lists the corpus. All at once, errors: globs that match nothing, shards of two sources, no shard's name.
 
     A relative corpus is relative to the recipe file, and so is a reference's. `own` are the arguments that named a
-    user's own taggers.
+    user's own taggers, and a split.
     """
     elsewhere = {each.name: storage.beside(recipe_uri, each.corpus) for each in recipe.reference if each.corpus}
     workspace = open_workspace(work, storage.beside(recipe_uri, recipe.corpus), elsewhere)

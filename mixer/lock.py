@@ -13,6 +13,7 @@ from mixer.corpus import Corpus
 from mixer.errors import BadInput
 from mixer.index import Index
 from mixer.recipe import Recipe
+from mixer.recipe_parser import parse
 from taggers import declare
 from taggers.declare import Tagger
 
@@ -53,6 +54,7 @@ def make(
         "plan": PLAN_FORMAT,
         "recipe": {"name": recipe.name, "version": recipe.version, "sha256": recipe.sha256},
         **({"mixture": dict(corpus.mixture)} if corpus.mixture is not None else {}),
+        **({} if recipe.split is None else {"split": recipe.split}),
         "taggers": taggers,
         "clusters": [
             {"method": each.method, "parameters": dict(each.parameters), "name": each.name, "digest": each.digest,
@@ -92,6 +94,12 @@ def own_taggers(lock: Mapping[str, Any]) -> tuple[Tagger, ...]:
     """
     found = {each["own"]["name"]: declare.from_json(each["own"]) for each in lock["taggers"].values() if "own" in each}
     return tuple(tagger for _, tagger in sorted(found.items()))
+
+
+def recipe_of(lock: Mapping[str, Any], text: bytes, uri: str) -> Recipe:
+    """The recipe of this text as a plan with this lock has it: with the taggers that it brought, and for its split."""
+    recipe = parse(text, uri, own_taggers(lock))
+    return recipe if lock.get("split") is None else recipe.for_split(str(lock["split"]))
 
 
 def digest(text: bytes) -> str:

@@ -21,7 +21,6 @@ from mixer.documents import canonical_json
 from mixer.errors import BadInput, JobFailed
 from mixer.index import Index
 from mixer.recipe import Recipe
-from mixer.recipe_parser import parse
 from mixer.selection import Context, Grant, Tallies
 
 FORMAT = lock.PLAN_FORMAT
@@ -61,9 +60,9 @@ def make(
     `indexes` and `sets` are current and complete; `bins` are the numbers of all shards, cut into tasks; `run` and
     `resolve` say where the phases are computed.
     """
-    # The last set is of repeated identities, where the recipe does not list them.
-    if len(sets) > len(recipe.dedup) and sets[-1].documents:
-        raise BadInput(_repeated_text(corpus, sets[-1]))
+    repeated = clusters.repeated_identities(recipe, sets)
+    if repeated is not None and repeated.documents:
+        raise BadInput(_repeated_text(corpus, repeated))
     locked = lock.make(recipe, corpus, indexes, sets)
     lock_text = lock.encode(locked)
     done = find(corpus, lock_text)
@@ -97,13 +96,17 @@ class _Tasks:
                            label)
 
     def run(self, phase: Callable[[Context], Any], label: str) -> list[Any]:
-        """A phase that looks at rows alone."""
+        """A phase that looks at rows, and at the few columns that dedup, edits and samples look at."""
         return self.runner(phase, self._parts, label)
 
     @cached_property
     def _parts(self) -> list[Context]:
         by = self.whole.recipe.prefer_by
-        keys = list(dict.fromkeys([rows.KEY, *([self.whole.columns[by.column][0]] if by is not None else [])]))
+        columns = [by.column] if by is not None else []
+        for source in self.whole.recipe.sources:
+            columns += [edit.column for edit in self.whole.recipe.edits_for(source.name)]
+            columns += [source.sample.column] if source.sample is not None else []
+        keys = list(dict.fromkeys([rows.KEY, *(self.whole.columns[column][0] for column in columns)]))
         return [self.whole.part(part, keys) for part in self.bins]
 
 
@@ -178,7 +181,7 @@ def context_of(
         columns={name: (attributes.key_of(use), stored) for name, (use, stored) in recipe.stored(also).items()},
         digests={key: _digests(corpus, entries.at(clusters.measured(recipe, corpus, key).paths))
                  for key, entries in indexes.items()},
-        sets=tuple(sets[: len(recipe.dedup)]), arguments=corpus.arguments,
+        sets=tuple(sets[: len(recipe.dedup)]), holdouts=clusters.of_splits(recipe, sets), arguments=corpus.arguments,
     )
 
 
@@ -207,8 +210,8 @@ def read(folder: str, lock_sha256: str) -> Plan | None:
         return None
     recipe_uri, lock_uri = storage.join(folder, "recipe.yaml"), storage.join(folder, "recipe.lock")
     lock_text = storage.read(lock_uri)
-    own = lock.own_taggers(lock.decode(lock_text, lock_uri))
-    return Plan(folder, parse(storage.read(recipe_uri), recipe_uri, own), lock_text, body)
+    recipe = lock.recipe_of(lock.decode(lock_text, lock_uri), storage.read(recipe_uri), recipe_uri)
+    return Plan(folder, recipe, lock_text, body)
 
 
 def bins_of(corpus: Corpus, entries: Index, slots: int, sets: Sequence[ClusterSet] = ()) -> list[list[int]]:

@@ -19,7 +19,7 @@ import numpy as np
 import xxhash
 
 from mixer.draw import draws
-from mixer.recipe import DedupMethod, Policy, Recipe, Rule
+from mixer.recipe import DedupMethod, Policy, Recipe, Rule, Sample
 from taggers.text_hash import normalise
 
 FLOAT32 = ("language.en", "language.score")
@@ -34,6 +34,8 @@ class Doc:
     text: str
     values: Mapping[str, Any] = field(default_factory=dict)
     spans: tuple[tuple[int, int, int], ...] = ()  # (start, end, key), as substring@1 would find them
+    # By column, (start, end, score) of what edits may change.
+    found: Mapping[str, Sequence[tuple[int, int, float]]] = field(default_factory=dict)
 
 
 class Shortfall(Exception):
@@ -55,6 +57,7 @@ class Row:
     reason: str = ""  # "" is alive
     copies: int = 0
     cut: frozenset[int] = frozenset()  # the characters that go, by all methods so far
+    replaced: tuple[tuple[int, int, int, str], ...] = ()  # start, number of the edit, end and text of each
 
     @property
     def order(self) -> tuple[int, bytes, bytes]:
@@ -71,7 +74,8 @@ class Outcome:
     selection: dict[str, list[tuple[int, str]]]  # shard -> (copies, reason) of each row
     losers: list[dict[tuple[str, int], Any]]  # for each method: row -> the row that stays, or its cuts
     shards: dict[str, dict[str, int]]  # shard -> rows, emitted documents and bytes, most copies
-    edits: dict[tuple[str, int], list[tuple[int, int, int, int]]]  # row -> start, end, first byte and bytes of its cuts
+    # row -> start, end, first byte, bytes and replacement of what is edited in the end
+    edits: dict[tuple[str, int], list[tuple[int, int, int, int, str | None]]]
 
 
 def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[str, str]) -> Outcome:
@@ -124,7 +128,16 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
     for link in links:
         link["method"] = f"dedup {link['method']}"
 
-    # 5. and 6. The allocation, and one more copy to the longest prefix in draw order that fits what is left over.
+    # 4. and 5. Edits, hold-outs and samples, each among the rows still alive.
+    for row in rows:
+        if not row.reason:
+            _edit(recipe, row, counts[row.source])
+    _hold_out(recipe, rows, counts)
+    for row in rows:
+        if not row.reason:
+            _sample(recipe, row, counts[row.source])
+
+    # 6. The allocation, and one more copy to the longest prefix in draw order that fits what is left over.
     pools = {source.name: sum(row.units for row in rows if row.source == source.name and not row.reason)
              for source in recipe.sources}
     for name, share in share_out(recipe, pools).items():
@@ -149,19 +162,18 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
                 row.reason = "not drawn"
             for _ in range(row.copies):
                 _add(count["emitted"], row)
-                if row.cut:
-                    _add_edited(count["edited"], recipe, row, row.cut)
+                if row.cut or row.replaced:
+                    _add_edited(count["edited"], recipe, row, *merged(row.cut, row.replaced))
             count["max_copies"] = max(count["max_copies"], row.copies)
 
-    edits = {(row.shard, row.row): [_place(row, span) for span in _runs(row.cut)] for row in rows
-             if row.copies and row.cut}
+    edits = {(row.shard, row.row): final_edits(row) for row in rows if row.copies and (row.cut or row.replaced)}
     selection: dict[str, list[tuple[int, str]]] = {shard: [] for shard in sorted(shards)}
     written = {shard: {"rows": len(docs), "docs": 0, "bytes": 0, "max_copies": 0} for shard, docs in shards.items()}
     for row in rows:
         selection[row.shard].append((row.copies, row.reason or "kept"))
         about = written[row.shard]
         about["docs"] += row.copies
-        about["bytes"] += row.copies * (row.bytes - (_bytes(row, row.cut) if row.copies else 0))
+        about["bytes"] += row.copies * len(edited_text(row).encode())
         about["max_copies"] = max(about["max_copies"], row.copies)
     losses = [{"method": links[number]["method"], "source": loser, "lost_to": keeper, **value}
               for (number, loser, keeper), value in sorted(lost_to.items())]
@@ -220,6 +232,113 @@ def _cut(
     return link, lost
 
 
+def merged(cut: Collection[int], replaced: Iterable[tuple[int, int, int, str]]) -> tuple[set[int], list[Any]]:
+    """The characters that go, and (start, end, text) of what is replaced, of cuts and replacements (start, number of
+    the edit, end, text) that may overlap: those that share a character are one, and gone if one of them is cut.
+    """
+    gone, left = set(cut), []
+    groups: list[tuple[int, int, str]] = []
+    for start, _, end, text in sorted(replaced):
+        if groups and start < groups[-1][1]:
+            groups[-1] = groups[-1][0], max(groups[-1][1], end), groups[-1][2]
+        else:
+            groups.append((start, end, text))
+    for start, end, text in groups:
+        if set(range(start, end)) & set(cut):
+            gone |= set(range(start, end))
+        else:
+            left.append((start, end, text))
+    return gone, left
+
+
+def final_edits(row: Row) -> list[Any]:
+    gone, left = merged(row.cut, row.replaced)
+    return sorted([*((*_place(row, span), None) for span in _runs(gone)),
+                   *((*_place(row, (start, end)), text) for start, end, text in left)], key=lambda each: each[:2])
+
+
+def edited_text(row: Row) -> str:
+    """A document's text once it is edited, character by character."""
+    gone, left = merged(row.cut, row.replaced)
+    instead = {start: text for start, _, text in left}
+    gone |= {at for start, end, _ in left for at in range(start, end)}
+    return "".join(instead.get(at, "") + ("" if at in gone else character) for at, character in enumerate(row.doc.text))
+
+
+def _edit(recipe: Recipe, row: Row, count: dict[str, Any]) -> None:
+    """Phase 4 for one document that is alive."""
+    for number, edit in enumerate(recipe.edits_for(row.source)):
+        spans = [(start, end) for start, end, score in row.doc.found.get(edit.column, ())
+                 if start < end and (edit.min_score is None or score >= float(edit.min_score))]
+        if not spans:
+            continue
+        touched = {at for start, end in spans for at in range(start, end)}
+        cut, replaced = (touched, ()) if edit.replace is None else \
+            (set(), tuple((start, number, end, edit.replace) for start, end in spans))
+        before = row.cut, row.replaced
+        row.cut, row.replaced = row.cut | frozenset(cut), row.replaced + replaced
+        each = next(each for each in count["edits"] if each["edit"] == edit.text)
+        if _bytes(row, touched) > Fraction(edit.max_removed) * row.bytes or not edited_text(row):
+            row.cut, row.replaced = before
+            row.reason = edit.text
+            _add(each["dropped"], row)
+            return
+        _add_edited(each["edited"], recipe, row, *merged(cut, replaced))
+
+
+def _hold_out(recipe: Recipe, rows: Sequence[Row], counts: Mapping[str, Any]) -> None:
+    labels = []  # by split: of each row in a cluster
+    for split in recipe.holdout:
+        labels.append({(row.shard, row.row): label_of(split.by, key_of(split.by, row.doc))
+                       for cluster in clusters_of(split.by, rows) for row in cluster})
+    for row in rows:
+        if row.reason or not recipe.holdout:
+            continue
+        taken = None
+        for split, known in zip(recipe.holdout, labels, strict=True):
+            key = known.get((row.shard, row.row), row.identity)
+            value = int(draws(recipe.seed, f"holdout {split.name}", np.frombuffer(key, np.uint8)[None])[0])
+            if taken is None and value < Fraction(split.share) * 2**64:
+                taken = split.name
+        if recipe.split is not None and taken != recipe.split:
+            row.reason = "not held out"
+            _add(counts[row.source]["not_held_out"], row)
+        elif recipe.split is None and taken is not None:
+            row.reason = f"held out {taken}"
+            _add(next(each for each in counts[row.source]["held_out"] if each["split"] == taken), row)
+
+
+def _sample(recipe: Recipe, row: Row, count: dict[str, Any]) -> None:
+    sample = recipe.source(row.source).sample
+    if sample is None:
+        return
+    score = row.doc.values.get(sample.column)
+    value = int(draws(recipe.seed, "sample", np.frombuffer(row.identity, np.uint8)[None])[0])
+    if score is None or not is_sampled(sample, value, score):
+        row.reason = sample.text
+        _add(count["sample"]["dropped"], row)
+        if score is None:
+            _add(count["sample"]["missing"], row)
+
+
+def is_sampled(sample: Sample, value: int, score: float) -> bool:
+    """Whether a document of this score is kept, where its draw is `value` of 2^64: in fractions."""
+    if score != score:
+        return False
+    if sample.rule == "proportional":
+        return Fraction(value) < Fraction(score) * 2**64
+    assert sample.alpha is not None
+    return Fraction(value >> 11, 2**53) * (2 - min(Fraction(score), Fraction(1))) ** sample.alpha < 1
+
+
+def label_of(method: DedupMethod, key: Any) -> bytes:
+    """The cluster of this key, in 16 bytes."""
+    if method.use == "id@1":
+        source, id = (each.encode() for each in key)
+        return hashlib.sha256(struct.pack("<q", len(source)) + source + id).digest()[:16]
+    return xxhash.xxh3_128_digest(key.encode())
+
+
 def _preference(recipe: Recipe, row: Row) -> tuple[Any, ...]:
     by = recipe.prefer_by
     value = None
@@ -265,12 +384,17 @@ def _place(row: Row, span: tuple[int, int]) -> tuple[int, int, int, int]:
     return *span, len(row.doc.text[: span[0]].encode()), len(row.doc.text[slice(*span)].encode())
 
 
-def _add_edited(edited: dict[str, int], recipe: Recipe, row: Row, characters: Collection[int]) -> None:
-    size = _bytes(row, characters)
+def _add_edited(
+    edited: dict[str, int], recipe: Recipe, row: Row, characters: Collection[int],
+    replaced: Sequence[tuple[int, int, str]] = (),
+) -> None:
+    size = _bytes(row, characters) + sum(len(row.doc.text[start:end].encode()) for start, end, _ in replaced)
+    added = sum(len(text.encode()) for _, _, text in replaced)
     edited["docs"] += 1
-    edited["spans"] += len(_runs(characters))
-    edited["units"] += _units(recipe, row.bytes) - _units(recipe, row.bytes - size)
+    edited["spans"] += len(_runs(characters)) + len(replaced)
+    edited["units"] += _units(recipe, row.bytes) - _units(recipe, row.bytes - size + added)
     edited["bytes"] += size
+    edited["added"] += added
 
 
 def passes(rule: Rule, value: Any) -> bool:
@@ -443,7 +567,11 @@ def _start(recipe: Recipe, name: str, rows: Sequence[Row], owners: Sequence[str]
         "tops": [], "kept": _three(),
         "dedup": [{"method": f"dedup {_named(method)}", "dropped": _three(), "edited": _edited()}
                   for method in recipe.dedup],
-        "edits": [], "held_out": [], "not_held_out": _three(), "sample": None, "curve": None,
+        "edits": [{"edit": edit.text, "dropped": _three(), "edited": _edited()} for edit in recipe.edits_for(name)],
+        "held_out": [{"split": split.name, **_three()} for split in recipe.holdout], "not_held_out": _three(),
+        "sample": None if (sample := recipe.source(name).sample) is None else
+        {"sample": sample.text, "dropped": _three(), "missing": _three()},
+        "curve": None,
         "pool": _three(), "not_drawn": _three(), "selected": _three(), "emitted": _three(),
         "edited": _edited(), "max_copies": 0,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,8 +10,6 @@ from mixer import lint as rules
 from mixer.banding import as_json, bandings, curve_lines
 from mixer.errors import Mistake
 from mixer.recipe import Recipe
-from mixer.recipe_parser import parse
-from taggers.declare import Tagger
 
 
 @dataclass(frozen=True)
@@ -52,9 +49,8 @@ class Linted:
         return list(bandings(method.parameters for method in self.recipe.dedup))
 
 
-def lint(text: bytes, file: str, work: str, own: Sequence[Tagger] = ()) -> Linted:
-    """Raises RecipeError with every mistake. `work` is where the recipe's last plan is looked for, by its text."""
-    recipe = parse(text, file, own)
+def lint(recipe: Recipe, file: str, work: str) -> Linted:
+    """`work` is where the recipe's last plan is looked for, by its text."""
     planned = known.find(recipe, file, work)
     warnings, remarks = rules.judge(recipe, file, None if planned is None else planned.counts)
     return Linted(file, recipe, tuple(warnings), tuple(remarks), None if planned is None else planned.folder)

@@ -60,11 +60,11 @@ class Corpus:
         return self.columns[0]
 
 
-def find(recipe: Recipe, recipe_uri: str, work: str, own: Sequence[str] = ()) -> Corpus:
+def find(recipe: Recipe, recipe_uri: str, work: str, own: Sequence[str] = (), named: str | None = None) -> Corpus:
     """Lists the corpus. All at once, errors: globs that match nothing, shards of two sources, no shard's name.
 
     A relative corpus is relative to the recipe file, and so is a reference's. `own` are the arguments that named a
-    user's own taggers, and a split.
+    user's own taggers, a split and a stage; `named` is the recipe that they are of, where this one is its stage.
     """
     elsewhere = {each.name: storage.beside(recipe_uri, each.corpus) for each in recipe.reference if each.corpus}
     workspace = open_workspace(work, storage.beside(recipe_uri, recipe.corpus), elsewhere)
@@ -90,8 +90,8 @@ def find(recipe: Recipe, recipe_uri: str, work: str, own: Sequence[str] = ()) ->
     if wrong:
         more = [f"… and {len(wrong) - 20} more like these"] if len(wrong) > 20 else []
         raise BadInput("\n".join([f"{recipe_uri}: {line}" for line in wrong[:20]] + more))
-    return Corpus(workspace, tuple(sorted(shards, key=lambda shard: shard.path)), _arguments(recipe_uri, work, own),
-                  mixture)
+    arguments = _arguments(named or recipe_uri, work, own)
+    return Corpus(workspace, tuple(sorted(shards, key=lambda shard: shard.path)), arguments, mixture)
 
 
 def _no_shards(matching: Mapping[str, Mapping[str, Stat]]) -> list[str]:

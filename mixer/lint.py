@@ -238,7 +238,7 @@ def _check_stages(notes: Notes, root: Node, recipe: Recipe) -> None:
     for stage in recipe.stages:
         at = ("stages", stage.name, "recipe")
         try:
-            other = stages.read(recipe, notes.file, stage)
+            other = stages.of_training(recipe, notes.file, stage)
         except SoleraError as error:
             notes.add(line_of(root, *at), at, stage.recipe, str(error).replace("\n", "; "), "correct it, or the path")
             continue

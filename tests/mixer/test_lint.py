@@ -12,7 +12,6 @@ from plan_oracle import Doc
 from jobs.lint import lint
 from mixer import known, storage
 from mixer import lint as rules
-from mixer.errors import RecipeError
 from mixer.recipe import Rule
 from mixer.recipe_parser import parse
 
@@ -161,6 +160,9 @@ def test_unknown_licenses_are_told_once_and_are_no_warning():
 # ---- stages
 
 
+STAGE = CLEAN.replace("holdout: {validation: {share: 0.1}}\n", "")
+
+
 def stage_warnings(tmp_path, text):
     if text is not None:
         (tmp_path / "late.yaml").write_text(text)
@@ -169,7 +171,7 @@ def stage_warnings(tmp_path, text):
 
 
 def test_a_stage_that_fits(tmp_path):
-    assert stage_warnings(tmp_path, CLEAN) == []
+    assert stage_warnings(tmp_path, STAGE) == []
 
 
 def test_a_stage_that_is_not_there(tmp_path):
@@ -178,12 +180,12 @@ def test_a_stage_that_is_not_there(tmp_path):
 
 
 def test_a_stage_that_is_no_recipe(tmp_path):
-    [said] = stage_warnings(tmp_path, CLEAN.replace("weight: 0.1", "weight: 0.x"))
-    assert "late.yaml:21 sources.wiki.weight: does not fit (found 0.x)" in said
+    [said] = stage_warnings(tmp_path, STAGE.replace("weight: 0.1", "weight: 0.x"))
+    assert "late.yaml:20 sources.wiki.weight: does not fit (found 0.x)" in said
 
 
 def test_a_stage_of_another_unit(tmp_path):
-    [said] = stage_warnings(tmp_path, CLEAN.replace("unit: tokens", "unit: bytes"))
+    [said] = stage_warnings(tmp_path, STAGE.replace("unit: tokens", "unit: bytes"))
     assert said.startswith("12 stages.late.recipe: counts bytes, and this recipe tokens by approx")
 
 
@@ -202,10 +204,10 @@ def test_what_the_last_plan_shows(tmp_path):
         policy={"kind": "fixed"}, unit="docs", budget=20, keep={"words.count": {"min": 5}}, on_shortfall="redistribute")
     made = case(tmp_path, recipe, docs)
     file, work = str(tmp_path / "recipe.yaml"), str(tmp_path / "work")
-    assert lint(recipe, file, work).plan is None
+    assert lint(parse(recipe, file), file, work).plan is None
     plan, _ = made.plan()
     (tmp_path / "corpus/web/0.jsonl").unlink()
-    found = lint(recipe, file, work)
+    found = lint(parse(recipe, file), file, work)
     assert found.plan == plan.folder
     said = [each.text.partition(" ")[2] for each in found.warnings]
     for expected in (
@@ -216,7 +218,7 @@ def test_what_the_last_plan_shows(tmp_path):
         "sources.wiki: more than 4 epochs in the last plan: further repeats add less and less (found 7.5)",
     ):
         assert any(each.startswith(expected) for each in said), said
-    assert lint(recipe.replace(b'"seed": 7', b'"seed": 8'), file, work).plan is None
+    assert lint(parse(recipe.replace(b'"seed": 7', b'"seed": 8'), file), file, work).plan is None
     place = made.corpus.workspace
     storage.put(place.known(made.recipe.sha256), b"{")
     assert known.find(made.recipe, file, work) is None
@@ -226,8 +228,6 @@ def test_what_the_last_plan_shows(tmp_path):
 
 
 def test_mistakes_are_data_too(tmp_path):
-    with pytest.raises(RecipeError):
-        lint(b"name: x", str(tmp_path / "r.yaml"), str(tmp_path))
     (tmp_path / "r.yaml").write_text(CLEAN.replace("seed: 7", "seed: x"))
     run = command(tmp_path, "--json")
     assert run.returncode == 2

@@ -11,16 +11,18 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from jobs.stopping import Stopped, catching, command_line, stop_of
 from mixer import DEFAULT_WORK
-from mixer.errors import SoleraError, StorageError
+from mixer.errors import NotDone, RecipeError, SoleraError, StorageError
 
 if TYPE_CHECKING:
     from jobs.engine import Engine
     from jobs.own import Own
     from jobs.progress import Stage
+    from jobs.training import Planned
     from mixer.corpus import Corpus
     from mixer.recipe import Recipe
 
@@ -56,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _say_error(options: Any, error: SoleraError) -> int:
     if getattr(options, "json", False):
-        print(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
+        mistakes = {"mistakes": [asdict(each) for each in error.mistakes]} if isinstance(error, RecipeError) else {}
+        print(json.dumps({"error": type(error).__name__, "message": str(error), **mistakes}, ensure_ascii=False))
     print(f"solera: {error}", file=sys.stderr)
     return error.exit_code
 
@@ -114,6 +117,9 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("--split", metavar="NAME",
                           help="of what this split of the recipe's holdout holds out, instead of all else")
 
+    def stage(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--stage", metavar="NAME", help="of this later stage of the recipe's training")
+
     def out(made: argparse.ArgumentParser) -> None:
         made.add_argument("--out", required=True, metavar="DIR", help="the folder of the mixture")
 
@@ -121,26 +127,28 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("folder", nargs="?", default="solera-demo", metavar="DIR", help="where (default: solera-demo)")
     spark(made)
     made = command("run", _run, "Do what is not done yet of tag, dedup, plan and build.")
-    for add in (recipe, out, work, spark, tagging, planning, split):
+    for add in (recipe, out, work, spark, tagging, planning, split, stage):
         add(made)
     made = command("tag", _tag, "Measure every document that has not been measured.")
-    for add in (recipe, work, spark, tagging, split):
+    for add in (recipe, work, spark, tagging, split, stage):
         add(made)
     made.add_argument("--columns", type=_columns, default=[], metavar="A,B",
                       help="columns to measure beside those that the recipe's rules name; words.* is all of a tagger's")
     made.add_argument("--sample", type=_size, metavar="N",
                       help="write nothing; measure N documents here, and show how each column's values lie")
     made = command("dedup", _dedup, "Find the documents that are the same.")
-    for add in (recipe, work, spark, split):
+    for add in (recipe, work, spark, split, stage):
         add(made)
     made = command("lint", _lint, "Check a recipe without any data.")
-    recipe(made)
+    for add in (recipe, work, stage):
+        add(made)
+    made.add_argument("--strict", action="store_true", help="exit with 1 where there are warnings")
     made = command("plan", _plan, "Show what a recipe takes, without reading any text.")
-    for add in (recipe, work, spark, planning, split):
+    for add in (recipe, work, spark, planning, split, stage):
         add(made)
     made.add_argument("--sweep", metavar="COLUMN", help="instead of a plan, show what each threshold would keep")
     made = command("build", _build, "Write the mixture of a recipe that has been planned.")
-    for add in (recipe, out, work, spark, planning, split):
+    for add in (recipe, out, work, spark, planning, split, stage):
         add(made)
     made = command("audit", _audit, "Recompute all that a mixture's folder allows.")
     made.add_argument("mixture", metavar="DIR", help="the folder of a mixture")
@@ -167,6 +175,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("id", metavar="ID", help="the document's own id")
     work(made)
     split(made)
+    stage(made)
     made = command("train", _train, "Train a quality model from documents that a recipe selects.")
     for add in (recipe, work, spark, planning):
         add(made)
@@ -253,34 +262,18 @@ def _dedup(options: Any) -> int:
 
 
 def _lint(options: Any) -> int:
-    from mixer.banding import as_json, bandings, curve_lines
-    from mixer.lint import warnings
-    from mixer.recipe_parser import parse
+    from jobs.lint import lint
 
-    recipe = parse(_read(options.recipe), options.recipe, _own(options).taggers)
-    found = warnings(recipe, options.recipe)
-    banded = bandings(method.parameters for method in recipe.dedup)
-    said: dict[str, Any] = {
-        "recipe": recipe.name, "version": recipe.version, "sha256": recipe.sha256,
-        "taggers": [use.tagger.key for use in recipe.uses()],
-        "bandings": [as_json(*banding) for banding in banded], "warnings": [warning.text for warning in found],
-    }
-
-    def text() -> str:
-        lines = [line for banding in banded for line in curve_lines(*banding)]
-        lines += [f"warning: {warning.text}" for warning in found]
-        rules = len({rule.text for source in recipe.sources for rule in recipe.rules_for(source.name)})
-        return "\n".join([*lines, f"{options.recipe}: {recipe.name} {recipe.version} holds together: "
-                          f"{len(recipe.sources)} sources, {rules} rules, {len(recipe.dedup)} dedup methods, needs "
-                          f"{', '.join(said['taggers']) or 'no tagger'}; {len(found)} warning(s)"])
-
-    _print(options, said, text)
-    return 0
+    recipe, file = _recipe_of(options)
+    found = lint(recipe, file, options.work)
+    _print(options, found.as_json(), found.text)
+    return 1 if options.strict and found.warnings else 0
 
 
 def _plan(options: Any) -> int:
     from jobs import report
     from jobs.run import run_plan
+    from jobs.training import Planned
 
     recipe, corpus = _opened(options)
     with opened_engine(options, corpus) as engine:
@@ -291,9 +284,39 @@ def _plan(options: Any) -> int:
             _print(options, swept.as_json(), lambda: swept.text)
             return 0
         found = run_plan(recipe, corpus, engine, options.where)
+        if recipe.stages and options.split is None:
+            return _print_training(options, Planned(recipe.name, recipe, corpus, found), engine)
     (stage,) = engine.progress.stages
     _print_stages(options, report.plan_json(found),
                   lambda: report.plan_text(found, corpus.arguments, stage.seconds), [stage])
+    return 0
+
+
+def _print_training(options: Any, first: Planned, engine: Engine) -> int:
+    """The plans of all stages of a training, the first of which is made, and what they come to together."""
+    from jobs import report
+    from jobs.run import run_plan
+    from jobs.training import Planned, whole
+
+    planned, done, lacking = [first], list(engine.progress.stages), []
+    for stage in first.recipe.stages:
+        try:
+            recipe, corpus = _opened(argparse.Namespace(**{**vars(options), "stage": stage.name}))
+            planned.append(Planned(stage.name, recipe, corpus, run_plan(recipe, corpus, engine, options.where)))
+            done.append(engine.progress.stages[-1])
+        except NotDone as error:
+            lacking.append(f"stage {stage.name} is not in this plan: {error}")
+    found = None if lacking else whole(planned, engine, options.where)
+
+    def text() -> str:
+        plans = [report.plan_text(each.plan, each.corpus.arguments, stage.seconds)
+                 for each, stage in zip(planned, done, strict=True)]
+        return "\n\n".join([*plans, *lacking, *([] if found is None else [found.text()])])
+
+    _print_stages(options, {
+        **report.plan_json(first.plan), "lacking": lacking,
+        "later_stages": {each.name: report.plan_json(each.plan) for each in planned[1:]},
+        "training": None if found is None else found.as_json()}, text, done)
     return 0
 
 
@@ -413,14 +436,37 @@ def _opened(options: Any) -> tuple[Recipe, Corpus]:
     from mixer.corpus import find
     from mixer.models import resolve
     from mixer.recipe_parser import parse
+    from mixer.stages import check_shards
 
-    recipe = parse(_read(options.recipe), options.recipe, _own(options).taggers)
+    first = parse(_read(options.recipe), options.recipe, _own(options).taggers)
+    recipe, uri = _staged(options, first)
     more = [word for reference in options.taggers for word in ("--taggers", reference)]
     if getattr(options, "split", None) is not None:
         recipe = recipe.for_split(options.split)
         more += ["--split", options.split]
-    recipe = resolve(recipe, options.recipe)
-    return recipe, find(recipe, options.recipe, options.work, more)
+    if uri != options.recipe:
+        more += ["--stage", options.stage]
+    recipe = resolve(recipe, uri)
+    corpus = find(recipe, uri, options.work, more, options.recipe)
+    if recipe.first is not None:
+        check_shards(recipe, corpus, find(first, options.recipe, options.work))
+    return recipe, corpus
+
+
+def _recipe_of(options: Any) -> tuple[Recipe, str]:
+    """The recipe that the command line names, or its stage, and the file of it."""
+    from mixer.recipe_parser import parse
+
+    return _staged(options, parse(_read(options.recipe), options.recipe, _own(options).taggers))
+
+
+def _staged(options: Any, first: Recipe) -> tuple[Recipe, str]:
+    if getattr(options, "stage", None) is None:
+        return first, options.recipe
+    from mixer import stages
+
+    stage = stages.named(first, options.recipe, options.stage)
+    return stages.of_training(first, options.recipe, stage), stages.uri_of(options.recipe, stage)
 
 
 def _own(options: Any) -> Own:

@@ -32,7 +32,7 @@ def before_the_draw(
         mine = mine.set_column(0, "row", pa.array(np.zeros(len(mine), np.int64)))
         key = sampling.keys_of(identity, mine)
         splits.append({"split": split.name, "cluster": key.tobytes().hex() if len(mine) else None,
-                       "held_out": bool(sampling.holds_out(recipe.seed, split, key)[0])})
+                       "held_out": bool(sampling.holds_out(recipe.holdout_seed, split, key)[0])})
     sample = recipe.source(source).sample
     if sample is None:
         return {"would_edit": by_edit, "holdout": splits, "sample": None}

@@ -159,6 +159,17 @@ def held_out(split: str) -> str:
 
 
 @dataclass(frozen=True)
+class First:
+    """The recipe that a training begins with, for its later stages: what it holds out, and the seed of that."""
+
+    name: str
+    version: str
+    sha256: str  # of its file, in hex
+    seed: int
+    holdout: tuple[HoldOut, ...]
+
+
+@dataclass(frozen=True)
 class Stage:
     """A later stage of the same training: a recipe of its own."""
 
@@ -231,6 +242,12 @@ class Recipe:
     sha256: str  # of `text`, in hex
     own: tuple[Tagger, ...] = ()  # a user's own taggers, which the command line names and a recipe never does
     split: str | None = None  # one of `holdout`: the mixture is of what it holds out, which the command line says
+    first: First | None = None  # of a stage whose first recipe holds out something; `holdout` is that
+
+    @property
+    def holdout_seed(self) -> int:
+        """The seed of the draws of hold-outs, which all stages of a training share."""
+        return self.seed if self.first is None else self.first.seed
 
     def for_split(self, name: str) -> Recipe:
         """The recipe of a mixture of what one of its splits holds out: each document of it once, and nothing else."""

@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, cast
 
-from mixer import yamls
+from mixer import storage, yamls
 from mixer.errors import RecipeError
 from mixer.notes import Enough, Notes, did_you_mean, found_text, join, line_of
 from mixer.recipe import (
@@ -409,8 +409,20 @@ def _stages(notes: Notes, node: Node, key: Key, path: str) -> tuple[Stage, ...] 
         return None
     stages = [Stage(name, **fields) for name, fields in _named(notes, node, STAGE, path)]
     for stage in stages:
-        check_uri(notes, line_of(node, stage.name, "recipe"), join(join(path, stage.name), "recipe"), stage.recipe)
+        _check_stage(notes, line_of(node, stage.name, "recipe"), join(join(path, stage.name), "recipe"), stage.recipe)
     return tuple(stages)
+
+
+def _check_stage(notes: Notes, line: int, path: str, recipe: str | None) -> None:
+    """`solera lint` reads the file, so that a stranger's recipe must not send it to a server or a device."""
+    if recipe is None:
+        return
+    if storage.carries_credentials(recipe):
+        check_uri(notes, line, path, recipe)
+    elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|[/~]", recipe):
+        notes.add(line, path, recipe, "not beside this recipe", "write a path that starts at this recipe's folder")
+    elif not recipe.endswith((".yaml", ".yml")):
+        notes.add(line, path, recipe, "no recipe's name", "name a file that ends in .yaml or .yml")
 
 
 # --- sources and rules

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixer import lint, recipe_parser, recipe_reference
+from mixer import recipe_parser, recipe_reference
 from mixer.errors import RecipeError
 from mixer.recipe import Curve, DedupMethod, Edit, HoldOut, Policy, Rule, Sample, Source, Stage
 from taggers import registry
@@ -639,6 +639,10 @@ MORE_MISTAKES = [
     ({"stages": "stages: {Late: {recipe: late.yaml}}"}, "14 stages.Late: not a name (found Late)"),
     ({"stages": "stages: {late: {recipe: 's3://key:secret@bucket/late.yaml'}}"},
      "14 stages.late.recipe: a URI that carries credentials; take them out"),
+    ({"stages": "stages: {late: {recipe: s3://bucket/late.yaml}}"},
+     "14 stages.late.recipe: not beside this recipe (found s3://bucket/late.yaml); write a path that"),
+    ({"stages": "stages: {late: {recipe: /etc/late.yaml}}"}, "14 stages.late.recipe: not beside this recipe (found /e"),
+    ({"stages": "stages: {late: {recipe: late}}"}, "14 stages.late.recipe: no recipe's name (found late); name a file"),
     # published figures
     ({"published": "published: {trained_tokns: 1}"},
      "15 published.trained_tokns: unknown key; did you mean `trained_tok"),
@@ -722,35 +726,6 @@ def test_any_recipe_is_parsed_or_refused(changed):
         recipe_parser.parse(text.encode(), "r.yaml").uses()
     except RecipeError as error:
         assert error.mistakes
-
-
-# --- warnings
-
-
-def warned(**changes):
-    return [each.text for each in lint.warnings(parse(**changes), "r.yaml")]
-
-
-def test_a_source_without_license():
-    [text] = warned()
-    assert text.startswith("r.yaml:14 sources.web.about.license: missing; name the license its documents are under")
-
-
-def test_many_epochs():
-    assert any(
-        each.startswith("r.yaml:18 sources.wiki.max_epochs: more than 4 epochs")
-        for each in warned(max_epochs="    max_epochs: 4.1")
-    )
-    assert len(warned(max_epochs="    max_epochs: 4")) == 1
-
-
-def test_no_weight_and_unused_taggers():
-    text = GOOD.replace("0.955", "1").replace("0.045", "0")
-    found = [
-        each.text for each in lint.warnings(parse(text, name="name: a\ntaggers: {lines: {use: lines@1}}"), "r.yaml")
-    ]
-    assert any(each.startswith("r.yaml:18 sources.wiki.weight: nothing of this source is taken") for each in found)
-    assert any(each.startswith("r.yaml:2 taggers.lines: no rule uses this tagger") for each in found)
 
 
 # --- files

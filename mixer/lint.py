@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mixer import yamls
+from mixer import published, yamls
 from mixer.errors import Mistake
 from mixer.notes import Notes, line_of
 from mixer.recipe import Recipe, shown
@@ -33,11 +33,13 @@ def warnings(recipe: Recipe, file: str = "") -> list[Mistake]:
         at = ("taggers", use.name)
         if use.name not in used:
             notes.add(line_of(root, *at), at, "", "no rule uses this tagger", "remove it")
-        if use.file is not None and use.sha256 is None:
+        # What stands in for a file that was not published says what it is.
+        if use.file is not None and use.sha256 is None and all(source.shards for source in recipe.sources):
             assert use.tagger.file is not None
             notes.add(line_of(root, *at, use.tagger.file), (*at, use.tagger.file), "",
                       f"a {use.tagger.file} without its sha256",
                       f"add `{SHA256}: …`, or another file in its place makes another mixture")
+    published.inconsistencies(recipe, root, notes)
     return sorted(notes.mistakes, key=lambda mistake: mistake.line)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Literal
@@ -185,6 +185,7 @@ class Source:
     curve: Curve | None
     about: Mapping[str, str]
     published: Figures
+    published_elsewhere: Mapping[str, Figures] = field(default_factory=dict)  # by where
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ def parse(text: bytes, file: str, own: Sequence[Tagger] = ()) -> Recipe:
     if fields is not None and isinstance(root, yamls.Section):
         _check_together(notes, root, fields)
     if notes.mistakes or fields is None:
+        _explain_gaps(notes, root, fields)
         raise RecipeError(notes.mistakes)
     fields["sources"] = _with_rest(fields["sources"])
     fields["holdout"] = tuple(replace(split, by=split.by or _last_of_documents(fields["dedup"]))
@@ -80,6 +81,15 @@ def parse(text: bytes, file: str, own: Sequence[Tagger] = ()) -> Recipe:
     if fields["unit"] != "tokens":
         fields["counter"] = None
     return Recipe(**fields, text=text, sha256=hashlib.sha256(text).hexdigest(), own=tuple(own))
+
+
+def _explain_gaps(notes: Notes, root: Node, fields: Mapping[str, Any] | None) -> None:
+    """Notes of a mixture whose makers say what they do not publish that a recipe of it cannot be written."""
+    disclosure = ((fields or {}).get("published") or {}).get("disclosure")
+    if disclosure is not None:
+        notes.add(line_of(root, "published", "disclosure"), "published.disclosure", disclosure,
+                  "no recipe of this mixture can be written: what the other lines name was not published",
+                  "keep the file as a record of that")
 
 
 Reader = Callable[[Notes, Node, Key, str], Any]
@@ -124,7 +134,8 @@ def _value(notes: Notes, node: Node, key: Key, path: str) -> Any:
     if isinstance(node, Scalar) and node.value is None:
         if key.nullable:
             return ()
-        notes.add(node.line, path, "", "nothing stands here", f"write {_takes(key)}, or remove the key")
+        otherwise = "" if key.default is REQUIRED else ", or remove the key"
+        notes.add(node.line, path, "", "nothing stands here", f"write {_takes(key)}{otherwise}")
         return None
     return _READERS[key.takes](notes, node, key, path)
 
@@ -284,19 +295,32 @@ def _published(vocabulary: Vocabulary) -> Reader:
         if not isinstance(node, Section):
             _misfit(notes, node, key, path)
             return None
-        known = {each.name for each in vocabulary.keys}
+        known = {each.name: each for each in vocabulary.keys}
         found: dict[str, str | None] = {}
         for name, each in node.nodes.items():
             where = join(path, name)
             if name not in known:
                 _check_known(notes, name, vocabulary, where, node.lines[name])
-            elif isinstance(each, Scalar):
+            elif isinstance(each, Scalar) and (each.value is None or known[name].takes == "said" or _is_figure(each)):
                 found[name] = None if each.value is None else each.raw
             else:
-                notes.add(each.line, where, found_text(each), "not a figure", f"write {TAKES['figure']}")
+                _misfit(notes, each, known[name], where)
         return found
 
     return read
+
+
+def _is_figure(node: Scalar) -> bool:
+    number = _decimal(node)
+    return number is not None and number >= 0
+
+
+def _elsewhere(notes: Notes, node: Node, key: Key, path: str) -> dict[str, Figures | None] | None:
+    if not isinstance(node, Section):
+        _misfit(notes, node, key, path)
+        return None
+    read = _published(PUBLISHED_SOURCE)
+    return {where: read(notes, each, key, join(path, where)) for where, each in node.nodes.items()}
 
 
 def _prefer_by(notes: Notes, node: Node, key: Key, path: str) -> PreferBy | None:
@@ -1002,6 +1026,7 @@ _READERS: dict[str, Reader] = {
     "curve": _curve,
     "dedup": _dedup,
     "edits": _edits,
+    "elsewhere": _elsewhere,
     "globs": _globs,
     "holdout": _holdout,
     "keep": _keep,

@@ -62,7 +62,8 @@ TAKES = {
     "curve": "a [curve](#curve)",
     "dedup": "a list of [methods](#dedup)",
     "edits": "a mapping of columns of spans to [edits](#edit)",
-    "figure": "what was published, or null for what was not",
+    "elsewhere": "a mapping of where to [figures](#published-of-a-source)",
+    "figure": "a number as it was printed (`410e9` for 410 billion), or null for what was not published",
     "globs": "a glob, or a list of globs",
     "holdout": "a mapping of names to [splits](#hold-out)",
     "keep": "a mapping of columns to [bounds](#keep)",
@@ -75,6 +76,7 @@ TAKES = {
     "published": "[figures](#published)",
     "published_source": "[figures](#published-of-a-source)",
     "references": "a mapping of names to [references](#reference)",
+    "said": "what was published, or null for what was not",
     "sample": "a [sample](#sample)",
     "share": "a number from 0 to 1",
     "sources": "a mapping of names to [sources](#sources)",
@@ -214,6 +216,7 @@ SOURCE = Vocabulary(
             {},
         ),
         Key("published", "published_source", "What was published of this source.", {}),
+        Key("published_elsewhere", "elsewhere", "What was published of it in other places.", {}),
     ),
 )
 
@@ -306,25 +309,58 @@ CURVE = Vocabulary(
 PUBLISHED = Vocabulary(
     title="Published",
     doc="Figures of a published mixture, as they were printed, beside what the recipe does. They decide nothing. Null "
-    "is what was not published.",
+    "is what was not published. `solera lint` works out again what follows from them, and allows half a unit of the "
+    "last printed digit: zeros at the end of a whole number are not printed digits, those of `410e9` or 0.60 are.",
     keys=(
-        Key("ref", "figure", "Where the figures are from.", None),
-        Key("status", "figure", "How they are known: `primary`, `secondary` or `memory`.", None),
-        Key("trained_tokens", "figure", "Tokens of the training run.", None),
-        Key("total_tokens", "figure", "Tokens of the mixture.", None),
+        Key("name", "said", "What it is called there.", None),
+        Key("ref", "said", "Where the figures are from.", None),
+        Key("status", "said", "How they are known: `primary` (read in the paper, card or repository itself), "
+            "`secondary` (in one that quotes it) or `memory`. A source's own stands above this one.", None),
+        Key("disclosure", "said", "What its makers say of what they do not publish. Where it stands, a recipe that "
+            "cannot be written says so.", None),
+        Key("unit", "said", "What its tokens are.", None),
+        Key("trained_tokens", "figure", "Tokens of the training run. Exact.", None),
+        Key("trained_words", "figure", "Its words. Exact.", None),
+        Key("trained_docs", "figure", "Its documents, or images. Exact.", None),
+        Key("total_tokens", "figure", "The sum of the sources' `tokens`.", None),
+        Key("pool_tokens", "figure", "The sum of the sources' `pool_tokens`.", None),
+        Key("effective_gib", "figure", "The sum of the sources' `effective_gib`.", None),
     ),
 )
 
 PUBLISHED_SOURCE = Vocabulary(
     title="Published, of a source",
-    doc="The same of one source.",
+    doc="The same of one source. What was published of the same thing in another place stands under "
+    "`published_elsewhere`, by that place, in the same words.",
     keys=(
+        Key("name", "said", "What it is called there.", None),
+        Key("ref", "said", "Where the figures are from, if not where the others are.", None),
+        Key("status", "said", "How these are known, if not as the others.", None),
+        Key("unit", "said", "What its tokens are. Only those of one unit are compared.", None),
         Key("tokens", "figure", "Tokens of the source.", None),
+        Key("words", "figure", "Its words.", None),
+        Key("bytes", "figure", "Its bytes.", None),
+        Key("docs", "figure", "Its documents.", None),
+        Key("gib", "figure", "Its size in GiB.", None),
+        Key("disk", "said", "Its size on disk.", None),
+        Key("mean_doc", "said", "The mean size of a document.", None),
+        Key("cutoff", "said", "The date that its documents end with.", None),
         Key("weight", "figure", "Its share of what is trained on.", None),
-        Key("epochs", "figure", "How often it is seen.", None),
+        Key("share", "figure", "Its share of `total_tokens`.", None),
+        Key("loss_weight", "figure", "What its loss is multiplied by, which is no share.", None),
+        Key("epochs", "figure", "How often it is seen: `weight` x `trained_tokens` / `tokens`.", None),
+        Key("copies", "figure", "How often it stands in the mixture. Exact.", None),
+        Key("effective_gib", "figure", "`gib` x `copies`.", None),
+        Key("sample", "figure", "The part of it that was taken.", None),
+        Key("selected_tokens", "figure", "Tokens that were taken: `tokens` x `sample`.", None),
+        Key("pool_tokens", "figure", "Tokens that it was taken from.", None),
+        Key("pool_docs", "figure", "Documents that it was taken from.", None),
+        Key("weight_before", "figure", "Its share before dedup.", None),
+        Key("dedup_rate", "figure", "The part of it that dedup removed.", None),
+        Key("max_upsample", "figure", "The most epochs of a part of it, as documented. Exact.", None),
+        Key("realised_upsample", "figure", "The most epochs of a part of it, as done.", None),
     ),
 )
-
 
 DEDUP = Vocabulary(
     title="Dedup",
@@ -440,6 +476,7 @@ WARNINGS = (
     "A source of weight 0: it takes part in dedup, and nothing of it is in the mixture.",
     "Parameters of a tagger that no rule uses.",
     "A file of a tagger without its `sha256`.",
+    "Published figures that do not follow from each other, or that differ from those of the same thing elsewhere.",
 )
 
 

@@ -286,7 +286,7 @@ MISTAKES = [
     ({"seed": "seed: -1"}, "3 seed: does not fit (found -1); write a whole number, 0 or more"),
     ({"seed": "seed: true"}, "3 seed: does not fit (found true)"),
     ({"seed": "seed: 9223372036854775808"}, "3 seed: does not fit"),
-    ({"seed": "seed:"}, "3 seed: nothing stands here; write a whole number, 0 or more, or remove the key"),
+    ({"seed": "seed:"}, "3 seed: nothing stands here; write a whole number, 0 or more"),
     ({"corpus": "corpus: 5"}, "4 corpus: not text (found 5); put it in quotes"),
     ({"unit": ""}, "unit: missing; add `unit: …`, tokens or bytes or docs"),
     ({"unit": "unit: token"}, "5 unit: not one of the choices (found token); did you mean `tokens`?"),

@@ -22,7 +22,7 @@ def warnings(recipe: Recipe, file: str = "") -> list[Mistake]:
         if source.weight == 0:
             remedy = "remove the source, unless it is there for dedup"
             notes.add(line_of(root, *at, "weight"), (*at, "weight"), "0", "nothing of this source is taken", remedy)
-        if "license" not in source.about:
+        if "license" not in source.about and source.shards:  # what stands in for shards says what it is
             remedy = "name the license its documents are under, or say that it is not known"
             notes.add(line_of(root, *at, "about"), (*at, "about", "license"), "", "missing", remedy)
     if recipe.prefer_by is not None and not recipe.dedup:
@@ -33,7 +33,6 @@ def warnings(recipe: Recipe, file: str = "") -> list[Mistake]:
         at = ("taggers", use.name)
         if use.name not in used:
             notes.add(line_of(root, *at), at, "", "no rule uses this tagger", "remove it")
-        # What stands in for a file that was not published says what it is.
         if use.file is not None and use.sha256 is None and all(source.shards for source in recipe.sources):
             assert use.tagger.file is not None
             notes.add(line_of(root, *at, use.tagger.file), (*at, use.tagger.file), "",

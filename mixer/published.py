@@ -51,7 +51,9 @@ class Range:
         return Range(self.low * other.low, self.value * other.value, self.high * other.high)
 
     def __truediv__(self, other: Range) -> Range:
-        return Range(self.low / other.high, self.value / other.value, self.high / other.low)
+        """What is divided by what may be nothing may be anything."""
+        return Range(self.low / other.high if other.high else _ZERO, self.value / other.value if other.value else _ZERO,
+                     self.high / other.low if other.low else _MOST)
 
     def meets(self, other: Range) -> bool:
         return self.low <= other.high and other.low <= self.high
@@ -68,11 +70,12 @@ def range_of(raw: str, is_exact: bool = False) -> Range:
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int)
     half = Fraction(10) ** exponent / 2
-    return Range(max(value - half, Fraction(0)), value, value + half)
+    return Range(max(value - half, _ZERO), value, value + half)
 
 
 _EXACT = Context(prec=200)  # holds any number that mixer.yamls lets through
-_NOTHING = Range(Fraction(0), Fraction(0), Fraction(0))
+_ZERO, _MOST = Fraction(0), Fraction(10) ** 200  # more than mixer.yamls lets through
+_NOTHING = Range(_ZERO, _ZERO, _ZERO)
 
 
 def total(ranges: Iterable[Range]) -> Range:
@@ -209,16 +212,22 @@ def _dedup(here: _Here) -> None:
     found = here.of_all("weight", "weight_before", "dedup_rate")
     if found is None:
         return
-    one = Range(Fraction(1), Fraction(1), Fraction(1))
-    left = [before * Range(one.low - rate.high, one.value - rate.value, one.high - rate.low)
-            for _, before, rate in found]
+    left = [before * _rest(rate) for _, before, rate in found]
     for number, (source, (weight, before, rate)) in enumerate(zip(here.sources, found, strict=True)):
         others = total(each for other, each in enumerate(left) if other != number)
-        own = left[number]
-        follows = Range(own.low / (own.low + others.high), own.value / (own.value + others.value),
-                        own.high / (own.high + others.low))
+        follows = _part(left[number], others)
         formula = f"share {shown(before)} before dedup x (1 - {shown(rate)}) / what dedup leaves of all"
         here.differs(_at(source, "weight"), formula, follows, weight, _CITE)
+
+
+def _rest(rate: Range) -> Range:
+    return Range(*(max(1 - each, _ZERO) for each in (rate.high, rate.value, rate.low)))
+
+
+def _part(own: Range, others: Range) -> Range:
+    """own / (own + others), where own is the same both times."""
+    low, value, high = (own.low, others.high), (own.value, others.value), (own.high, others.low)
+    return Range(*(one / (one + other) if one + other else _ZERO for one, other in (low, value, high)))
 
 
 def _upsampling(here: _Here) -> None:
@@ -279,9 +288,9 @@ _CITE = "cite the one that is recorded, and say which"
 
 
 def shown(number: Range | Fraction) -> str:
-    """To four digits, in thousands of millions (B) or millions (M) where it is as large: 1,645B, 69.85B, 3.474."""
+    """To four digits, and with T, B or M for 10 to the power of 12, 9 or 6: 1.645T, 69.85B, 3.474."""
     value = number.value if isinstance(number, Range) else number
-    for unit, name in ((10**9, "B"), (10**6, "M")):
+    for unit, name in ((10**12, "T"), (10**9, "B"), (10**6, "M")):
         if value >= unit:
             return _digits(value / unit) + name
     return _digits(value)

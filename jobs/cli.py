@@ -18,6 +18,8 @@ from mixer import DEFAULT_WORK
 from mixer.errors import SoleraError, StorageError
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from jobs.engine import Engine
     from jobs.own import Own
     from jobs.progress import Stage
@@ -75,6 +77,9 @@ def parser() -> argparse.ArgumentParser:
 
     def recipe(made: argparse.ArgumentParser) -> None:
         made.add_argument("recipe", metavar="RECIPE", help="a recipe file")
+        made.add_argument("--stand-ins", metavar="FILE",
+                          help="what stands in for shards and models that the recipe says were not published")
+        made.add_argument("--scale", type=_scale, metavar="FACTOR", help="multiply the recipe's budget, as by 1e-6")
         own(made)
 
     def own(made: argparse.ArgumentParser) -> None:
@@ -250,10 +255,9 @@ def _dedup(options: Any) -> int:
 def _lint(options: Any) -> int:
     from mixer.banding import as_json, bandings, curve_lines
     from mixer.lint import warnings
-    from mixer.recipe_parser import parse
 
-    recipe = parse(_read(options.recipe), options.recipe, _own(options).taggers)
-    found = warnings(recipe, options.recipe)
+    recipe = _recipe(options)
+    found = warnings(recipe, options.recipe, _read(options.recipe))
     banded = bandings(method.parameters for method in recipe.dedup)
     said: dict[str, Any] = {
         "recipe": recipe.name, "version": recipe.version, "sha256": recipe.sha256,
@@ -407,11 +411,32 @@ def _taggers(options: Any) -> int:
 def _opened(options: Any) -> tuple[Recipe, Corpus]:
     from mixer.corpus import find
     from mixer.models import resolve
+
+    recipe = _recipe(options)
+    if any(not source.shards for source in recipe.sources):
+        from mixer.stand_ins import check_complete
+
+        check_complete(recipe, options.recipe)
+    words = [word for reference in options.taggers for word in ("--taggers", reference)]
+    for option, value in (("--stand-ins", options.stand_ins), ("--scale", options.scale)):
+        words += [] if value is None else [option, str(value)]
+    return resolve(recipe, options.recipe), find(recipe, options.recipe, options.work, words)
+
+
+def _recipe(options: Any) -> Recipe:
+    """The recipe that the command line names, or the one that is made of it by --stand-ins and --scale."""
     from mixer.recipe_parser import parse
 
-    recipe = resolve(parse(_read(options.recipe), options.recipe, _own(options).taggers), options.recipe)
-    own = [word for reference in options.taggers for word in ("--taggers", reference)]
-    return recipe, find(recipe, options.recipe, options.work, own)
+    text, own = _read(options.recipe), _own(options).taggers
+    if options.stand_ins is None and options.scale is None:
+        return parse(text, options.recipe, own)
+    from jobs.progress import Display
+    from mixer.stand_ins import derive
+
+    derived = derive(text, options.recipe, options.stand_ins, options.scale, own)
+    for line in derived.said:
+        Display(silent=options.quiet or options.json).say(line)
+    return parse(derived.text, options.recipe, own)
 
 
 def _own(options: Any) -> Own:
@@ -523,6 +548,18 @@ def _share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not a share; write a number from 0 to 1, such as 0.01")
     return value
+
+
+def _scale(text: str) -> Decimal:
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        factor = Decimal(text)
+    except InvalidOperation:
+        factor = Decimal(0)
+    if not (factor.is_finite() and 0 < factor and -30 < factor.adjusted() < 30 and len(text) < 30):
+        raise argparse.ArgumentTypeError(f"{text} is no factor; write a number above 0, such as 1e-6")
+    return factor
 
 
 def _print(options: Any, data: Any, text: Callable[[], str]) -> None:

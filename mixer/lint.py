@@ -10,9 +10,11 @@ from mixer.recipe_reference import USUAL_EPOCHS
 from taggers.declare import SHA256
 
 
-def warnings(recipe: Recipe, file: str = "") -> list[Mistake]:
-    """What a valid recipe had better not say, in the order of its lines; [] if nothing."""
-    root, _ = yamls.read(recipe.text, file)
+def warnings(recipe: Recipe, file: str = "", text: bytes | None = None) -> list[Mistake]:
+    """What a valid recipe had better not say, in the order of its lines; [] if nothing. `text` is what stands in the
+    file, where the recipe was made of that.
+    """
+    root, _ = yamls.read(recipe.text if text is None else text, file)
     notes = Notes(file, [])
     for source in recipe.sources:
         at = ("sources", source.name)

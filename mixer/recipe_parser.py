@@ -38,6 +38,7 @@ from mixer.recipe_reference import (
     DEDUP,
     EDIT,
     HOLDOUT,
+    KINDS,
     METHODS,
     POLICY,
     PREFER_BY,
@@ -50,6 +51,7 @@ from mixer.recipe_reference import (
     SAMPLE,
     SOURCE,
     STAGE,
+    STAND_IN,
     TAGGER,
     TAKES,
     Key,
@@ -81,6 +83,13 @@ def parse(text: bytes, file: str, own: Sequence[Tagger] = ()) -> Recipe:
     if fields["unit"] != "tokens":
         fields["counter"] = None
     return Recipe(**fields, text=text, sha256=hashlib.sha256(text).hexdigest(), own=tuple(own))
+
+
+def fields_of(notes: Notes, root: Node, vocabulary: Vocabulary) -> dict[str, Any] | None:
+    """What a file with these keys says, as `parse` reads a recipe's; None where a mistake was noted."""
+    before = len(notes.mistakes)
+    fields = _section(notes, root, vocabulary, "")
+    return None if len(notes.mistakes) > before else fields
 
 
 def _explain_gaps(notes: Notes, root: Node, fields: Mapping[str, Any] | None) -> None:
@@ -323,6 +332,39 @@ def _elsewhere(notes: Notes, node: Node, key: Key, path: str) -> dict[str, Figur
     return {where: read(notes, each, key, join(path, where)) for where, each in node.nodes.items()}
 
 
+def _kinds(notes: Notes, node: Node, key: Key, path: str) -> dict[str, dict[str, Any]] | None:
+    if not isinstance(node, Section):
+        _misfit(notes, node, key, path)
+        return None
+    for name in node.nodes:
+        if name not in KINDS:
+            notes.add(node.lines[name], join(path, name), name, "no kind of source", did_you_mean(name, KINDS))
+    others = {name: each for name, each in node.nodes.items() if isinstance(each, Scalar)}
+    own = {name: each for name, each in node.nodes.items() if name not in others}
+    found = dict(_named(notes, replace(node, nodes=own), STAND_IN, path, KINDS))
+    for name, each in others.items():
+        if each.raw in own:
+            found[name] = found.get(each.raw, {})
+        else:
+            notes.add(each.line, join(path, name), found_text(each), "no kind that has shards here",
+                      did_you_mean(each.raw, own, "write {shards: …}"))
+    return found
+
+
+def _column_names(notes: Notes, node: Node, key: Key, path: str) -> dict[str, str] | None:
+    if not isinstance(node, Section):
+        _misfit(notes, node, key, path)
+        return None
+    found = {}
+    for name, each in node.nodes.items():
+        column = _text(notes, each, key, join(path, name))
+        if column is not None:
+            _check_column(notes, each.line, join(path, name), column, (*_FITTING, "spans", "key128"),
+                          "which nothing can name", "name another")
+            found[name] = column
+    return found
+
+
 def _prefer_by(notes: Notes, node: Node, key: Key, path: str) -> PreferBy | None:
     fields = _section(notes, node, PREFER_BY, path)
     if fields is None or not isinstance(node, Section):
@@ -447,11 +489,13 @@ def _references(notes: Notes, node: Node, key: Key, path: str) -> tuple[Referenc
     return tuple(references)
 
 
-def _named(notes: Notes, node: Section, vocabulary: Vocabulary, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(name, fields) of each section of a mapping of names to sections."""
+def _named(
+    notes: Notes, node: Section, vocabulary: Vocabulary, path: str, known: Iterable[str] = ()
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(name, fields) of each section of a mapping of names to sections. `known` may have names of another form."""
     for name, each in node.nodes.items():
         where = join(path, name)
-        if not _NAME.fullmatch(name):
+        if not known and not _NAME.fullmatch(name):
             notes.add(node.lines[name], where, name, "not a name", f"write {TAKES['name']}")
         fields = _section(notes, each, vocabulary, where)
         if fields is not None:
@@ -1022,6 +1066,7 @@ _EXACT = Context(prec=200)  # holds any sum of the numbers that mixer.yamls lets
 _READERS: dict[str, Reader] = {
     "about": _about,
     "choice": _choice,
+    "column_names": _column_names,
     "bound": _score,
     "curve": _curve,
     "dedup": _dedup,
@@ -1030,6 +1075,7 @@ _READERS: dict[str, Reader] = {
     "globs": _globs,
     "holdout": _holdout,
     "keep": _keep,
+    "kinds": _kinds,
     "method": _by_method,
     "name": _pattern(_NAME),
     "names": _names,

@@ -59,6 +59,7 @@ TAKES = {
     "bound": "a value of the column's type",
     "bounds": "a list of values of the column's type",
     "choice": "a choice",
+    "column_names": "a mapping of columns to columns",
     "curve": "a [curve](#curve)",
     "dedup": "a list of [methods](#dedup)",
     "edits": "a mapping of columns of spans to [edits](#edit)",
@@ -67,6 +68,7 @@ TAKES = {
     "globs": "a glob, or a list of globs",
     "holdout": "a mapping of names to [splits](#hold-out)",
     "keep": "a mapping of columns to [bounds](#keep)",
+    "kinds": "a mapping of kinds to [stand-ins](#stand-in), or to other kinds",
     "method": "a [method](#dedup)",
     "name": "a name: `a-z`, `0-9`, `_` and `-`, and not `_` or `-` first",
     "names": "a list of names",
@@ -362,6 +364,30 @@ PUBLISHED_SOURCE = Vocabulary(
     ),
 )
 
+STAND_INS = Vocabulary(
+    title="Stand-ins",
+    doc="A file of its own, for `--stand-ins FILE`: what stands in for the shards, models and columns of a recipe that "
+    "were not published. Sources that share shards so have a slice each, all of one size, in the order of their names. "
+    "What was done is in the `about` of the recipe that comes of it, which is the mixture's.",
+    keys=(
+        Key("corpus", "text", "The folder or bucket of the shards. A relative one starts at this file's folder."),
+        Key("kinds", "kinds", "By `kind`, what stands in for a source whose `shards` are null: of `web`, `book`, … "
+            "those that the recipes need. `paper: book` has what books have."),
+        Key("taggers", "taggers", "What stands in for a recipe's tagger of the same name. A relative file starts at "
+            "this file's folder.", ()),
+        Key("columns", "column_names", "By a column that a recipe names, the one that stands in for it.", {}),
+    ),
+)
+
+STAND_IN = Vocabulary(
+    title="Stand-in",
+    doc="`web: {shards: web/*.jsonl.zst, about: {license: various}}`.",
+    keys=(
+        Key("shards", "globs", "Shards, relative to the corpus."),
+        Key("about", "about", "Where they are from. It takes the place of the source's own.", {}),
+    ),
+)
+
 DEDUP = Vocabulary(
     title="Dedup",
     doc="One method, with its parameters beside `use`.",
@@ -463,7 +489,7 @@ METHODS = (
 )
 
 VOCABULARIES = (RECIPE, POLICY, SOURCE, REFERENCE, RULE, EDIT, SAMPLE, CURVE, DEDUP, PREFER_BY, HOLDOUT, STAGE, TAGGER,
-                PUBLISHED, PUBLISHED_SOURCE)
+                PUBLISHED, PUBLISHED_SOURCE, STAND_INS, STAND_IN)
 
 # What `solera lint` warns of, though the recipe is valid.
 USUAL_EPOCHS = (

@@ -557,7 +557,7 @@ def _scale(text: str) -> Decimal:
         factor = Decimal(text)
     except InvalidOperation:
         factor = Decimal(0)
-    if not (factor.is_finite() and 0 < factor and -30 < factor.adjusted() < 30 and len(text) < 30):
+    if not (factor.is_finite() and factor > 0 and -30 < factor.adjusted() < 30 and len(text) < 30):
         raise argparse.ArgumentTypeError(f"{text} is no factor; write a number above 0, such as 1e-6")
     return factor
 

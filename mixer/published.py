@@ -128,14 +128,14 @@ def _at(source: Source, name: str) -> tuple[str, ...]:
 
 
 def _weights(here: _Here) -> None:
-    for name in ("weight", "share", "weight_before"):
+    for name, called in (("weight", "weights"), ("share", "shares"), ("weight_before", "weights before dedup")):
         found = here.of_all(name)
         if found is None:
             continue
         whole = total(each for (each,) in found).value
         if abs(whole - 1) >= LEAST_EXCESS:
-            parts = " + ".join(shown(each) for (each,) in found)
-            here.add(("sources",), "", f"the published {name}s sum to {shown(whole * 100)}%: {parts}",
+            parts = " + ".join(str(source.published[name]) for source in here.sources)
+            here.add(("sources",), "", f"the published {called} sum to {shown(whole * 100)}%: {parts}",
                      f"divide each by {shown(whole)} for the recipe's own weights")
 
 

@@ -519,7 +519,7 @@ def test_reference_is_up_to_date():
 def test_our_recipes(file, real_registry):
     got = recipe_parser.parse(file.read_bytes(), file.name)
     assert got.name == file.stem
-    assert 9 <= len(got.rules_for("web")) <= 12
+    assert 4 <= len(got.rules_for("web")) <= 12
     assert got.uses()
 
 

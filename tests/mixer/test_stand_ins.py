@@ -76,13 +76,17 @@ sources:
     weight: "60/101"
     sample: {column: quality.good, rule: pareto, alpha: 9}
     keep: {document.slice: {min: 500000, max: 999999}}
-    about: {license: various, stand_in: "web/*.jsonl, slices 500,000 to 999,999, for a source of kind web"}
+    about:
+      license: various
+      stand_in: "web/*.jsonl, slices 500,000 to 999,999, for a source of kind web"
   news:
     kind: news
     shards: ["web/*.jsonl"]
     weight: "30/101"
     keep: {document.slice: {min: 0, max: 499999}, quality.good: {min: 0.5}}
-    about: {license: various, stand_in: "web/*.jsonl, slices 0 to 499,999, for a source of kind news"}
+    about:
+      license: various
+      stand_in: "web/*.jsonl, slices 0 to 499,999, for a source of kind news"
   wiki:
     kind: wiki
     shards: ["wiki/*.jsonl", "more/*.jsonl"]
@@ -217,7 +221,7 @@ def test_nothing_stands_in_for_what_is_there(made):
 
 
 trees = st.recursive(
-    st.text() | st.sampled_from(["", "no", "null", "~", "1e5", "010", "- a", "#", "a: b", "\x85", "\u2028", "😀", "<<"]),
+    st.text() | st.sampled_from(["", "no", "null", "~", "1e5", "010", "- a", "#", "a: b", "\x85", "\u2028", "😀"]),
     lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text(max_size=9), each, max_size=3), max_leaves=12)
 
 

@@ -357,7 +357,7 @@ def _allocation(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
     recipe = _read_recipe(folder)
     pools = {count["source"]: count["pool"]["units"] for count in part["sources"]}
     for share, count in zip(plan.allocations(recipe, pools), part["sources"], strict=True):
-        for name in ("source", "requested", "allocated", "cap", "capped"):
+        for name in ("source", "part", "requested", "allocated", "cap", "capped"):
             if share[name] != count[name]:
                 yield f"{count['source']}: {name} is {count[name]}, and the recipe gives {share[name]}"
     for count in part["sources"]:

@@ -111,6 +111,7 @@ class SourceCount(_Form, frozen=True):
     sample: SampleCount | None
     pool: Three
     curve: None
+    part: str | None  # of policy temperature: pool^(1/tau) to 50 digits
     requested: Amount
     allocated: Amount
     cap: Amount | None

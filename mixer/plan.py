@@ -229,6 +229,7 @@ def _allocate(recipe: Recipe, pools: Mapping[str, int]) -> tuple[weights.Share, 
         weights={source.name: source.weight for source in recipe.sources},
         max_epochs={source.name: source.max_epochs for source in recipe.sources},
         on_shortfall=recipe.on_shortfall,
+        min_weights={source.name: source.min_weight for source in recipe.sources},
     )
 
 
@@ -331,6 +332,7 @@ def _counts(
                                                  for what in ("dropped", "missing")}},
             "pool": _three(_tally(tallies, source.name, "pool")),
             "curve": None,
+            "part": share.part,
             "requested": share.requested,
             "allocated": share.allocated,
             "cap": share.cap,

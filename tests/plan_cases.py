@@ -274,7 +274,9 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
     rules = draw(st.lists(st.sampled_from(RULES), max_size=3, unique_by=lambda rule: rule[0]))
     shared = {column for column, _ in rules}
     own = [rule for rule in RULES if rule[0] not in shared]
-    is_fixed = draw(st.booleans())
+    policy = draw(st.sampled_from([{"kind": "fixed"}, {"kind": "proportional"}, {"kind": "temperature", "tau": 3.33},
+                                   {"kind": "temperature", "tau": 0.7}, {"kind": "unimax", "max_epochs": 2.5}]))
+    is_fixed = policy["kind"] == "fixed"
     weights = draw(st.sampled_from(WEIGHTS[len(folders)]))
     order = draw(st.permutations(folders))
     chosen: dict[str, Any] = {}
@@ -282,17 +284,19 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
         source: dict[str, Any] = {"weight": weight} if is_fixed else {}
         if draw(st.booleans()):
             source["max_epochs"] = draw(st.sampled_from([0.3, 1, 2.45, 4]))
+        if draw(st.booleans()):
+            source["min_weight"] = weight if is_fixed else draw(st.sampled_from([0.001, 0.1, 0.33]))
         if own and draw(st.booleans()):
             source["keep"] = dict([draw(st.sampled_from(own))])
         chosen[folder] = source
     fields: dict[str, Any] = {
         "seed": draw(st.integers(0, 3)), "unit": draw(st.sampled_from(["tokens", "bytes", "docs"])),
-        "policy": {"kind": "fixed" if is_fixed else "proportional"},
+        "policy": policy,
         "budget": draw(st.one_of(st.integers(1, 300), st.integers(1, 20))),
         "dedup": methods, "prefer": draw(st.permutations(folders))[: draw(st.integers(0, 3))],
         "keep": dict(rules), "on_shortfall": draw(st.sampled_from(["error", "redistribute", "redistribute"])),
     }
-    if not is_fixed and draw(st.booleans()):
+    if policy["kind"] == "proportional" and draw(st.booleans()):
         del fields["budget"]
     if draw(st.booleans()):
         column = draw(st.sampled_from(["words.count", "language.en", "words.mean_length", "sizes.chars"]))

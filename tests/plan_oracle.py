@@ -11,7 +11,7 @@ import struct
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 import xxhash
 
 from mixer.draw import draws
-from mixer.recipe import DedupMethod, Recipe, Rule
+from mixer.recipe import DedupMethod, Policy, Recipe, Rule
 from taggers.text_hash import normalise
 
 FLOAT32 = ("language.en", "language.score")
@@ -300,54 +300,90 @@ def key_of(method: DedupMethod, doc: Doc) -> Any:
     return normalise(doc.text, steps) if isinstance(steps, list | tuple) and steps else doc.text
 
 
-def share_out(recipe: Recipe, pools: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-    """requested, allocated, cap and capped of each source."""
+def share_out(recipe: Recipe, pools: Mapping[str, int], limits: Mapping[str, int] | None = None) -> dict[
+        str, dict[str, Any]]:
+    """part, requested, allocated, cap and capped of each source."""
     total = sum(pools.values()) if recipe.budget is None else recipe.budget
     by_name = {source.name: source for source in recipe.sources}
-    if recipe.policy.kind == "proportional":
-        parts = {name: Fraction(pool) for name, pool in pools.items()}
-    else:
-        parts = {name: Fraction(source.weight or 0) for name, source in by_name.items()}
-    if total and not sum(parts.values()):
-        raise Shortfall
-    caps: dict[str, int | None] = {}
+    parts, recorded = parts_of(recipe.policy, pools, {name: source.weight for name, source in by_name.items()})
+    least = [Fraction(by_name[name].min_weight or 0) * total for name in pools]
+    lows = [-(-low.numerator // low.denominator) for low in least]
+    if sum(lows) > total:
+        lows = [low.numerator // low.denominator for low in least]
+    asked, caps = [], []
     for name, pool in pools.items():
-        epochs = by_name[name].max_epochs
-        caps[name] = 0 if pool == 0 else None if epochs is None else Fraction(epochs) * pool // 1
-    requested = _rounded(total, parts)
-    result = {name: {"requested": requested[name], "allocated": requested[name], "cap": caps[name], "capped": False}
-              for name in pools}
-    if not any(cap is not None and requested[name] > cap for name, cap in caps.items()):
-        return result
-    able = [caps[name] for name, part in parts.items() if part]
-    if recipe.on_shortfall == "error" or (None not in able and sum(cap or 0 for cap in able) < total):
+        own = by_name[name].max_epochs
+        of_policy = [] if recipe.policy.max_epochs is None else [Fraction(recipe.policy.max_epochs) * pool // 1]
+        of_source = [] if own is None else [Fraction(own) * pool // 1]
+        of_source += [0] if pool == 0 else []
+        of_source += [limits[name]] if limits and name in limits else []
+        asked.append(min(of_policy, default=None))
+        caps.append(min(of_policy + of_source, default=None))
+    requested = hand_out(total, [parts[name] for name in pools], lows, asked, sorted_as=list(pools))
+    if requested is None:
         raise Shortfall
-    left, open_to = total, dict(parts)
-    while True:
-        whole = sum(open_to.values())
-        bound = [name for name, part in open_to.items()
-                 if (cap := caps[name]) is not None and whole and cap < left * part / whole]
-        for name in bound:
-            del open_to[name]
-            result[name] |= {"allocated": caps[name], "capped": True}
-        left -= sum(caps[name] or 0 for name in bound)
-        if not bound:
-            break
-    for name, amount in _rounded(left, open_to).items():
-        result[name]["allocated"] = amount
-    return result
+    allocated, capped = requested
+    if recipe.on_shortfall == "error":
+        if any(cap is not None and amount > cap for amount, cap in zip(allocated, caps, strict=True)):
+            raise Shortfall
+    else:
+        given = hand_out(total, [parts[name] for name in pools], lows, caps, sorted_as=list(pools))
+        if given is None:
+            raise Shortfall
+        allocated, capped = given
+    return {name: {"part": recorded.get(name), "requested": requested[0][at], "allocated": allocated[at],
+                   "cap": caps[at], "capped": capped[at]} for at, name in enumerate(pools)}
 
 
-def _rounded(total: int, parts: Mapping[str, Fraction]) -> dict[str, int]:
-    """Largest remainder; of equal ones the name that sorts first."""
-    whole = sum(parts.values())
-    if not whole:
-        return dict.fromkeys(parts, 0)
-    exact = {name: total * part / whole for name, part in parts.items()}
-    amounts = {name: share.numerator // share.denominator for name, share in exact.items()}
-    for name in sorted(exact, key=lambda name: (amounts[name] - exact[name], name))[: total - sum(amounts.values())]:
-        amounts[name] += 1
-    return amounts
+def parts_of(
+    policy: Policy, pools: Mapping[str, int], weights: Mapping[str, Fraction | None]
+) -> tuple[dict[str, Fraction], dict[str, str]]:
+    """What each source counts for, and the decimals that a plan records of it."""
+    if policy.kind == "temperature":
+        assert policy.tau is not None
+        with localcontext(prec=120):
+            # The integer root is found with many more digits, then cut to 50.
+            roots = {name: (Decimal(pool).ln() / policy.tau).exp() if pool else Decimal(0)
+                     for name, pool in pools.items()}
+        with localcontext(prec=50):
+            rounded = {name: (+root).normalize() for name, root in roots.items()}
+        return ({name: Fraction(root) for name, root in rounded.items()},
+                {name: format(root, "f") for name, root in rounded.items()})
+    if policy.kind == "proportional":
+        return {name: Fraction(pool) for name, pool in pools.items()}, {}
+    if policy.kind == "unimax":
+        return dict.fromkeys(pools, Fraction(1)), {}
+    return {name: Fraction(weights[name] or 0) for name in pools}, {}
+
+
+def hand_out(
+    total: int, parts: Sequence[Fraction], lows: Sequence[int], caps: Sequence[int | None], sorted_as: Sequence[str]
+) -> tuple[list[int], list[bool]] | None:
+    """Amounts and whether a cap decided them; None if caps leave less than the total. By level, not by rounds: all
+    levels at which something changes are tried, and the last one below the total is gone on from.
+    """
+    least = [low if cap is None else min(low, cap) for low, cap in zip(lows, caps, strict=True)]
+
+    def given(level: Fraction) -> list[Fraction]:
+        amounts = [max(Fraction(low), level * part) for part, low in zip(parts, least, strict=True)]
+        return [amount if cap is None else min(amount, Fraction(cap))
+                for amount, cap in zip(amounts, caps, strict=True)]
+
+    able = [at for at, part in enumerate(parts) if part]
+    steps = {bound / parts[at] for at in able for bound in (least[at], caps[at]) if bound is not None}
+    level = max((step for step in steps if sum(given(step)) <= total), default=Fraction(0))
+    missing = total - sum(given(level))
+    if missing:
+        after = level + 1 if not (later := [step for step in steps if step > level]) else min(later)
+        rising = sum(given(after)) - sum(given(level))
+        if not rising:
+            return None
+        level += (after - level) * missing / rising
+    exact = given(level)
+    amounts = [each.numerator // each.denominator for each in exact]
+    for at in sorted(range(len(parts)), key=lambda at: (amounts[at] - exact[at], sorted_as[at])):
+        amounts[at] += sum(amounts) < total
+    return amounts, [cap is not None and level * part > cap for part, cap in zip(parts, caps, strict=True)]
 
 
 def _row(recipe: Recipe, shard: str, number: int, source: str, doc: Doc) -> Row:

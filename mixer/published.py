@@ -12,7 +12,7 @@ from decimal import Context, Decimal
 from fractions import Fraction
 
 from mixer.notes import Notes, line_of
-from mixer.recipe import Figures, Recipe, Source
+from mixer.recipe import FIGURE_UNITS, Figures, Recipe, Source
 from mixer.yamls import Node
 
 # Budgets and settings are what they say.
@@ -61,15 +61,17 @@ class Range:
 
 def range_of(raw: str, is_exact: bool = False) -> Range:
     """The range of a number as it was printed. Zeros at the end of a whole number say nothing of its precision."""
-    number = Decimal(raw)
-    value = Fraction(number)
+    unit = FIGURE_UNITS.get(raw[-1:], Fraction(1))
+    digits = raw[:-1] if raw[-1:] in FIGURE_UNITS else raw
+    number = Decimal(digits)
+    value = Fraction(number) * unit
     if is_exact:
         return Range(value, value, value)
-    if raw.lstrip("+-").replace("_", "").isdigit():
+    if raw.replace("_", "").isdigit():
         number = number.normalize(_EXACT) if number else number
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int)
-    half = Fraction(10) ** exponent / 2
+    half = Fraction(10) ** exponent / 2 * unit
     return Range(max(value - half, _ZERO), value, value + half)
 
 

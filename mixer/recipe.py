@@ -167,6 +167,9 @@ class Stage:
 # What was published of a mixture, by the names of mixer.recipe_reference.PUBLISHED and PUBLISHED_SOURCE: as written, so
 # that it is known to how many digits; None is what was not published.
 Figures = Mapping[str, str | None]
+# What a figure may end with.
+FIGURE_UNITS = {"T": Fraction(10**12), "B": Fraction(10**9), "M": Fraction(10**6), "K": Fraction(1000),
+                "%": Fraction(1, 100)}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from mixer import yamls
 from mixer.errors import RecipeError
 from mixer.notes import Enough, Notes, did_you_mean, found_text, join, line_of
 from mixer.recipe import (
+    FIGURE_UNITS,
     Curve,
     DedupMethod,
     Edit,
@@ -328,8 +329,9 @@ def _published(vocabulary: Vocabulary) -> Reader:
 
 
 def _is_figure(node: Scalar) -> bool:
-    number = _decimal(node)
-    return number is not None and number >= 0
+    has_unit = isinstance(node.value, str) and node.raw[-1:] in FIGURE_UNITS
+    number = yamls.resolve(node.raw[:-1]) if has_unit and len(node.raw) <= yamls.LONGEST_NUMBER else node.value
+    return not isinstance(number, bool) and isinstance(number, int | Decimal) and number >= 0
 
 
 def _elsewhere(notes: Notes, node: Node, key: Key, path: str) -> dict[str, Figures | None] | None:

@@ -64,7 +64,7 @@ TAKES = {
     "dedup": "a list of [methods](#dedup)",
     "edits": "a mapping of columns of spans to [edits](#edit)",
     "elsewhere": "a mapping of where to [figures](#published-of-a-source)",
-    "figure": "a number as it was printed (`410e9` for 410 billion), or null for what was not published",
+    "figure": "a number as it was printed, such as 410B, 1.40T, 8.5M or 22%; or null for what was not published",
     "globs": "a glob, or a list of globs",
     "holdout": "a mapping of names to [splits](#hold-out)",
     "keep": "a mapping of columns to [bounds](#keep)",
@@ -315,7 +315,7 @@ PUBLISHED = Vocabulary(
     title="Published",
     doc="Figures of a published mixture, as they were printed, beside what the recipe does. They decide nothing. Null "
     "is what was not published. `solera lint` works out again what follows from them, and allows half a unit of the "
-    "last printed digit: zeros at the end of a whole number are not printed digits, those of `410e9` or 0.60 are.",
+    "last printed digit: zeros at the end of a whole number are not printed digits, those of 410B, 0.60 or `410e9` are.",
     keys=(
         Key("name", "said", "What it is called there.", None),
         Key("ref", "said", "Where the figures are from.", None),

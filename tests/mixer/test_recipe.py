@@ -643,7 +643,7 @@ MORE_MISTAKES = [
     ({"published": "published: {trained_tokns: 1}"},
      "15 published.trained_tokns: unknown key; did you mean `trained_tok"),
     ({"published": "published: {ref: [a]}"},
-     "15 published.ref: not a figure (found a list); write what was published, or"),
+     "15 published.ref: does not fit (found a list); write what was published, or"),
     ({"published": "published:"}, "15 published: nothing stands here; write figures, or remove the key"),
     ({"figures": "    published: {epoch: 2}"}, "22 sources.web.published.epoch: unknown key; did you mean `epochs`?"),
     # about

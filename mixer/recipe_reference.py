@@ -315,7 +315,7 @@ PUBLISHED = Vocabulary(
     title="Published",
     doc="Figures of a published mixture, as they were printed, beside what the recipe does. They decide nothing. Null "
     "is what was not published. `solera lint` works out again what follows from them, and allows half a unit of the "
-    "last printed digit: zeros at the end of a whole number are not printed digits, those of 410B, 0.60 or `410e9` are.",
+    "last printed digit: zeros at the end of a whole number are no printed digits, those of 410B, 0.60 or `410e9` are.",
     keys=(
         Key("name", "said", "What it is called there.", None),
         Key("ref", "said", "Where the figures are from.", None),

@@ -40,7 +40,7 @@ def warnings(recipe: Recipe, file: str = "", text: bytes | None = None) -> list[
             notes.add(line_of(root, *at, use.tagger.file), (*at, use.tagger.file), "",
                       f"a {use.tagger.file} without its sha256",
                       f"add `{SHA256}: …`, or another file in its place makes another mixture")
-    published.inconsistencies(recipe, root, notes)
+    published.inconsistencies(notes, root, recipe)
     return sorted(notes.mistakes, key=lambda mistake: mistake.line)
 
 

@@ -23,10 +23,8 @@ COMPARED = ("tokens", "words", "bytes", "docs", "pool_tokens", "pool_docs")
 LEAST_EXCESS = Fraction(1, 200)
 
 
-def inconsistencies(recipe: Recipe, root: Node, notes: Notes) -> None:
+def inconsistencies(notes: Notes, root: Node, recipe: Recipe) -> None:
     """Notes every published figure that does not follow from the others. `root` is the recipe's tree, for lines."""
-    if not recipe.published and not any(source.published for source in recipe.sources):
-        return
     here = _Here(recipe, root, notes)
     for check in (_weights, _totals, _epochs, _shares, _copies, _selected, _dedup, _upsampling, _elsewhere):
         check(here)

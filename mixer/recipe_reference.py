@@ -339,7 +339,6 @@ PUBLISHED_SOURCE = Vocabulary(
     "`published_elsewhere`, by that place, in the same words.",
     keys=(
         Key("name", "said", "What it is called there.", None),
-        Key("ref", "said", "Where the figures are from, if not where the others are.", None),
         Key("status", "said", "How these are known, if not as the others.", None),
         Key("unit", "said", "What its tokens are. Only those of one unit are compared.", None),
         Key("tokens", "figure", "Tokens of the source.", None),

@@ -11,11 +11,12 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from jobs.stopping import Stopped, catching, command_line, stop_of
 from mixer import DEFAULT_WORK
-from mixer.errors import SoleraError, StorageError
+from mixer.errors import RecipeError, SoleraError, StorageError
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -58,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _say_error(options: Any, error: SoleraError) -> int:
     if getattr(options, "json", False):
-        print(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
+        mistakes = {"mistakes": [asdict(each) for each in error.mistakes]} if isinstance(error, RecipeError) else {}
+        print(json.dumps({"error": type(error).__name__, "message": str(error), **mistakes}, ensure_ascii=False))
     print(f"solera: {error}", file=sys.stderr)
     return error.exit_code
 
@@ -135,7 +137,9 @@ def parser() -> argparse.ArgumentParser:
     for add in (recipe, work, spark):
         add(made)
     made = command("lint", _lint, "Check a recipe without any data.")
-    recipe(made)
+    for add in (recipe, work):
+        add(made)
+    made.add_argument("--strict", action="store_true", help="exit with 1 where there are warnings")
     made = command("plan", _plan, "Show what a recipe takes, without reading any text.")
     for add in (recipe, work, spark, planning):
         add(made)
@@ -253,28 +257,11 @@ def _dedup(options: Any) -> int:
 
 
 def _lint(options: Any) -> int:
-    from mixer.banding import as_json, bandings, curve_lines
-    from mixer.lint import warnings
+    from jobs.lint import lint
 
-    recipe = _recipe(options)
-    found = warnings(recipe, options.recipe, _read(options.recipe))
-    banded = bandings(method.parameters for method in recipe.dedup)
-    said: dict[str, Any] = {
-        "recipe": recipe.name, "version": recipe.version, "sha256": recipe.sha256,
-        "taggers": [use.tagger.key for use in recipe.uses()],
-        "bandings": [as_json(*banding) for banding in banded], "warnings": [warning.text for warning in found],
-    }
-
-    def text() -> str:
-        lines = [line for banding in banded for line in curve_lines(*banding)]
-        lines += [f"warning: {warning.text}" for warning in found]
-        rules = len({rule.text for source in recipe.sources for rule in recipe.rules_for(source.name)})
-        return "\n".join([*lines, f"{options.recipe}: {recipe.name} {recipe.version} holds together: "
-                          f"{len(recipe.sources)} sources, {rules} rules, {len(recipe.dedup)} dedup methods, needs "
-                          f"{', '.join(said['taggers']) or 'no tagger'}; {len(found)} warning(s)"])
-
-    _print(options, said, text)
-    return 0
+    found = lint(_read(options.recipe), options.recipe, options.work, made=_recipe(options))
+    _print(options, found.as_json(), found.text)
+    return 1 if options.strict and found.warnings else 0
 
 
 def _plan(options: Any) -> int:

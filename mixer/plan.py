@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from mixer import attributes, clusters, draw, lock, packing, rows, selection, sidecars, storage, weights
+from mixer import attributes, clusters, draw, known, lock, packing, rows, selection, sidecars, storage, weights
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.documents import canonical_json
@@ -66,6 +66,7 @@ def make(
     lock_text = lock.encode(locked)
     done = find(corpus, lock_text)
     if done is not None:
+        known.put(corpus.workspace, recipe, done.folder, done.body["counts"])
         return done
     folder = corpus.workspace.plan(lock.digest(lock_text))
     unread = _unread(locked["shards"])
@@ -73,9 +74,11 @@ def make(
     whole = replace(context_of(recipe, corpus, folder, indexes, sets), run=secrets.token_hex(8))
     tasks = _Tasks(whole, bins, run)
     try:
-        return _make(tasks, unread, lock_text, sets, resolve)
+        made = _make(tasks, unread, lock_text, sets, resolve)
     finally:
         storage.remove_below(whole.scratch)
+    known.put(corpus.workspace, recipe, made.folder, made.body["counts"])
+    return made
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,8 @@ TRUE = {
                                     "2.83M docs"),
         )
     ],
-    # Seven epochs are more than four. The generator's own table has up to 8.37 copies of the best bucket of a topic, and
-    # the documents say 7 at most.
+    # Seven epochs are more than four. The generator's own table has up to 8.37 copies of the best bucket of a topic,
+    # and the documents say 7 at most.
     # Wikipedia's pool has 6.67M documents here and 6.17M in OLMo 2's table, of about as many tokens.
     "dolma3_6t.yaml": [
         "44 sources.common_crawl.curve.max_upsample: more than 4 epochs: further repeats add less and less (found 7); "

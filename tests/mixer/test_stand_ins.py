@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plan_cases import case
+from plan_oracle import Doc
 
 from jobs.cli import main
 from mixer import lint, stand_ins, yamls
@@ -289,3 +291,38 @@ def test_a_factor_is_a_number_above_0(factor, capsys):
     with pytest.raises(SystemExit):
         main(["lint", "none.yaml", "--scale", factor])
     assert "such as 1e-6" in capsys.readouterr().err
+
+
+# ---- on small data
+
+
+def small_corpus() -> dict[str, list[Doc]]:
+    def shard(path: str, count: int) -> list[Doc]:
+        return [Doc("own", f"{path}:{row}", f"{path} {row} " + "word " * (row % 40 + 10)) for row in range(count)]
+
+    return {path: shard(path, count) for path, count in
+            (("web/0.jsonl", 150), ("web/1.jsonl", 60), ("code/0.jsonl", 40), ("wiki/0.jsonl", 30))}
+
+
+def test_a_published_recipe_runs_on_a_small_corpus(tmp_path):
+    """LaMDA's six sources over three folders: of each document one source has it or none, and weights are its own."""
+    (tmp_path / "map.yaml").write_text("corpus: corpus\nkinds: {web: {shards: web/*.jsonl}, conversation: web, "
+                                       "code: {shards: code/*.jsonl}, wiki: {shards: wiki/*.jsonl}}\n")
+    original = RECIPES / "lamda.yaml"
+    derived = derive(original.read_bytes(), str(tmp_path / "recipe.yaml"), str(tmp_path / "map.yaml"), Decimal("4e-10"))
+    docs = small_corpus()
+    made, _ = case(tmp_path, derived.text, docs).plan()
+    counts = {count["source"]: count for count in made.body["counts"]}
+    parts = {name: {source.name for source in parse(original.read_bytes(), "").sources if source.kind in kinds}
+             for name, kinds in (("web", ("web", "conversation")), ("code", ("code",)), ("wiki", ("wiki",)))}
+    for folder, names in parts.items():
+        whole = sum(len(each) for path, each in docs.items() if path.startswith(folder))
+        assert sum(counts[name]["pool"]["docs"] for name in names) == whole
+        assert all(counts[name]["pool"]["docs"] * len(names) > whole / 2 for name in names)
+    requested = {name: count["requested"] for name, count in counts.items()}
+    assert sum(requested.values()) == 1124  # 4e-10 of 2.81T
+    assert requested == {"dialogs": 562, "c4": 141, "code_pages": 141, "wikipedia": 140, "web_en": 70, "web_other": 70}
+    for count in counts.values():
+        assert 0 <= count["allocated"] - count["emitted"]["units"] < 60  # the next document does not fit
+    stored = parse((Path(made.folder) / "recipe.yaml").read_bytes(), "")
+    assert stored.about["original_sha256"] == parse(original.read_bytes(), "").sha256 and stored.text == derived.text

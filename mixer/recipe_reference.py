@@ -373,6 +373,7 @@ STAND_INS = Vocabulary(
     "What was done is in the `about` of the recipe that comes of it, which is the mixture's.",
     keys=(
         Key("corpus", "text", "The folder or bucket of the shards. A relative one starts at this file's folder."),
+        Key("license", "text", "The license of a mixture that they are in, in place of the recipe's own.", None),
         Key("kinds", "kinds", "By `kind`, what stands in for a source whose `shards` are null: of `web`, `book`, … "
             "those that the recipes need. `paper: book` has what books have."),
         Key("taggers", "taggers", "What stands in for a recipe's tagger of the same name. A relative file starts at "

@@ -33,6 +33,7 @@ class StandIns:
     file: str
     sha256: str
     corpus: str
+    license: str | None  # of the mixture
     kinds: Mapping[str, Mapping[str, Any]]  # shards and about by kind
     taggers: Mapping[str, Tree]  # the sections as they stand there, but for relative files
     columns: Mapping[str, str]
@@ -56,7 +57,7 @@ def derive(
 ) -> Derived:
     """The recipe `text` with what `stand_ins`, a file, has for what it lacks, and its budget times `scale`.
 
-    Raises RecipeError with all mistakes of either file at once.
+    Raises RecipeError with all mistakes of a file at once, the recipe first.
     """
     recipe = parse(text, file, own)
     tree = _tree(yamls.read(text, file)[0])
@@ -105,7 +106,7 @@ def read(text: bytes, file: str, recipe_file: str, own: Sequence[Tagger] = ()) -
         if use.file is not None:
             taggers[use.name][use.tagger.file] = _text(_beside(use.file, file, recipe_file))
     return StandIns(file, hashlib.sha256(text).hexdigest(), _beside(fields["corpus"], file, recipe_file),
-                    fields["kinds"], taggers, fields["columns"], line_of(root, "kinds"))
+                    fields["license"], fields["kinds"], taggers, fields["columns"], line_of(root, "kinds"))
 
 
 def _beside(path: str, file: str, recipe_file: str) -> str:
@@ -154,6 +155,8 @@ def _stand_in(notes: Notes, tree: Tree, recipe: Recipe, file: str, mapping: Stan
                            {**entry["about"], "stand_in": f"{what}, for a source of kind {source.kind}"}.items()}
         said.append(f"{source.name} ({source.kind}) is {what}")
     tree["corpus"] = _text(mapping.corpus)
+    if mapping.license is not None:
+        tree["license"] = _text(mapping.license)
     return said + _columns(notes, tree, recipe, file, mapping) + _taggers(tree, mapping)
 
 
@@ -180,8 +183,9 @@ def _with_slice(
         at = ("sources", source, "keep", "document.slice")
         notes.add(_line(recipe, file, *at), at, "", "its shards are not published, and neither are slices of them",
                   "remove it: --stand-ins gives sources that share shards a slice each")
-    first, last = (Scalar(number, str(number), 0) for number in place)
-    return {"document.slice": {"min": first, "max": last}, **keep}
+    bounds = {kind: Scalar(number, str(number), 0) for kind, number, whole in
+              zip(("min", "max"), place, (0, SLICES - 1), strict=True) if number != whole}
+    return {"document.slice": bounds, **keep}
 
 
 def _columns(notes: Notes, tree: Tree, recipe: Recipe, file: str, mapping: StandIns) -> list[str]:

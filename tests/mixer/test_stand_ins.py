@@ -42,6 +42,7 @@ sources:
 """
 MAPPING = """\
 corpus: corpus
+license: ODC-BY-1.0
 kinds:
   web: {shards: web/*.jsonl, about: {license: various}}
   news: web
@@ -77,7 +78,7 @@ sources:
     shards: ["web/*.jsonl"]
     weight: "60/101"
     sample: {column: quality.good, rule: pareto, alpha: 9}
-    keep: {document.slice: {min: 500000, max: 999999}}
+    keep: {document.slice: {min: 500000}}
     about:
       license: various
       stand_in: "web/*.jsonl, slices 500,000 to 999,999, for a source of kind web"
@@ -85,7 +86,7 @@ sources:
     kind: news
     shards: ["web/*.jsonl"]
     weight: "30/101"
-    keep: {document.slice: {min: 0, max: 499999}, quality.good: {min: 0.5}}
+    keep: {document.slice: {max: 499999}, quality.good: {min: 0.5}}
     about:
       license: various
       stand_in: "web/*.jsonl, slices 0 to 499,999, for a source of kind news"
@@ -95,6 +96,7 @@ sources:
     weight: "11/101"
     published: {tokens: 3e9}
     about: {stand_in: "wiki/*.jsonl, more/*.jsonl, for a source of kind wiki"}
+license: ODC-BY-1.0
 """
 
 
@@ -175,18 +177,18 @@ def test_paths_of_the_mapping_file_start_at_its_folder(tmp_path):
 
 @pytest.mark.parametrize(("was", "now", "message"), [
     ("corpus: corpus\n", "", "map.yaml:1 corpus: missing; add `corpus: …`, text"),
-    ("kinds:", "kind:", "map.yaml:2 kind: unknown key; did you mean `kinds`?"),
-    ("  news: web", "  news: wab", "map.yaml:4 kinds.news: no kind that has shards here (found wab); did you mean "
+    ("kinds:", "kind:", "map.yaml:3 kind: unknown key; did you mean `kinds`?"),
+    ("  news: web", "  news: wab", "map.yaml:5 kinds.news: no kind that has shards here (found wab); did you mean "
                                    "`web`?"),
-    ("  news: web", "  newz: web", "map.yaml:4 kinds.newz: no kind of source (found newz); did you mean `news`?"),
-    ("  news: web\n", "", "map.yaml:2 kinds.news: nothing stands in for news of "),
-    ("web/*.jsonl", "/web/*.jsonl", "map.yaml:3 kinds.web.shards: a shard outside the corpus (found /web/*.jsonl); "
+    ("  news: web", "  newz: web", "map.yaml:5 kinds.newz: no kind of source (found newz); did you mean `news`?"),
+    ("  news: web\n", "", "map.yaml:3 kinds.news: nothing stands in for news of "),
+    ("web/*.jsonl", "/web/*.jsonl", "map.yaml:4 kinds.web.shards: a shard outside the corpus (found /web/*.jsonl); "
                                     "write it relative to `corpus`"),
-    ("web: {shards: web/*.jsonl, ", "web: {", "map.yaml:3 kinds.web.shards: missing; add"),
-    ("fasttext@1", "fastext@1", "map.yaml:6 taggers.quality.use: unknown tagger (found fastext@1); did you mean "
+    ("web: {shards: web/*.jsonl, ", "web: {", "map.yaml:4 kinds.web.shards: missing; add"),
+    ("fasttext@1", "fastext@1", "map.yaml:7 taggers.quality.use: unknown tagger (found fastext@1); did you mean "
                                 "`fasttext@1`?"),
     ("taggers: {quality: {use: fasttext@1}}", "columns: {quality.good: wordz.count}",
-     "map.yaml:6 columns.quality.good: unknown column (found wordz.count); did you mean `words.count`?"),
+     "map.yaml:7 columns.quality.good: unknown column (found wordz.count); did you mean `words.count`?"),
     ("corpus: corpus", "corpus: &a corpus", "anchors are not allowed"),
 ])
 def test_what_is_wrong_in_a_mapping_file_is_told_with_its_line(made, was, now, message):

@@ -117,6 +117,10 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("--where", choices=("auto", "pool", "spark"), default="auto",
                           help="plan in processes of this machine, or in Spark (default: by the size of the corpus)")
 
+    def split(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--split", metavar="NAME",
+                          help="of what this split of the recipe's holdout holds out, instead of all else")
+
     def out(made: argparse.ArgumentParser) -> None:
         made.add_argument("--out", required=True, metavar="DIR", help="the folder of the mixture")
 
@@ -124,28 +128,28 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("folder", nargs="?", default="solera-demo", metavar="DIR", help="where (default: solera-demo)")
     spark(made)
     made = command("run", _run, "Do what is not done yet of tag, dedup, plan and build.")
-    for add in (recipe, out, work, spark, tagging, planning):
+    for add in (recipe, out, work, spark, tagging, planning, split):
         add(made)
     made = command("tag", _tag, "Measure every document that has not been measured.")
-    for add in (recipe, work, spark, tagging):
+    for add in (recipe, work, spark, tagging, split):
         add(made)
     made.add_argument("--columns", type=_columns, default=[], metavar="A,B",
                       help="columns to measure beside those that the recipe's rules name; words.* is all of a tagger's")
     made.add_argument("--sample", type=_size, metavar="N",
                       help="write nothing; measure N documents here, and show how each column's values lie")
     made = command("dedup", _dedup, "Find the documents that are the same.")
-    for add in (recipe, work, spark):
+    for add in (recipe, work, spark, split):
         add(made)
     made = command("lint", _lint, "Check a recipe without any data.")
     for add in (recipe, work):
         add(made)
     made.add_argument("--strict", action="store_true", help="exit with 1 where there are warnings")
     made = command("plan", _plan, "Show what a recipe takes, without reading any text.")
-    for add in (recipe, work, spark, planning):
+    for add in (recipe, work, spark, planning, split):
         add(made)
     made.add_argument("--sweep", metavar="COLUMN", help="instead of a plan, show what each threshold would keep")
     made = command("build", _build, "Write the mixture of a recipe that has been planned.")
-    for add in (recipe, out, work, spark, planning):
+    for add in (recipe, out, work, spark, planning, split):
         add(made)
     made = command("audit", _audit, "Recompute all that a mixture's folder allows.")
     made.add_argument("mixture", metavar="DIR", help="the folder of a mixture")
@@ -171,6 +175,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("source", metavar="SOURCE", help="the document's own source")
     made.add_argument("id", metavar="ID", help="the document's own id")
     work(made)
+    split(made)
     made = command("train", _train, "Train a quality model from documents that a recipe selects.")
     for add in (recipe, work, spark, planning):
         add(made)
@@ -404,10 +409,13 @@ def _opened(options: Any) -> tuple[Recipe, Corpus]:
         from mixer.stand_ins import check_complete
 
         check_complete(recipe, options.recipe)
-    words = [word for reference in options.taggers for word in ("--taggers", reference)]
-    for option, value in (("--stand-ins", options.stand_ins), ("--scale", options.scale)):
-        words += [] if value is None else [option, str(value)]
-    return resolve(recipe, options.recipe), find(recipe, options.recipe, options.work, words)
+    split = getattr(options, "split", None)
+    recipe = recipe if split is None else recipe.for_split(split)
+    more = [word for reference in options.taggers for word in ("--taggers", reference)]
+    for option, value in (("--stand-ins", options.stand_ins), ("--scale", options.scale), ("--split", split)):
+        more += [] if value is None else [option, str(value)]
+    recipe = resolve(recipe, options.recipe)
+    return recipe, find(recipe, options.recipe, options.work, more)
 
 
 def _recipe(options: Any) -> Recipe:

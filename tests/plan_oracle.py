@@ -12,7 +12,7 @@ import struct
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, localcontext
+from decimal import ROUND_FLOOR, Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 import xxhash
 
 from mixer.draw import draws
-from mixer.recipe import DedupMethod, Policy, Recipe, Rule
+from mixer.recipe import Curve, DedupMethod, Policy, Recipe, Rule, Sample, shown
 from taggers.text_hash import normalise
 
 FLOAT32 = ("language.en", "language.score")
@@ -35,6 +35,8 @@ class Doc:
     text: str
     values: Mapping[str, Any] = field(default_factory=dict)
     spans: tuple[tuple[int, int, int], ...] = ()  # (start, end, key), as substring@1 would find them
+    # By column, (start, end, score) of what edits may change.
+    found: Mapping[str, Sequence[tuple[int, int, float]]] = field(default_factory=dict)
 
 
 class Shortfall(Exception):
@@ -60,6 +62,7 @@ class Row:
     reason: str = ""  # "" is alive
     copies: int = 0
     cut: frozenset[int] = frozenset()  # the characters that go, by all methods so far
+    replaced: tuple[tuple[int, int, int, str], ...] = ()  # start, number of the edit, end and text of each
 
     @property
     def order(self) -> tuple[int, bytes, bytes]:
@@ -76,7 +79,8 @@ class Outcome:
     selection: dict[str, list[tuple[int, str]]]  # shard, or slice -> (copies, reason) of each row
     losers: list[dict[tuple[str, int], Any]]  # for each method: row -> the row that stays, or its cuts
     shards: dict[str, dict[str, int]]  # shard, or slice -> rows, emitted documents and bytes, most copies
-    edits: dict[tuple[str, int], list[tuple[int, int, int, int]]]  # row -> start, end, first byte and bytes of its cuts
+    # row -> start, end, first byte, bytes and replacement of what is edited in the end
+    edits: dict[tuple[str, int], list[tuple[int, int, int, int, str | None]]]
 
 
 def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[str, Sequence[str]]) -> Outcome:
@@ -111,9 +115,9 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
     for source in recipe.sources:
         for number, rule in enumerate(recipe.tops_for(source.name)):
             alive = [row for row in rows if row.source == source.name and not row.reason]
-            taken = best_share(rule, alive)
+            best = best_share(rule, alive)
             for row in alive:
-                if id(row) not in taken:
+                if id(row) not in best:
                     row.reason = rule.text
                     _add(counts[source.name]["tops"][number]["dropped"], row)
                     if _value(rule.column, row) is None:
@@ -147,37 +151,45 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
     for link in links:
         link["method"] = f"dedup {link['method']}"
 
-    # 5. and 6. The allocation, and one more copy to the longest prefix in draw order that fits what is left over.
-    pools = {source.name: sum(row.units for row in rows if row.source == source.name and not row.reason)
+    # 4. and 5. Edits, hold-outs and samples, each among the rows still alive.
+    for row in rows:
+        if not row.reason:
+            _edit(recipe, row, counts[row.source])
+    _hold_out(recipe, rows, counts)
+    for row in rows:
+        if not row.reason:
+            _sample(recipe, row, counts[row.source])
+
+    # 6. The allocation, and one more copy to the longest prefix in draw order that fits what is left over.
+    alive = {source.name: [row for row in rows if row.source == source.name and not row.reason]
              for source in recipe.sources}
-    for name, share in share_out(recipe, pools).items():
-        count = counts[name]
-        pool = sorted((row for row in rows if row.source == name and not row.reason), key=lambda row: row.order)
+    curved = {source.name: buckets_of(source.curve, alive[source.name])
+              for source in recipe.sources if source.curve is not None}
+    pools = {name: sum(row.units for row in each) for name, each in alive.items()}
+    limits = {name: int(Fraction(curve.max_upsample) * sum(row.units for each in taken(curve, buckets) for row in each))
+              for name, buckets in curved.items() if (curve := recipe.source(name).curve) is not None}
+    for name, share in share_out(recipe, pools, limits).items():
+        count, pool, curve = counts[name], alive[name], recipe.source(name).curve
         count |= share
-        count["copies"], rest = divmod(share["allocated"], pools[name]) if pools[name] else (0, 0)
-        count["cutoff"] = "0" * 7 * 16
-        full = rest == 0
-        for row in pool:
-            row.copies = count["copies"]
-            if not full and rest >= row.units:
-                row.copies += 1
-                rest -= row.units
-            elif not full:
-                full = True
-                count["cutoff"] = f"{row.draw:016x}{row.identity.hex()}{row.sha256.hex()}"
+        if curve is None:
+            count["copies"], count["cutoff"] = _copy(pool, share["allocated"])
+        else:
+            count["copies"], count["cutoff"] = 0, "0" * 7 * 16
+            count["curve"] = _repeat(curve, curved[name], pool, share["allocated"])
         for row in pool:
             _add(count["pool"], row)
+            if row.reason:
+                continue
             _add(count["selected" if row.copies else "not_drawn"], row)
             if not row.copies:
                 row.reason = "not drawn"
             for _ in range(row.copies):
                 _add(count["emitted"], row)
-                if row.cut:
-                    _add_edited(count["edited"], recipe, row, row.cut)
+                if row.cut or row.replaced:
+                    _add_edited(count["edited"], recipe, row, *merged(row.cut, row.replaced))
             count["max_copies"] = max(count["max_copies"], row.copies)
 
-    edits = {(row.shard, row.row): [_place(row, span) for span in _runs(row.cut)] for row in rows
-             if row.copies and row.cut}
+    edits = {(row.shard, row.row): final_edits(row) for row in rows if row.copies and (row.cut or row.replaced)}
     slices = {(shard, source): slice_name(shard, source, owner) for shard in sorted(shards) for source in owner[shard]}
     selection: dict[str, list[tuple[int, str]]] = {name: [] for name in slices.values()}
     written = {name: {"rows": len(shards[shard]), "docs": 0, "bytes": 0, "max_copies": 0}
@@ -187,11 +199,112 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
         selection[name].append((row.copies, row.reason or "kept"))
         about = written[name]
         about["docs"] += row.copies
-        about["bytes"] += row.copies * (row.bytes - (_bytes(row, row.cut) if row.copies else 0))
+        about["bytes"] += row.copies * len(edited_text(row).encode())
         about["max_copies"] = max(about["max_copies"], row.copies)
     losses = [{"method": links[number]["method"], "source": loser, "lost_to": keeper, **value}
               for (number, loser, keeper), value in sorted(lost_to.items())]
     return Outcome(list(counts.values()), losses, links, selection, losers, written, edits)
+
+
+def _copy(pool: Sequence[Row], allocated: int) -> tuple[int, str]:
+    """Gives a pool's rows their copies; how many each has, and the order key of the first that has not one more."""
+    units, cutoff = sum(row.units for row in pool), "0" * 7 * 16
+    copies, rest = divmod(allocated, units) if units else (0, 0)
+    full = rest == 0
+    for row in sorted(pool, key=lambda row: row.order):
+        row.copies = copies
+        if not full and rest >= row.units:
+            row.copies += 1
+            rest -= row.units
+        elif not full:
+            full = True
+            cutoff = f"{row.draw:016x}{row.identity.hex()}{row.sha256.hex()}"
+    return copies, cutoff
+
+
+def buckets_of(curve: Curve, rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows with a score by rank, the worst first, in buckets of equal units: never over where a bucket ends."""
+    known = [row for row in rows if _value(curve.column, row) is not None]
+    whole, so_far = sum(row.units for row in known), 0
+    found: list[list[Row]] = [[] for _ in range(curve.buckets)]
+    for row in sorted(known, key=lambda row: (Fraction(_value(curve.column, row)), row.order)):
+        so_far += row.units
+        found[max(1, -(-so_far * curve.buckets // whole)) - 1 if whole else 0].append(row)
+    return found
+
+
+def taken(curve: Curve, buckets: Sequence[list[Row]]) -> Sequence[list[Row]]:
+    return buckets[int(Fraction(curve.discard) * curve.buckets):]
+
+
+def _repeat(curve: Curve, buckets: Sequence[list[Row]], pool: Sequence[Row], allocated: int) -> dict[str, Any]:
+    """Gives the rows of a curve's source their copies; what is counted of it."""
+    count: dict[str, Any] = {"curve": curve.text, "discarded": _three(), "missing": _three(), "buckets": []}
+    kept = taken(curve, buckets)
+    for row in pool:
+        if not any(row is each for bucket in kept for each in bucket):
+            row.reason = curve.text
+            _add(count["missing" if _value(curve.column, row) is None else "discarded"], row)
+    pools = [sum(row.units for row in bucket) for bucket in kept]
+    whole = sum(row.units for bucket in buckets for row in bucket)
+    power, growth, targets = curve_targets(curve, allocated, whole, pools)
+    for bucket, target in zip(kept, targets, strict=True):
+        three = _three()
+        for row in bucket:
+            _add(three, row)
+        copies, cutoff = _copy(bucket, target)
+        count["buckets"].append({**three, "allocated": target, "copies": copies, "cutoff": cutoff})
+    return count | {"power": shown(power), "growth": shown(growth)}
+
+
+def curve_targets(curve: Curve, allocated: int, pool: int, pools: Sequence[int]) -> tuple[Decimal, Decimal, list[int]]:
+    """Power, growth and the units of each bucket: by logarithms, digit by digit, and another series of the integral."""
+    n, unit = len(pools), Decimal("1e-30")
+    with localcontext() as context:
+        context.prec = 90
+        if not allocated or not pool:
+            return Decimal("0.01"), Decimal(0), [0] * n
+        most = Decimal(curve.max_upsample) * pool / allocated / curve.buckets
+
+        def up_to(k: int, p: Decimal, g: Decimal) -> Decimal:  # Kummer's: e^x x^(p+1) sum of (-x)^j / (p+1)...(p+1+j)
+            x = Decimal(k) / curve.buckets
+            if not x:
+                return Decimal(0)
+            total, term = Decimal(0), 1 / (p + 1)
+            j = 0
+            while abs(term) > Decimal("1e-80"):
+                total += term
+                term *= -g * x / (p + 2 + j)
+                j += 1
+            return (g * x).exp() * ((p + 1) * x.ln()).exp() * total
+
+        def best(p: Decimal, g: Decimal) -> Decimal:
+            return 1 - up_to(n - 1, p, g) / up_to(n, p, g)
+
+        p, g, held = Decimal(2), Decimal(2), False
+        if best(Decimal("0.01"), Decimal(0)) > most:
+            p, g = Decimal("0.01"), Decimal(0)
+        elif best(p, Decimal(0)) > most:  # so there are two buckets or more, and most is below 1
+            p, g, held = (1 - most).ln() / (Decimal(n - 1) / n).ln() - 1, Decimal(0), True
+            p = p.quantize(unit, ROUND_FLOOR)
+        elif best(p, g) > most:
+            g, held = Decimal(0), True
+            for place in range(0, -31, -1):
+                while best(p, g + Decimal(1).scaleb(place)) <= most:
+                    g += Decimal(1).scaleb(place)
+        ends = [up_to(k, p, g) for k in range(n + 1)]
+        targets = [int((allocated * (after - before) / ends[-1]).quantize(Decimal("1e-20")))
+                   for before, after in itertools.pairwise(ends)]
+    upsample = Fraction(curve.max_upsample)
+    if held:
+        targets[-1] = int(upsample * pool / curve.buckets)
+    given = [min(target, int(upsample * each)) for target, each in zip(targets, pools, strict=True)]
+    over = sum(targets) - sum(given)
+    while over and any(given[k] < int(upsample * pools[k]) for k in range(n)):  # to the best that has room
+        k = max(k for k in range(n) if given[k] < int(upsample * pools[k]))
+        more = min(over, int(upsample * pools[k]) - given[k])
+        given[k], over = given[k] + more, over - more
+    return p, g, given
 
 
 def _cut(
@@ -247,6 +360,113 @@ def _cut(
     return link, lost
 
 
+def merged(cut: Collection[int], replaced: Iterable[tuple[int, int, int, str]]) -> tuple[set[int], list[Any]]:
+    """The characters that go, and (start, end, text) of what is replaced, of cuts and replacements (start, number of
+    the edit, end, text) that may overlap: those that share a character are one, and gone if one of them is cut.
+    """
+    gone, left = set(cut), []
+    groups: list[tuple[int, int, str]] = []
+    for start, _, end, text in sorted(replaced):
+        if groups and start < groups[-1][1]:
+            groups[-1] = groups[-1][0], max(groups[-1][1], end), groups[-1][2]
+        else:
+            groups.append((start, end, text))
+    for start, end, text in groups:
+        if set(range(start, end)) & set(cut):
+            gone |= set(range(start, end))
+        else:
+            left.append((start, end, text))
+    return gone, left
+
+
+def final_edits(row: Row) -> list[Any]:
+    gone, left = merged(row.cut, row.replaced)
+    return sorted([*((*_place(row, span), None) for span in _runs(gone)),
+                   *((*_place(row, (start, end)), text) for start, end, text in left)], key=lambda each: each[:2])
+
+
+def edited_text(row: Row) -> str:
+    """A document's text once it is edited, character by character."""
+    gone, left = merged(row.cut, row.replaced)
+    instead = {start: text for start, _, text in left}
+    gone |= {at for start, end, _ in left for at in range(start, end)}
+    return "".join(instead.get(at, "") + ("" if at in gone else character) for at, character in enumerate(row.doc.text))
+
+
+def _edit(recipe: Recipe, row: Row, count: dict[str, Any]) -> None:
+    """Phase 4 for one document that is alive."""
+    for number, edit in enumerate(recipe.edits_for(row.source)):
+        spans = [(start, end) for start, end, score in row.doc.found.get(edit.column, ())
+                 if start < end and (edit.min_score is None or score >= float(edit.min_score))]
+        if not spans:
+            continue
+        touched = {at for start, end in spans for at in range(start, end)}
+        cut, replaced = (touched, ()) if edit.replace is None else \
+            (set(), tuple((start, number, end, edit.replace) for start, end in spans))
+        before = row.cut, row.replaced
+        row.cut, row.replaced = row.cut | frozenset(cut), row.replaced + replaced
+        each = next(each for each in count["edits"] if each["edit"] == edit.text)
+        if _bytes(row, touched) > Fraction(edit.max_removed) * row.bytes or not edited_text(row):
+            row.cut, row.replaced = before
+            row.reason = edit.text
+            _add(each["dropped"], row)
+            return
+        _add_edited(each["edited"], recipe, row, *merged(cut, replaced))
+
+
+def _hold_out(recipe: Recipe, rows: Sequence[Row], counts: Mapping[str, Any]) -> None:
+    labels = []  # by split: of each row in a cluster
+    for split in recipe.holdout:
+        labels.append({(row.shard, row.row): label_of(split.by, key_of(split.by, row.doc))
+                       for cluster in clusters_of(split.by, rows) for row in cluster})
+    for row in rows:
+        if row.reason or not recipe.holdout:
+            continue
+        taken = None
+        for split, known in zip(recipe.holdout, labels, strict=True):
+            key = known.get((row.shard, row.row), row.identity)
+            value = int(draws(recipe.seed, f"holdout {split.name}", np.frombuffer(key, np.uint8)[None])[0])
+            if taken is None and value < Fraction(split.share) * 2**64:
+                taken = split.name
+        if recipe.split is not None and taken != recipe.split:
+            row.reason = "not held out"
+            _add(counts[row.source]["not_held_out"], row)
+        elif recipe.split is None and taken is not None:
+            row.reason = f"held out {taken}"
+            _add(next(each for each in counts[row.source]["held_out"] if each["split"] == taken), row)
+
+
+def _sample(recipe: Recipe, row: Row, count: dict[str, Any]) -> None:
+    sample = recipe.source(row.source).sample
+    if sample is None:
+        return
+    score = row.doc.values.get(sample.column)
+    value = int(draws(recipe.seed, "sample", np.frombuffer(row.identity, np.uint8)[None])[0])
+    if score is None or not is_sampled(sample, value, score):
+        row.reason = sample.text
+        _add(count["sample"]["dropped"], row)
+        if score is None:
+            _add(count["sample"]["missing"], row)
+
+
+def is_sampled(sample: Sample, value: int, score: float) -> bool:
+    """Whether a document of this score is kept, where its draw is `value` of 2^64: in fractions."""
+    if score != score:
+        return False
+    if sample.rule == "proportional":
+        return Fraction(value) < Fraction(score) * 2**64
+    assert sample.alpha is not None
+    return Fraction(value >> 11, 2**53) * (2 - min(Fraction(score), Fraction(1))) ** sample.alpha < 1
+
+
+def label_of(method: DedupMethod, key: Any) -> bytes:
+    """The cluster of this key, in 16 bytes."""
+    if method.use == "id@1":
+        source, id = (each.encode() for each in key)
+        return hashlib.sha256(struct.pack("<q", len(source)) + source + id).digest()[:16]
+    return xxhash.xxh3_128_digest(key.encode())
+
+
 def _preference(recipe: Recipe, row: Row) -> tuple[Any, ...]:
     by = recipe.prefer_by
     value = None if by is None else _value(by.column, row)
@@ -289,12 +509,17 @@ def _place(row: Row, span: tuple[int, int]) -> tuple[int, int, int, int]:
     return *span, len(row.doc.text[: span[0]].encode()), len(row.doc.text[slice(*span)].encode())
 
 
-def _add_edited(edited: dict[str, int], recipe: Recipe, row: Row, characters: Collection[int]) -> None:
-    size = _bytes(row, characters)
+def _add_edited(
+    edited: dict[str, int], recipe: Recipe, row: Row, characters: Collection[int],
+    replaced: Sequence[tuple[int, int, str]] = (),
+) -> None:
+    size = _bytes(row, characters) + sum(len(row.doc.text[start:end].encode()) for start, end, _ in replaced)
+    added = sum(len(text.encode()) for _, _, text in replaced)
     edited["docs"] += 1
-    edited["spans"] += len(_runs(characters))
-    edited["units"] += row.units - _left(recipe, row, row.bytes - size)
+    edited["spans"] += len(_runs(characters)) + len(replaced)
+    edited["units"] += row.units - _left(recipe, row, row.bytes - size + added)
     edited["bytes"] += size
+    edited["added"] += added
 
 
 def passes(rule: Rule, value: Any) -> bool:
@@ -502,7 +727,11 @@ def _start(recipe: Recipe, name: str, rows: Sequence[Row], owner: Mapping[str, S
         "kept": _three(),
         "dedup": [{"method": f"dedup {_named(method)}", "dropped": _three(), "edited": _edited()}
                   for method in recipe.dedup],
-        "edits": [], "held_out": [], "not_held_out": _three(), "sample": None, "curve": None,
+        "edits": [{"edit": edit.text, "dropped": _three(), "edited": _edited()} for edit in recipe.edits_for(name)],
+        "held_out": [{"split": split.name, **_three()} for split in recipe.holdout], "not_held_out": _three(),
+        "sample": None if (sample := recipe.source(name).sample) is None else
+        {"sample": sample.text, "dropped": _three(), "missing": _three()},
+        "curve": None,
         "pool": _three(), "not_drawn": _three(), "selected": _three(), "emitted": _three(),
         "edited": _edited(), "max_copies": 0,
     }

@@ -1,6 +1,7 @@
 """Stand-ins and scale: from a recipe that cannot run and a mapping file to one that can."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -328,3 +329,24 @@ def test_a_published_recipe_runs_on_a_small_corpus(tmp_path):
         assert 0 <= count["allocated"] - count["emitted"]["units"] < 60  # the next document does not fit
     stored = parse((Path(made.folder) / "recipe.yaml").read_bytes(), "")
     assert stored.about["original_sha256"] == parse(original.read_bytes(), "").sha256 and stored.text == derived.text
+
+
+def test_methods_of_a_published_recipe_work_on_stand_ins(tmp_path):
+    """PaLM samples its web pages by a score, of which here every fifth page has 0 and every fifth 1; and news, which
+    has a slice of the same shards, is not sampled.
+    """
+    (tmp_path / "map.yaml").write_text("corpus: corpus\nkinds: {web: {shards: web/*.jsonl}, conversation: web, "
+                                       "book: web, news: web, code: {shards: code/*.jsonl}, wiki: {shards: wiki/*.jsonl}}\n"
+                                       "columns: {quality.good: language.en}\n")
+    derived = derive((RECIPES / "palm.yaml").read_bytes(), str(tmp_path / "recipe.yaml"), str(tmp_path / "map.yaml"),
+                     Decimal("1e-9"))
+    docs = {path: [replace(doc, values={"language.en": row % 5 / 4}) for row, doc in enumerate(each)]
+            for path, each in small_corpus().items()}
+    made, outcome = case(tmp_path, derived.text, docs).plan()
+    counts = {count["source"]: count for count in made.body["counts"]}
+    dropped = [row for path, rows in outcome.selection.items() if path.startswith("web")
+               for row, (_, reason) in enumerate(rows) if reason == "sample language.en proportional"]
+    assert len(dropped) == counts["web"]["sample"]["dropped"]["docs"] > 0
+    assert not [row for row in dropped if row % 5 == 4] and counts["news"]["sample"] is None
+    web = counts["web"]["kept"]["docs"]
+    assert counts["web"]["pool"]["docs"] == web - len(dropped) and web / 3 < len(dropped) < web * 2 / 3

@@ -19,6 +19,8 @@ from mixer import DEFAULT_WORK
 from mixer.errors import NotDone, RecipeError, SoleraError, StorageError
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from jobs.engine import Engine
     from jobs.own import Own
     from jobs.progress import Stage
@@ -78,6 +80,9 @@ def parser() -> argparse.ArgumentParser:
 
     def recipe(made: argparse.ArgumentParser) -> None:
         made.add_argument("recipe", metavar="RECIPE", help="a recipe file")
+        made.add_argument("--stand-ins", metavar="FILE",
+                          help="what stands in for shards and models that the recipe says were not published")
+        made.add_argument("--scale", type=_scale, metavar="FACTOR", help="multiply the recipe's budget, as by 1e-6")
         own(made)
 
     def own(made: argparse.ArgumentParser) -> None:
@@ -264,8 +269,9 @@ def _dedup(options: Any) -> int:
 def _lint(options: Any) -> int:
     from jobs.lint import lint
 
-    recipe, file = _recipe_of(options)
-    found = lint(recipe, file, options.work)
+    first = _recipe(options)
+    recipe, file = _staged(options, first)
+    found = lint(recipe, file, options.work, _read(file) if recipe is first else None)
     _print(options, found.as_json(), found.text)
     return 1 if options.strict and found.warnings else 0
 
@@ -435,17 +441,21 @@ def _taggers(options: Any) -> int:
 def _opened(options: Any) -> tuple[Recipe, Corpus]:
     from mixer.corpus import find
     from mixer.models import resolve
-    from mixer.recipe_parser import parse
     from mixer.stages import check_shards
 
-    first = parse(_read(options.recipe), options.recipe, _own(options).taggers)
+    first = _recipe(options)
     recipe, uri = _staged(options, first)
+    if any(not source.shards for source in recipe.sources):
+        from mixer.stand_ins import check_complete
+
+        check_complete(recipe, uri)
+    split = getattr(options, "split", None)
+    recipe = recipe if split is None else recipe.for_split(split)
     more = [word for reference in options.taggers for word in ("--taggers", reference)]
-    if getattr(options, "split", None) is not None:
-        recipe = recipe.for_split(options.split)
-        more += ["--split", options.split]
-    if uri != options.recipe:
-        more += ["--stage", options.stage]
+    stage = None if uri == options.recipe else options.stage
+    for option, value in (("--stand-ins", options.stand_ins), ("--scale", options.scale), ("--split", split),
+                          ("--stage", stage)):
+        more += [] if value is None else [option, str(value)]
     recipe = resolve(recipe, uri)
     corpus = find(recipe, uri, options.work, more, options.recipe)
     if recipe.first is not None:
@@ -453,20 +463,30 @@ def _opened(options: Any) -> tuple[Recipe, Corpus]:
     return recipe, corpus
 
 
-def _recipe_of(options: Any) -> tuple[Recipe, str]:
-    """The recipe that the command line names, or its stage, and the file of it."""
-    from mixer.recipe_parser import parse
-
-    return _staged(options, parse(_read(options.recipe), options.recipe, _own(options).taggers))
-
-
 def _staged(options: Any, first: Recipe) -> tuple[Recipe, str]:
+    """The recipe that is meant, the first or its stage, and its file."""
     if getattr(options, "stage", None) is None:
         return first, options.recipe
     from mixer import stages
 
     stage = stages.named(first, options.recipe, options.stage)
     return stages.of_training(first, options.recipe, stage), stages.uri_of(options.recipe, stage)
+
+
+def _recipe(options: Any) -> Recipe:
+    """The recipe that the command line names, or the one that is made of it by --stand-ins and --scale."""
+    from mixer.recipe_parser import parse
+
+    text, own = _read(options.recipe), _own(options).taggers
+    if options.stand_ins is None and options.scale is None:
+        return parse(text, options.recipe, own)
+    from jobs.progress import Display
+    from mixer.stand_ins import derive
+
+    derived = derive(text, options.recipe, options.stand_ins, options.scale, own)
+    for line in derived.said:
+        Display(silent=options.quiet or options.json).say(line)
+    return parse(derived.text, options.recipe, own)
 
 
 def _own(options: Any) -> Own:
@@ -578,6 +598,18 @@ def _share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not a share; write a number from 0 to 1, such as 0.01")
     return value
+
+
+def _scale(text: str) -> Decimal:
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        factor = Decimal(text)
+    except InvalidOperation:
+        factor = Decimal(0)
+    if not (factor.is_finite() and factor > 0 and -30 < factor.adjusted() < 30 and len(text) < 30):
+        raise argparse.ArgumentTypeError(f"{text} is no factor; write a number above 0, such as 1e-6")
+    return factor
 
 
 def _print(options: Any, data: Any, text: Callable[[], str]) -> None:

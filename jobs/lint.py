@@ -49,8 +49,10 @@ class Linted:
         return list(bandings(method.parameters for method in self.recipe.dedup))
 
 
-def lint(recipe: Recipe, file: str, work: str) -> Linted:
-    """`work` is where the recipe's last plan is looked for, by its text."""
+def lint(recipe: Recipe, file: str, work: str, text: bytes | None = None) -> Linted:
+    """`work` is where the recipe's last plan is looked for, by its text. `text` is what stands in the file, where the
+    recipe was made of that.
+    """
     planned = known.find(recipe, file, work)
-    warnings, remarks = rules.judge(recipe, file, None if planned is None else planned.counts)
+    warnings, remarks = rules.judge(recipe, file, None if planned is None else planned.counts, text)
     return Linted(file, recipe, tuple(warnings), tuple(remarks), None if planned is None else planned.folder)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from mixer import licenses, yamls
+from mixer import licenses, published, yamls
 from mixer.errors import Mistake, SoleraError
 from mixer.notes import Notes, line_of
 from mixer.recipe import Recipe, Rule, Source, shown
@@ -17,19 +17,20 @@ from taggers import registry
 from taggers.declare import SHA256
 
 
-def warnings(recipe: Recipe, file: str = "") -> list[Mistake]:
-    """What a valid recipe had better not say, in the order of its lines; [] if nothing."""
-    return judge(recipe, file)[0]
+def warnings(recipe: Recipe, file: str = "", text: bytes | None = None) -> list[Mistake]:
+    """What a valid recipe had better not say, in the order of its lines; [] if nothing. `text`: see `judge`."""
+    return judge(recipe, file, text=text)[0]
 
 
 def judge(
-    recipe: Recipe, file: str = "", counts: Sequence[Mapping[str, Any]] | None = None
+    recipe: Recipe, file: str = "", counts: Sequence[Mapping[str, Any]] | None = None, text: bytes | None = None
 ) -> tuple[list[Mistake], list[Mistake]]:
     """The warnings, and what could not be judged, which is no fault of the recipe; each in the order of its lines.
 
-    `counts` are those of the recipe's last plan, as plan.json has them, of which there are warnings, too.
+    `counts` are those of the recipe's last plan, as plan.json has them, of which there are warnings, too. `text` is
+    what stands in the file, where the recipe was made of that.
     """
-    root, _ = yamls.read(recipe.text, file)
+    root, _ = yamls.read(recipe.text if text is None else text, file)
     notes, remarks = Notes(file, []), Notes(file, [])
     for check in CHECKS:
         check(notes, root, recipe)
@@ -103,6 +104,8 @@ def _check_licenses(notes: Notes, root: Node, recipe: Recipe) -> None:
     for source in recipe.sources:
         at = ("sources", source.name, "about", "license")
         named = source.about.get("license")
+        if named is None and not source.shards:
+            continue  # published figures: what stands in for the shards has a license
         if named is None:
             notes.add(line_of(root, *at), at, "", "missing",
                       "name the license its documents are under, or say that it is not known")
@@ -148,7 +151,7 @@ def _check_taggers(notes: Notes, root: Node, recipe: Recipe) -> None:
         at = ("taggers", use.name)
         if use.name not in used:
             notes.add(line_of(root, *at), at, "", "no rule uses this tagger", "remove it")
-        if use.file is not None and use.sha256 is None:
+        if use.file is not None and use.sha256 is None and all(source.shards for source in recipe.sources):
             assert use.tagger.file is not None
             notes.add(line_of(root, *at, use.tagger.file), (*at, use.tagger.file), "",
                       f"a {use.tagger.file} without its sha256",
@@ -251,10 +254,10 @@ def _unit(recipe: Recipe) -> str:
     return recipe.unit if recipe.counter is None else f"{recipe.unit} by {recipe.counter}"
 
 
-# Each adds what it finds. Those of published figures are mixer/published.py's, and go last.
+# Each adds what it finds.
 CHECKS: tuple[Check, ...] = (
     _check_epochs, _check_caps, _check_weights, _check_licenses, _check_dedup, _check_taggers, _check_rules,
-    _check_holdout, _check_stages,
+    _check_holdout, _check_stages, published.inconsistencies,
 )
 
 

@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Literal
@@ -180,6 +180,9 @@ class Stage:
 # What was published of a mixture, by the names of mixer.recipe_reference.PUBLISHED and PUBLISHED_SOURCE: as written, so
 # that it is known to how many digits; None is what was not published.
 Figures = Mapping[str, str | None]
+# What a figure may end with.
+FIGURE_UNITS = {"T": Fraction(10**12), "B": Fraction(10**9), "M": Fraction(10**6), "K": Fraction(1000),
+                "%": Fraction(1, 100)}
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,7 @@ class Source:
     curve: Curve | None
     about: Mapping[str, str]
     published: Figures
+    published_elsewhere: Mapping[str, Figures] = field(default_factory=dict)  # by where
 
 
 @dataclass(frozen=True)

@@ -341,7 +341,7 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
         if draw(st.booleans()):
             source["max_epochs"] = draw(st.sampled_from([0.3, 1, 2.45, 4]))
         if draw(st.booleans()):
-            source["min_weight"] = weight if is_fixed else draw(st.sampled_from([0.001, 0.1, 0.33]))
+            source["min_weight"] = weight if is_fixed else draw(st.sampled_from([0.001, 0.1, 0.25]))
         if own and draw(st.booleans()):
             column, bounds = draw(st.sampled_from(own))
             source["keep"] = {column: bounds if column == "language.top" or draw(st.booleans()) else

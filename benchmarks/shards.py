@@ -235,7 +235,8 @@ class Fake:
         self.came: dict[str, int] = {}
         self.load = 0.0
 
-    def answer(self, name: str, last: bool, numbers: list[int]) -> Any:
+    def answer(self, name: str, last: bool, part: Any) -> Any:
+        numbers = list(part.paths)
         by_source: dict[str, int] = {}
         for number in numbers:
             source = self.made.slices[number].source
@@ -260,7 +261,9 @@ class Fake:
             histograms[source] = selection.Histogram(buckets, np.ones(len(buckets), np.int64))
         if name in ("judge", "drop_losers"):
             tallies |= {(source, "pool", ""): three(source) for source in by_source} if last else {}
-            return selection.Part(tallies, {numbers[0]: len(numbers)}, histograms if last else {})
+            if last:
+                selection.put_histograms(part, histograms)
+            return selection.Part(tallies, {numbers[0]: len(numbers)})
         assert name == "select"
         for source in by_source:
             tallies |= {(source, what, ""): three(source) for what in ("selected", "emitted")}
@@ -302,7 +305,7 @@ def planning(folder: Path, keys: int, slots: int) -> Steps:
         sent = fake.sent.get(name, (0, 0, 0.0))
         fake.sent[name] = sent[0] + len(parts), sent[1] + sum(map(len, packed)), max(seconds, sent[2])
         del packed
-        return fake.through(name, lambda: [fake.answer(name, last, list(part.paths)) for part in parts])
+        return fake.through(name, lambda: [fake.answer(name, last, part) for part in parts])
 
     bins = plan.bins_of(made, indexes[rows.KEY], slots)
     plan.make(recipe, made, indexes, sets, bins, run, lambda context, method, shards: None)

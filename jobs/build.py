@@ -112,6 +112,8 @@ class BuildSummary:
 
 def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
     """Builds the mixture of a plan at `out`, or finds that it is there. It exists once its manifest is put, last."""
+    if plan.folder != corpus.workspace.plan(plan.body["lock_sha256"]):
+        raise BadInput("a plan of a sample is an estimate, which nothing is built of", remedy="plan the whole corpus")
     began, started = time.monotonic(), _now()
     out = storage.absolute(out)
     done = _existing(plan, out)

@@ -20,6 +20,7 @@ from mixer.errors import NotDone, RecipeError, SoleraError, StorageError
 
 if TYPE_CHECKING:
     from decimal import Decimal
+    from fractions import Fraction
 
     from jobs.engine import Engine
     from jobs.own import Own
@@ -152,6 +153,9 @@ def parser() -> argparse.ArgumentParser:
     for add in (recipe, work, spark, planning, split, stage):
         add(made)
     made.add_argument("--sweep", metavar="COLUMN", help="instead of a plan, show what each threshold would keep")
+    made.add_argument("--sample", type=_sample_share, metavar="SHARE",
+                      help="estimate the plan from a stored sample of this share of the documents, such as 0.01, with "
+                           "error bars")
     made = command("build", _build, "Write the mixture of a recipe that has been planned.")
     for add in (recipe, out, work, spark, planning, split, stage):
         add(made)
@@ -288,6 +292,13 @@ def _plan(options: Any) -> int:
 
             swept = make_sweep(recipe, corpus, engine, options.sweep, options.where)
             _print(options, swept.as_json(), lambda: swept.text)
+            return 0
+        if options.sample is not None:
+            from jobs.plan_sample import sample_stage, text_of
+
+            estimated = sample_stage(recipe, corpus, engine, options.sample, options.where)
+            (stage,) = engine.progress.stages
+            _print_stages(options, estimated.as_json(), lambda: text_of(estimated, stage.seconds), [stage])
             return 0
         found = run_plan(recipe, corpus, engine, options.where)
         if recipe.stages and options.split is None:
@@ -610,6 +621,20 @@ def _scale(text: str) -> Decimal:
     if not (factor.is_finite() and factor > 0 and -30 < factor.adjusted() < 30 and len(text) < 30):
         raise argparse.ArgumentTypeError(f"{text} is no factor; write a number above 0, such as 1e-6")
     return factor
+
+
+def _sample_share(text: str) -> Fraction:
+    from decimal import Decimal, InvalidOperation
+    from fractions import Fraction
+
+    try:
+        value = Decimal(text)
+        if value.is_finite() and Decimal("1e-12") <= value <= 1:
+            return Fraction(value)
+    except InvalidOperation:
+        pass
+    raise argparse.ArgumentTypeError(f"{text} is not a share of documents; write a number above 0 and up to 1, such as "
+                                     "0.01")
 
 
 def _print(options: Any, data: Any, text: Callable[[], str]) -> None:

@@ -128,7 +128,7 @@ class Engine:
         self, function: Callable[[Any], Any], items: Sequence[Any], label: str, workers: int, rows: int
     ) -> Iterator[tuple[int, Any]]:
         """(place, result) of the items, as they are done."""
-        if workers < 2 or rows < INLINE_ROWS:
+        if rows < INLINE_ROWS or (workers < 2 and self._pool is None):
             for place, item in enumerate(items):
                 yield place, function(item)
             return

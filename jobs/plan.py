@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -37,23 +38,33 @@ def plan_from(
 ) -> Plan:
     """The same from indexes and cluster sets that have been looked for already."""
     run = runner(corpus, indexes, engine, where)
+    bins = plan.bins_of(corpus, indexes[rows.KEY], engine.slots, sets)
+    return plan.make(recipe, corpus, indexes, sets, bins, run, resolver(indexes, sets, engine, where))
+
+
+def resolver(indexes: Mapping[str, Index], sets: Sequence[ClusterSet], engine: Engine, where: str) -> plan.Resolver:
+    """What decides keepers. Not in this process, whose memory is then the same for any number of documents."""
 
     def resolve(context: Context, method: int, bins: Sequence[int]) -> None:
         if where == "spark" or sets[method].documents > plan.KEEPERS_CAP:
             from jobs.keepers import resolve_on_spark
 
             resolve_on_spark(engine, context, method, bins)
+            return
+        tasks, label = selection.resolving(context, method, bins), f"plan: keepers {method + 1}"
+        resolve_part = functools.partial(selection.resolve_part, context.part([], []), method)
+        if runs_on_spark(indexes, where):
+            engine.on_spark(resolve_part, tasks, label)
         else:
-            selection.resolve_in_memory(context, method, bins)
+            engine.in_pool(resolve_part, tasks, label, indexes[rows.KEY].sum("rows"))
 
-    bins = plan.bins_of(corpus, indexes[rows.KEY], engine.slots, sets)
-    return plan.make(recipe, corpus, indexes, sets, bins, run, resolve)
+    return resolve
 
 
 def runner(corpus: Corpus, indexes: Mapping[str, Index], engine: Engine, where: str) -> plan.Runner:
     """What runs a phase over the bins of a plan: a pool of processes, or Spark. `where` is auto, pool or spark."""
     total = indexes[rows.KEY].sum("rows")
-    on_spark = where == "spark" or (where == "auto" and total > POOL_ROWS)
+    on_spark = runs_on_spark(indexes, where)
     if on_spark:
         engine.spark  # noqa: B018 - the number of slots is known once Spark is there
     by_shard = indexes[rows.KEY].pylist("rows")
@@ -66,6 +77,11 @@ def runner(corpus: Corpus, indexes: Mapping[str, Index], engine: Engine, where: 
         return engine.in_pool(phase, parts, label, total, sizes=sizes)
 
     return run
+
+
+def runs_on_spark(indexes: Mapping[str, Index], where: str) -> bool:
+    """Whether the phases of a plan are Spark's, by what is asked for and the size of the corpus."""
+    return where == "spark" or (where == "auto" and indexes[rows.KEY].sum("rows") > POOL_ROWS)
 
 
 def expand(recipe: Recipe, names: Sequence[str]) -> list[str]:

@@ -73,9 +73,7 @@ def make(
     `indexes` and `sets` are current and complete; `bins` are the numbers of all slices, cut into tasks that have all of
     a shard or nothing; `run` and `resolve` say where the phases are computed.
     """
-    repeated = clusters.repeated_identities(recipe, sets)
-    if repeated is not None and repeated.documents:
-        raise BadInput(_repeated_text(corpus, repeated))
+    check_identities(recipe, corpus, sets)
     locked = lock.make(recipe, corpus, indexes, sets)
     lock_text = lock.encode(locked)
     done = find(corpus, lock_text)
@@ -93,6 +91,13 @@ def make(
         storage.remove_below(whole.scratch)
     known.put(corpus.workspace, recipe, made.folder, made.body["counts"])
     return made
+
+
+def check_identities(recipe: Recipe, corpus: Corpus, sets: Sequence[ClusterSet]) -> None:
+    """Nothing; BadInput where documents share an identity and the recipe does not choose among them."""
+    repeated = clusters.repeated_identities(recipe, sets)
+    if repeated is not None and repeated.documents:
+        raise BadInput(_repeated_text(corpus, repeated))
 
 
 @dataclass(frozen=True)
@@ -163,8 +168,9 @@ def _make(
     curved = _rank_curves(tasks)
     tallies = selection.merge_tallies([tallies, curved])
     buckets = {source.name: _bucket_pools(curved, source) for source in recipe.sources if source.curve is not None}
-    allocated = _allocate(recipe, pools, _limits(recipe, buckets))
-    grants = _grants(tasks, allocated, pools, selection.merge_histograms([part.pools for part in parts]))
+    allocated = allocate(recipe, pools, buckets)
+    histograms = selection.merge_histograms(selection.read_histograms(whole, bin[0]) for bin in tasks.bins)
+    grants = _grants(tasks, allocated, pools, histograms)
     fitted = _grant_curves(tasks, allocated, curved, buckets)
     chosen = tasks.run(functools.partial(selection.select, grants), "plan: selection")
     tallies = selection.merge_tallies([tallies, *(part[0] for part in chosen)])
@@ -178,8 +184,8 @@ def _make(
         "format": FORMAT,
         "lock_sha256": lock.digest(lock_text),
         "read": _three(_tally(tallies, *selection.READ)),
-        "counts": _counts(recipe, tallies, allocated, grants, fitted, unread, most),
-        "losses": _losses(whole, losses),
+        "counts": counts_of(recipe, tallies, allocated, grants, fitted, unread, most),
+        "losses": losses_of(recipe, losses),
         "links": links,
         "references": [{"reference": each.name, "shards": unread[each.name]["shards"],
                         "docs": unread[each.name]["docs"]} for each in recipe.reference],
@@ -264,26 +270,24 @@ def bins_of(corpus: Corpus, entries: Index, slots: int, sets: Sequence[ClusterSe
 def allocations(
     recipe: Recipe, pools: Mapping[str, int], buckets: Mapping[str, Sequence[int]]
 ) -> list[dict[str, Any]]:
-    """Requested and allocated units of each source, as the manifest has them: a function of recipe and pools alone.
-    `buckets` are the pools of the buckets that curves take from.
+    """Requested and allocated units of each source, as the manifest has them."""
+    return [asdict(share) for share in allocate(recipe, pools, buckets)]
+
+
+def allocate(
+    recipe: Recipe, pools: Mapping[str, int], buckets: Mapping[str, Sequence[int]]
+) -> tuple[weights.Share, ...]:
+    """What each source is asked for and given: a function of recipe and pools alone. `buckets` are the pools of the
+    buckets that curves take from.
     """
-    return [asdict(share) for share in _allocate(recipe, pools, _limits(recipe, buckets))]
-
-
-def _limits(recipe: Recipe, buckets: Mapping[str, Sequence[int]]) -> dict[str, int]:
-    """The most that each source of a curve can give."""
-    return {source.name: curves.limit(source.curve, buckets[source.name]) for source in recipe.sources
-            if source.curve is not None}
-
-
-def _allocate(recipe: Recipe, pools: Mapping[str, int], limits: Mapping[str, int]) -> tuple[weights.Share, ...]:
     return weights.allocate(
         policy=recipe.policy, budget=recipe.budget, pools=pools,
         weights={source.name: source.weight for source in recipe.sources},
         max_epochs={source.name: source.max_epochs for source in recipe.sources},
         on_shortfall=recipe.on_shortfall,
         min_weights={source.name: source.min_weight for source in recipe.sources},
-        limits=limits,
+        limits={source.name: curves.limit(source.curve, buckets[source.name]) for source in recipe.sources
+                if source.curve is not None},
     )
 
 
@@ -443,7 +447,7 @@ def _cutoff(found: Any, room: int) -> tuple[int, ...]:
     return tuple(int(column[by[first]]) for column in columns[:7])
 
 
-def _counts(
+def counts_of(
     recipe: Recipe, tallies: Tallies, allocated: Sequence[weights.Share], grants: Mapping[str, Grant],
     fitted: Mapping[str, Mapping[str, Any]], unread: Mapping[str, Mapping[str, int]], most: Mapping[str, int],
 ) -> list[dict[str, Any]]:
@@ -531,10 +535,10 @@ def _edited(tallies: Tallies, source: str, method: str = "") -> dict[str, int]:
     return dict(zip(("docs", "spans", "units", "bytes", "added"), map(int, tally), strict=True))
 
 
-def _losses(context: Context, losses: Tallies) -> list[dict[str, Any]]:
+def losses_of(recipe: Recipe, losses: Tallies) -> list[dict[str, Any]]:
     """Who lost to whom by which method: documents, and of those that stay what was cut. In order of the methods."""
     found = []
-    for method in map(selection.method_text, context.recipe.dedup):
+    for method in map(selection.method_text, recipe.dedup):
         pairs = [(key, value) for key, value in sorted(losses.items()) if key[1] == method]
         found += [{"method": method, "source": key[0], "lost_to": key[2], **_three(value),
                    "cut": dict(zip(("repeats", "units", "bytes"), map(int, value[3:]), strict=True))}

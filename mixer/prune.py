@@ -2,7 +2,7 @@
 
 What stays: the sidecars and cluster sets that locks name, whatever they are now; those that the recipe uses over its
 shards; sets that a set which stays was found from; and, where the recipe's own set is not there, those that it may be
-found from. Whatever a task may still be writing stays for a day.
+found from; samples of the recipe's shards as they are. Whatever a task may still be writing stays for a day.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mixer import attributes, clusters, index, lock, rows, storage
+from mixer import attributes, clusters, index, lock, plan_sample, rows, storage
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.errors import StorageError
@@ -80,7 +80,7 @@ def survey(recipe: Recipe, corpus: Corpus, locks: Sequence[str] = (), now: float
     _add_origins(place, sets)
     left = _left(indexes, there, sidecars)
     stale = {key: sum(shard not in there.sidecars.get(key, {}) for shard in indexes[key]) for key in left}
-    waste = [*_sidecars(there, sidecars), *_sets(there, sets), *_leftovers(there),
+    waste = [*_sidecars(there, sidecars), *_sets(there, sets), *_samples(corpus, indexes, there), *_leftovers(there),
              *(Waste(f"index of {key}", f"{count:,} entries without a sidecar", (), 0)
                for key, count in sorted(stale.items()) if count)]
     gone = {path for each in waste for path in each.files}
@@ -168,6 +168,7 @@ class _There:
     indexes: tuple[str, ...]
     sets: Mapping[str, Mapping[str, Stat]]  # name -> path
     scratch: Mapping[str, Mapping[str, Stat]]  # plan -> path
+    samples: Mapping[str, Mapping[str, Stat]]  # name -> path
     temporary: Mapping[str, Stat]
     now: float
 
@@ -176,6 +177,7 @@ class _There:
         sidecars: defaultdict[str, dict[str, int]] = defaultdict(dict)
         sets: defaultdict[str, dict[str, Stat]] = defaultdict(dict)
         scratch: defaultdict[str, dict[str, Stat]] = defaultdict(dict)
+        samples: defaultdict[str, dict[str, Stat]] = defaultdict(dict)
         quarantine: dict[str, int] = {}
         temporary: dict[str, Stat] = {}
         indexes = []
@@ -194,7 +196,9 @@ class _There:
                 sets[first][path] = stat
             elif kind == "plans" and inside.startswith("scratch/"):
                 scratch[first][path] = stat
-        return _There(sidecars, quarantine, tuple(indexes), sets, scratch, temporary, now)
+            elif kind == plan_sample.FOLDER:
+                samples[first][path] = stat
+        return _There(sidecars, quarantine, tuple(indexes), sets, scratch, samples, temporary, now)
 
     def is_old(self, stats: Iterable[Stat]) -> bool:
         """Whether none of these may still be written: of a store that tells no times nobody knows."""
@@ -227,6 +231,24 @@ def _sets(there: _There, needed: set[str]) -> Iterable[Waste]:
         order += sorted(files.keys() - set(order))
         why = "no lock names it, and the recipe does not use it" if done in files else "it was never finished"
         yield Waste(name, why, tuple(order), sum(stat.bytes for stat in files.values()))
+
+
+def _samples(corpus: Corpus, indexes: Mapping[str, Index], there: _There) -> Iterable[Waste]:
+    """Samples of other shards than the recipe's, or of what these were."""
+    of_rows = indexes.get(rows.KEY, Index.of([]))
+    known = all(shard.path in of_rows for shard in corpus.shards)
+    current = plan_sample.digest_of(of_rows.at(corpus.paths)) if known else None
+    for name, files in sorted(there.samples.items()):
+        found = plan_sample.rows_digest(corpus.workspace, name)
+        if found is None and there.is_old(files.values()):
+            why = "it was never finished"
+        elif found is not None and found != current:
+            why = "it was cut from other shards than the recipe's are now"
+        else:
+            continue
+        # Without the index of its rows it is no sample any more.
+        order = sorted(files, key=lambda path: (not path.endswith(f"/index/{rows.KEY}.parquet"), path))
+        yield Waste(f"sample {name}", why, tuple(order), sum(stat.bytes for stat in files.values()))
 
 
 def _leftovers(there: _There) -> Iterable[Waste]:

@@ -47,6 +47,7 @@ BUCKET_BITS = 16  # of the draw value, in the histogram that finds where an allo
 SHOWN = 3  # documents that an error names
 
 CANDIDATE_ROWS = 1 << 18  # that a task holds before it writes them
+RESOLVED_ROWS = 1 << 19  # of candidates that are resolved at a time, about
 
 READ = ("", "read", "")  # the tally of what was read, of shards that sources share once
 NOT_DRAWN = "not drawn"
@@ -176,11 +177,15 @@ class Context:
         """Where the copies of these slices' rows stand that curves decide; see mixer.curves.grant."""
         return storage.join(self.scratch, "curved", f"{self.bin}.npy")
 
+    def histograms_uri(self, bin: int) -> str:
+        return storage.join(self.scratch, "histograms", f"{bin}.npz")
+
     def candidates_uri(self, method: int, bin: int) -> str:
         return storage.join(self.scratch, f"candidates-{method}", str(bin))
 
     def keepers_uri(self, method: int, bin: int) -> str:
-        return storage.join(self.scratch, f"keepers-{method}", f"{bin}.npy")
+        """The folder of what each who decides keepers has told this bin of them."""
+        return storage.join(self.scratch, f"keepers-{method}", str(bin))
 
     def losers_uri(self, method: int, shard: int) -> str:
         return storage.join(self.folder, "losers", str(method), f"{self.file(shard)}.parquet")
@@ -199,13 +204,12 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Part:
-    """What a phase says of a bin: tallies, its candidates for the next dedup method, and after the last the pools; the
-    first also which rows the rules of several sources keep.
+    """What a phase says of a bin: tallies, and its candidates for the next dedup method; the first also which rows the
+    rules of several sources keep.
     """
 
     tallies: Tallies
     candidates: Mapping[int, int]  # bin -> documents, or spans; empty where it has none
-    pools: Mapping[str, Histogram]
     losses: Tallies = field(default_factory=dict)
     overlap: Overlap = field(default_factory=lambda: Overlap(0, ()))
 
@@ -456,14 +460,14 @@ class _Keepers:
     """The keepers of a bin's keys, read when they are asked for first."""
 
     def __init__(self, context: Context, method: int) -> None:
-        self._context, self._uri = context, context.keepers_uri(method, context.bin)
+        self._where, self._uri = (context, method, context.bin), context.keepers_uri(method, context.bin)
         self._found: Array | None = None
 
     def of(self, members: pa.Table) -> Array:
         if not len(members):
             return np.empty(0, keepers.KEEPER)
         if self._found is None:
-            self._found = np.load(io.BytesIO(storage.read(self._uri)))
+            self._found = read_keepers(*self._where)
         try:
             return keepers.find(self._found, _keys_of(members))
         except KeyError:
@@ -534,25 +538,56 @@ class Following:
             with storage.writer(context.pool_uri()) as out:
                 np.savez(out, rows=np.array([len(each) for each in self._buckets]),
                          buckets=np.concatenate(self._buckets))
-        pools = {source: Histogram(np.flatnonzero(held), held[np.flatnonzero(held)])
-                 for source, held in self._units.items()}
-        return Part(self._tallies, {context.bin: self._candidates} if self._candidates else {}, pools)
+            put_histograms(context, {source: Histogram(np.flatnonzero(held), held[np.flatnonzero(held)])
+                                     for source, held in self._units.items()})
+        return Part(self._tallies, {context.bin: self._candidates} if self._candidates else {})
 
 
 def resolve_in_memory(context: Context, method: int, bins: Sequence[int]) -> None:
-    """Decides the keeper of each key from the candidates of these bins, and tells each bin its own.
+    """Decides the keeper of each key from the candidates of these bins, and tells each bin its own."""
+    for part in resolving(context, method, bins):
+        resolve_part(context, method, part)
 
-    Memory: 220 bytes a candidate, measured with a million.
+
+def resolving(context: Context, method: int, bins: Sequence[int]) -> list[Resolving]:
+    """What has to be resolved, cut by key into parts that share nothing: tasks for `resolve_part`. Each reads the
+    candidates of all, so there are few of them.
     """
-    parts = [read_candidates(context, method, number) for number in bins]
-    records = np.concatenate([*parts, np.empty(0, keepers.CANDIDATE)])
-    sizes = [len(part) for part in parts]
-    del parts
+    parts = max(1, -(-context.sets[method].documents // RESOLVED_ROWS)) if bins else 0
+    return [Resolving(tuple(bins), part, parts) for part in range(parts)]
+
+
+@dataclass(frozen=True)
+class Resolving:
+    """The keys of one part, among the candidates of these bins."""
+
+    bins: tuple[int, ...]
+    part: int
+    parts: int
+
+    def of(self, candidates: Array) -> Array:
+        """Those of this part."""
+        if self.parts == 1:
+            return candidates
+        keys = draw.mixed(candidates["key"][:, 0], candidates["key"][:, 1])
+        found: Array = candidates[keys % np.uint64(self.parts) == np.uint64(self.part)]
+        return found
+
+
+def resolve_part(context: Context, method: int, task: Resolving) -> None:
+    """Decides the keepers of a part's keys, and tells each bin its own.
+
+    Memory: 220 bytes a candidate of the part, and those of one bin.
+    """
+    held = [task.of(read_candidates(context, method, number)) for number in task.bins]
+    sizes = [len(each) for each in held]
+    records = np.concatenate([*held, np.empty(0, keepers.CANDIDATE)])
+    del held
     found = keepers.keepers_of(records, keepers.winners(records))
     del records
     at = 0
-    for number, size in zip(bins, sizes, strict=True):
-        put_keepers(context, method, number, found[at : at + size])
+    for number, size in zip(task.bins, sizes, strict=True):
+        put_keepers(context, method, number, found[at : at + size], task.part)
         at += size
 
 
@@ -561,10 +596,18 @@ def read_candidates(context: Context, method: int, bin: int) -> Array:
     return np.frombuffer(storage.read(context.candidates_uri(method, bin)), keepers.CANDIDATE)
 
 
-def put_keepers(context: Context, method: int, bin: int, found: Array) -> None:
-    """Tells a bin the keepers of its keys, of dtype keepers.KEEPER."""
-    with storage.writer(context.keepers_uri(method, bin)) as out:
+def put_keepers(context: Context, method: int, bin: int, found: Array, part: int = 0) -> None:
+    """Tells a bin the keepers of its keys, or of those of one part, of dtype keepers.KEEPER."""
+    with storage.writer(storage.join(context.keepers_uri(method, bin), f"{part}.npy")) as out:
         np.save(out, keepers.by_key(found))
+
+
+def read_keepers(context: Context, method: int, bin: int) -> Array:
+    """All that a bin was told of the keepers of its keys, in order of key."""
+    folder = context.keepers_uri(method, bin)
+    told: list[Array] = [np.load(io.BytesIO(storage.read(storage.join(folder, name))))
+                         for name in storage.listing(folder)]
+    return told[0] if len(told) == 1 else keepers.by_key(np.concatenate([np.empty(0, keepers.KEEPER), *told]))
 
 
 def _write_losers(context: Context, method: int, shard: int, table: pa.Table) -> None:
@@ -822,7 +865,27 @@ def merge_tallies(parts: Iterable[Tallies]) -> Tallies:
     return whole
 
 
-def merge_histograms(parts: Sequence[Mapping[str, Histogram]]) -> dict[str, Array]:
+def put_histograms(context: Context, pools: Mapping[str, Histogram]) -> None:
+    """Leaves a bin's histograms for `read_histograms`. They are as large as those of any bin, and there is no end of
+    bins: so they do not come back with what the tasks say, to lie beside each other.
+    """
+    names = [source.name for source in context.recipe.sources]
+    found: dict[str, Any] = {}
+    for source, held in pools.items():
+        number = names.index(source)
+        found |= {f"buckets-{number}": held.buckets, f"units-{number}": held.units}
+    with storage.writer(context.histograms_uri(context.bin)) as out:
+        np.savez(out, **found)
+
+
+def read_histograms(context: Context, bin: int) -> dict[str, Histogram]:
+    """Alive units of a bin by source, and by the top bits of the draw value."""
+    with np.load(io.BytesIO(storage.read(context.histograms_uri(bin)))) as found:
+        return {source.name: Histogram(found[f"buckets-{number}"], found[f"units-{number}"])
+                for number, source in enumerate(context.recipe.sources) if f"units-{number}" in found}
+
+
+def merge_histograms(parts: Iterable[Mapping[str, Histogram]]) -> dict[str, Array]:
     """Dense histograms by source, int64 of 2^BUCKET_BITS."""
     whole: dict[str, Array] = {}
     for part in parts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import random
 
 import numpy as np
@@ -50,7 +49,7 @@ def candidates(choose: random.Random, shards: int) -> dict[int, np.ndarray]:
 
 def told(context, numbers) -> dict[int, np.ndarray]:
     """What each bin is told, which is removed."""
-    found = {number: np.load(io.BytesIO(storage.read(context.keepers_uri(0, number)))) for number in numbers}
+    found = {number: selection.read_keepers(context, 0, number) for number in numbers}
     storage.remove_below(storage.join(context.scratch, "keepers-0"))
     return found
 
@@ -70,8 +69,10 @@ def test_keepers_are_the_same_everywhere(on_spark, context, seed):
     expected = {number: [(list(key), *best[key][1:]) for key in sorted({tuple(each) for each in table["key"].tolist()})]
                 for number, table in tables.items()}
     numbers = list(tables)
+    several = [selection.Resolving(tuple(numbers), part, 3) for part in range(3)]
     for resolve in (lambda: selection.resolve_in_memory(context, 0, numbers),
                     lambda: selection.resolve_in_memory(context, 0, numbers[::-1]),
+                    lambda: [selection.resolve_part(context, 0, part) for part in several],
                     lambda: resolve_on_spark(on_spark, context, 0, numbers[::-1])):
         resolve()
         assert {number: [(each["key"].tolist(), *each.tolist()[1:]) for each in found]

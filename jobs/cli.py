@@ -11,18 +11,21 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from jobs.stopping import Stopped, catching, command_line, stop_of
 from mixer import DEFAULT_WORK
-from mixer.errors import SoleraError, StorageError
+from mixer.errors import NotDone, RecipeError, SoleraError, StorageError
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from fractions import Fraction
 
     from jobs.engine import Engine
     from jobs.own import Own
     from jobs.progress import Stage
+    from jobs.training import Planned
     from mixer.corpus import Corpus
     from mixer.recipe import Recipe
 
@@ -58,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _say_error(options: Any, error: SoleraError) -> int:
     if getattr(options, "json", False):
-        print(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
+        mistakes = {"mistakes": [asdict(each) for each in error.mistakes]} if isinstance(error, RecipeError) else {}
+        print(json.dumps({"error": type(error).__name__, "message": str(error), **mistakes}, ensure_ascii=False))
     print(f"solera: {error}", file=sys.stderr)
     return error.exit_code
 
@@ -77,6 +81,9 @@ def parser() -> argparse.ArgumentParser:
 
     def recipe(made: argparse.ArgumentParser) -> None:
         made.add_argument("recipe", metavar="RECIPE", help="a recipe file")
+        made.add_argument("--stand-ins", metavar="FILE",
+                          help="what stands in for shards and models that the recipe says were not published")
+        made.add_argument("--scale", type=_scale, metavar="FACTOR", help="multiply the recipe's budget, as by 1e-6")
         own(made)
 
     def own(made: argparse.ArgumentParser) -> None:
@@ -116,6 +123,9 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("--split", metavar="NAME",
                           help="of what this split of the recipe's holdout holds out, instead of all else")
 
+    def stage(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--stage", metavar="NAME", help="of this later stage of the recipe's training")
+
     def out(made: argparse.ArgumentParser) -> None:
         made.add_argument("--out", required=True, metavar="DIR", help="the folder of the mixture")
 
@@ -123,29 +133,31 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("folder", nargs="?", default="solera-demo", metavar="DIR", help="where (default: solera-demo)")
     spark(made)
     made = command("run", _run, "Do what is not done yet of tag, dedup, plan and build.")
-    for add in (recipe, out, work, spark, tagging, planning, split):
+    for add in (recipe, out, work, spark, tagging, planning, split, stage):
         add(made)
     made = command("tag", _tag, "Measure every document that has not been measured.")
-    for add in (recipe, work, spark, tagging, split):
+    for add in (recipe, work, spark, tagging, split, stage):
         add(made)
     made.add_argument("--columns", type=_columns, default=[], metavar="A,B",
                       help="columns to measure beside those that the recipe's rules name; words.* is all of a tagger's")
     made.add_argument("--sample", type=_size, metavar="N",
                       help="write nothing; measure N documents here, and show how each column's values lie")
     made = command("dedup", _dedup, "Find the documents that are the same.")
-    for add in (recipe, work, spark, split):
+    for add in (recipe, work, spark, split, stage):
         add(made)
     made = command("lint", _lint, "Check a recipe without any data.")
-    recipe(made)
+    for add in (recipe, work, stage):
+        add(made)
+    made.add_argument("--strict", action="store_true", help="exit with 1 where there are warnings")
     made = command("plan", _plan, "Show what a recipe takes, without reading any text.")
-    for add in (recipe, work, spark, planning, split):
+    for add in (recipe, work, spark, planning, split, stage):
         add(made)
     made.add_argument("--sweep", metavar="COLUMN", help="instead of a plan, show what each threshold would keep")
     made.add_argument("--sample", type=_sample_share, metavar="SHARE",
                       help="estimate the plan from a stored sample of this share of the documents, such as 0.01, with "
                            "error bars")
     made = command("build", _build, "Write the mixture of a recipe that has been planned.")
-    for add in (recipe, out, work, spark, planning, split):
+    for add in (recipe, out, work, spark, planning, split, stage):
         add(made)
     made = command("audit", _audit, "Recompute all that a mixture's folder allows.")
     made.add_argument("mixture", metavar="DIR", help="the folder of a mixture")
@@ -172,6 +184,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("id", metavar="ID", help="the document's own id")
     work(made)
     split(made)
+    stage(made)
     made = command("train", _train, "Train a quality model from documents that a recipe selects.")
     for add in (recipe, work, spark, planning):
         add(made)
@@ -258,34 +271,19 @@ def _dedup(options: Any) -> int:
 
 
 def _lint(options: Any) -> int:
-    from mixer.banding import as_json, bandings, curve_lines
-    from mixer.lint import warnings
-    from mixer.recipe_parser import parse
+    from jobs.lint import lint
 
-    recipe = parse(_read(options.recipe), options.recipe, _own(options).taggers)
-    found = warnings(recipe, options.recipe)
-    banded = bandings(method.parameters for method in recipe.dedup)
-    said: dict[str, Any] = {
-        "recipe": recipe.name, "version": recipe.version, "sha256": recipe.sha256,
-        "taggers": [use.tagger.key for use in recipe.uses()],
-        "bandings": [as_json(*banding) for banding in banded], "warnings": [warning.text for warning in found],
-    }
-
-    def text() -> str:
-        lines = [line for banding in banded for line in curve_lines(*banding)]
-        lines += [f"warning: {warning.text}" for warning in found]
-        rules = len({rule.text for source in recipe.sources for rule in recipe.rules_for(source.name)})
-        return "\n".join([*lines, f"{options.recipe}: {recipe.name} {recipe.version} holds together: "
-                          f"{len(recipe.sources)} sources, {rules} rules, {len(recipe.dedup)} dedup methods, needs "
-                          f"{', '.join(said['taggers']) or 'no tagger'}; {len(found)} warning(s)"])
-
-    _print(options, said, text)
-    return 0
+    first = _recipe(options)
+    recipe, file = _staged(options, first)
+    found = lint(recipe, file, options.work, _read(file) if recipe is first else None)
+    _print(options, found.as_json(), found.text)
+    return 1 if options.strict and found.warnings else 0
 
 
 def _plan(options: Any) -> int:
     from jobs import report
     from jobs.run import run_plan
+    from jobs.training import Planned
 
     recipe, corpus = _opened(options)
     with opened_engine(options, corpus) as engine:
@@ -303,9 +301,39 @@ def _plan(options: Any) -> int:
             _print_stages(options, estimated.as_json(), lambda: text_of(estimated, stage.seconds), [stage])
             return 0
         found = run_plan(recipe, corpus, engine, options.where)
+        if recipe.stages and options.split is None:
+            return _print_training(options, Planned(recipe.name, recipe, corpus, found), engine)
     (stage,) = engine.progress.stages
     _print_stages(options, report.plan_json(found),
                   lambda: report.plan_text(found, corpus.arguments, stage.seconds), [stage])
+    return 0
+
+
+def _print_training(options: Any, first: Planned, engine: Engine) -> int:
+    """The plans of all stages of a training, the first of which is made, and what they come to together."""
+    from jobs import report
+    from jobs.run import run_plan
+    from jobs.training import Planned, whole
+
+    planned, done, lacking = [first], list(engine.progress.stages), []
+    for stage in first.recipe.stages:
+        try:
+            recipe, corpus = _opened(argparse.Namespace(**{**vars(options), "stage": stage.name}))
+            planned.append(Planned(stage.name, recipe, corpus, run_plan(recipe, corpus, engine, options.where)))
+            done.append(engine.progress.stages[-1])
+        except NotDone as error:
+            lacking.append(f"stage {stage.name} is not in this plan: {error}")
+    found = None if lacking else whole(planned, engine, options.where)
+
+    def text() -> str:
+        plans = [report.plan_text(each.plan, each.corpus.arguments, stage.seconds)
+                 for each, stage in zip(planned, done, strict=True)]
+        return "\n\n".join([*plans, *lacking, *([] if found is None else [found.text()])])
+
+    _print_stages(options, {
+        **report.plan_json(first.plan), "lacking": lacking,
+        "later_stages": {each.name: report.plan_json(each.plan) for each in planned[1:]},
+        "training": None if found is None else found.as_json()}, text, done)
     return 0
 
 
@@ -424,15 +452,52 @@ def _taggers(options: Any) -> int:
 def _opened(options: Any) -> tuple[Recipe, Corpus]:
     from mixer.corpus import find
     from mixer.models import resolve
+    from mixer.stages import check_shards
+
+    first = _recipe(options)
+    recipe, uri = _staged(options, first)
+    if any(not source.shards for source in recipe.sources):
+        from mixer.stand_ins import check_complete
+
+        check_complete(recipe, uri)
+    split = getattr(options, "split", None)
+    recipe = recipe if split is None else recipe.for_split(split)
+    more = [word for reference in options.taggers for word in ("--taggers", reference)]
+    stage = None if uri == options.recipe else options.stage
+    for option, value in (("--stand-ins", options.stand_ins), ("--scale", options.scale), ("--split", split),
+                          ("--stage", stage)):
+        more += [] if value is None else [option, str(value)]
+    recipe = resolve(recipe, uri)
+    corpus = find(recipe, uri, options.work, more, options.recipe)
+    if recipe.first is not None:
+        check_shards(recipe, corpus, find(first, options.recipe, options.work))
+    return recipe, corpus
+
+
+def _staged(options: Any, first: Recipe) -> tuple[Recipe, str]:
+    """The recipe that is meant, the first or its stage, and its file."""
+    if getattr(options, "stage", None) is None:
+        return first, options.recipe
+    from mixer import stages
+
+    stage = stages.named(first, options.recipe, options.stage)
+    return stages.of_training(first, options.recipe, stage), stages.uri_of(options.recipe, stage)
+
+
+def _recipe(options: Any) -> Recipe:
+    """The recipe that the command line names, or the one that is made of it by --stand-ins and --scale."""
     from mixer.recipe_parser import parse
 
-    recipe = parse(_read(options.recipe), options.recipe, _own(options).taggers)
-    more = [word for reference in options.taggers for word in ("--taggers", reference)]
-    if getattr(options, "split", None) is not None:
-        recipe = recipe.for_split(options.split)
-        more += ["--split", options.split]
-    recipe = resolve(recipe, options.recipe)
-    return recipe, find(recipe, options.recipe, options.work, more)
+    text, own = _read(options.recipe), _own(options).taggers
+    if options.stand_ins is None and options.scale is None:
+        return parse(text, options.recipe, own)
+    from jobs.progress import Display
+    from mixer.stand_ins import derive
+
+    derived = derive(text, options.recipe, options.stand_ins, options.scale, own)
+    for line in derived.said:
+        Display(silent=options.quiet or options.json).say(line)
+    return parse(derived.text, options.recipe, own)
 
 
 def _own(options: Any) -> Own:
@@ -544,6 +609,18 @@ def _share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not a share; write a number from 0 to 1, such as 0.01")
     return value
+
+
+def _scale(text: str) -> Decimal:
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        factor = Decimal(text)
+    except InvalidOperation:
+        factor = Decimal(0)
+    if not (factor.is_finite() and factor > 0 and -30 < factor.adjusted() < 30 and len(text) < 30):
+        raise argparse.ArgumentTypeError(f"{text} is no factor; write a number above 0, such as 1e-6")
+    return factor
 
 
 def _sample_share(text: str) -> Fraction:

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from mixer import DEFAULT_WORK, storage
+from mixer import DEFAULT_WORK, earlier, storage
 from mixer.documents import SUFFIXES
 from mixer.errors import BadInput
 from mixer.recipe import Recipe, Reference, Source
@@ -56,6 +56,7 @@ class Corpus:
     workspace: Workspace
     shards: tuple[Shard, ...]
     arguments: str  # that name recipe, work folder and own taggers, for the commands that messages suggest
+    mixture: Mapping[str, str] | None = None  # name, version and digest, where the corpus is an earlier mixture
 
     @cached_property
     def own(self) -> Corpus:
@@ -86,12 +87,12 @@ class Corpus:
         return self.columns[0]
 
 
-def find(recipe: Recipe, recipe_uri: str, work: str, own: Sequence[str] = ()) -> Corpus:
+def find(recipe: Recipe, recipe_uri: str, work: str, own: Sequence[str] = (), named: str | None = None) -> Corpus:
     """Lists the corpus. All at once, errors: globs that match nothing, a reference's shards that are another's too, no
     shard's name.
 
     A relative corpus is relative to the recipe file, and so is a reference's. `own` are the arguments that named a
-    user's own taggers, and a split.
+    user's own taggers, a split and a stage; `named` is the recipe that they are of, where this one is its stage.
     """
     elsewhere = {each.name: storage.beside(recipe_uri, each.corpus) for each in recipe.reference if each.corpus}
     workspace = open_workspace(work, storage.beside(recipe_uri, recipe.corpus), elsewhere)
@@ -100,7 +101,10 @@ def find(recipe: Recipe, recipe_uri: str, work: str, own: Sequence[str] = ()) ->
     here = [each for each in recipe.reference if not each.corpus]
     patterns = [pattern for source in recipe.sources for pattern in source.shards]
     patterns += [pattern for reference in here for pattern in reference.shards]
+    mixture = earlier.read(workspace.corpus)
     matching = storage.globs(workspace.corpus, patterns)
+    if mixture is not None:
+        wrong += _no_shards(matching)
     for source in recipe.sources:
         _take(source, False, workspace.corpus, "", matching, shards, wrong)
     for reference in recipe.reference:
@@ -113,11 +117,23 @@ def find(recipe: Recipe, recipe_uri: str, work: str, own: Sequence[str] = ()) ->
     if wrong:
         more = [f"… and {len(wrong) - 20} more like these"] if len(wrong) > 20 else []
         raise BadInput("\n".join([f"{recipe_uri}: {line}" for line in wrong[:20]] + more))
-    return Corpus(workspace, tuple(shards[path] for path in sorted(shards)), _arguments(recipe_uri, work, own))
+    arguments = _arguments(named or recipe_uri, work, own)
+    return Corpus(workspace, tuple(shards[path] for path in sorted(shards)), arguments, mixture)
 
 
 def slice_file(path: str, source: str, is_shared: bool) -> str:
     return f"{path}@{source}" if is_shared else path
+
+
+def _no_shards(matching: Mapping[str, Mapping[str, Stat]]) -> list[str]:
+    """Globs over a mixture that match what is none of its shards, or nothing at all."""
+    told = []
+    for pattern, found in matching.items():
+        strange = next((path for path in found if not path.startswith("data/")), None)
+        if strange is not None or not found:
+            what = "nothing" if strange is None else f"{strange}, which holds none of its documents"
+            told.append(f"shards: the corpus is a mixture, of which {pattern!r} matches {what}; write {earlier.SHARDS}")
+    return told
 
 
 def _take(

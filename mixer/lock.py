@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mixer import attributes, clusters, rows
+from mixer import attributes, clusters, rows, stages
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus, Shard
 from mixer.errors import BadInput
@@ -53,7 +53,9 @@ def make(
         "format": FORMAT,
         "plan": PLAN_FORMAT,
         "recipe": {"name": recipe.name, "version": recipe.version, "sha256": recipe.sha256},
+        **({"mixture": dict(corpus.mixture)} if corpus.mixture is not None else {}),
         **({} if recipe.split is None else {"split": recipe.split}),
+        **({} if recipe.first is None else {"first": stages.as_json(recipe.first)}),
         "taggers": taggers,
         "clusters": [
             {"method": each.method, "parameters": dict(each.parameters), "name": each.name, "digest": each.digest,
@@ -107,8 +109,12 @@ def own_taggers(lock: Mapping[str, Any]) -> tuple[Tagger, ...]:
 
 
 def recipe_of(lock: Mapping[str, Any], text: bytes, uri: str) -> Recipe:
-    """The recipe of this text as a plan with this lock has it: with the taggers that it brought, and for its split."""
+    """The recipe of this text as a plan with this lock has it: with the taggers that it brought, for its split, and
+    with what the first recipe of its training holds out.
+    """
     recipe = parse(text, uri, own_taggers(lock))
+    if lock.get("first") is not None:
+        recipe = stages.with_first(recipe, stages.from_json(lock["first"], uri))
     return recipe if lock.get("split") is None else recipe.for_split(str(lock["split"]))
 
 

@@ -19,6 +19,7 @@ from mixer import (
     clusters,
     curves,
     draw,
+    known,
     lock,
     packing,
     quantiles,
@@ -77,6 +78,7 @@ def make(
     lock_text = lock.encode(locked)
     done = find(corpus, lock_text)
     if done is not None:
+        known.put(corpus.workspace, recipe, done.folder, done.body["counts"])
         return done
     folder = corpus.workspace.plan(lock.digest(lock_text))
     unread = _unread(locked["shards"])
@@ -84,9 +86,11 @@ def make(
     whole = replace(context_of(recipe, corpus, folder, indexes, sets), run=secrets.token_hex(8))
     tasks = _Tasks(whole, bins, run)
     try:
-        return _make(tasks, unread, lock_text, sets, resolve)
+        made = _make(tasks, unread, lock_text, sets, resolve)
     finally:
         storage.remove_below(whole.scratch)
+    known.put(corpus.workspace, recipe, made.folder, made.body["counts"])
+    return made
 
 
 def check_identities(recipe: Recipe, corpus: Corpus, sets: Sequence[ClusterSet]) -> None:
@@ -380,9 +384,13 @@ def _repeated_text(corpus: Corpus, found: ClusterSet) -> str:
                 source, id = about["source"], about["id"]
         if len(places) == selection.SHOWN:
             break
+    remedy = "give them ids of their own, or keep one of each by adding `- {use: id@1}` to the recipe's dedup"
+    if corpus.mixture is not None:
+        name = f"{corpus.mixture['name']} {corpus.mixture['version']}"
+        remedy = remedy.replace("give them ids of their own, or",
+                                f"the corpus is the mixture {name}, which repeats documents, so")
     return (f"{found.documents:,} documents share their (source, id) with another, such as {source!r}, {id!r} in "
-            f"{' and '.join(places)}; give them ids of their own, or keep one of each by adding `- {{use: id@1}}` to "
-            "the recipe's dedup")
+            f"{' and '.join(places)}; {remedy}")
 
 
 def _overlap_text(context: Context, found: selection.Overlap) -> str:

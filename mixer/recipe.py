@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Literal
@@ -159,6 +159,17 @@ def held_out(split: str) -> str:
 
 
 @dataclass(frozen=True)
+class First:
+    """The recipe that a training begins with, for its later stages: what it holds out, and the seed of that."""
+
+    name: str
+    version: str
+    sha256: str  # of its file, in hex
+    seed: int
+    holdout: tuple[HoldOut, ...]
+
+
+@dataclass(frozen=True)
 class Stage:
     """A later stage of the same training: a recipe of its own."""
 
@@ -169,6 +180,9 @@ class Stage:
 # What was published of a mixture, by the names of mixer.recipe_reference.PUBLISHED and PUBLISHED_SOURCE: as written, so
 # that it is known to how many digits; None is what was not published.
 Figures = Mapping[str, str | None]
+# What a figure may end with.
+FIGURE_UNITS = {"T": Fraction(10**12), "B": Fraction(10**9), "M": Fraction(10**6), "K": Fraction(1000),
+                "%": Fraction(1, 100)}
 
 
 @dataclass(frozen=True)
@@ -187,6 +201,7 @@ class Source:
     curve: Curve | None
     about: Mapping[str, str]
     published: Figures
+    published_elsewhere: Mapping[str, Figures] = field(default_factory=dict)  # by where
 
 
 @dataclass(frozen=True)
@@ -231,6 +246,12 @@ class Recipe:
     sha256: str  # of `text`, in hex
     own: tuple[Tagger, ...] = ()  # a user's own taggers, which the command line names and a recipe never does
     split: str | None = None  # one of `holdout`: the mixture is of what it holds out, which the command line says
+    first: First | None = None  # of a stage whose first recipe holds out something; `holdout` is that
+
+    @property
+    def holdout_seed(self) -> int:
+        """The seed of the draws of hold-outs, which all stages of a training share."""
+        return self.seed if self.first is None else self.first.seed
 
     def for_split(self, name: str) -> Recipe:
         """The recipe of a mixture of what one of its splits holds out: each document of it once, and nothing else."""

@@ -10,10 +10,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, cast
 
-from mixer import yamls
+from mixer import storage, yamls
 from mixer.errors import RecipeError
 from mixer.notes import Enough, Notes, did_you_mean, found_text, join, line_of
 from mixer.recipe import (
+    FIGURE_UNITS,
     Curve,
     DedupMethod,
     Edit,
@@ -38,6 +39,7 @@ from mixer.recipe_reference import (
     DEDUP,
     EDIT,
     HOLDOUT,
+    KINDS,
     METHODS,
     POLICY,
     PREFER_BY,
@@ -50,6 +52,7 @@ from mixer.recipe_reference import (
     SAMPLE,
     SOURCE,
     STAGE,
+    STAND_IN,
     TAGGER,
     TAKES,
     Key,
@@ -71,6 +74,8 @@ def parse(text: bytes, file: str, own: Sequence[Tagger] = ()) -> Recipe:
         fields = _section(notes, root, RECIPE, "")
         if fields is not None and isinstance(root, yamls.Section):
             check_together(notes, root, fields)
+        if notes.mistakes:
+            _explain_gaps(notes, root, fields)
     except Enough:
         raise RecipeError(yamls.first_of(notes.mistakes)) from None
     if notes.mistakes or fields is None:
@@ -83,6 +88,22 @@ def parse(text: bytes, file: str, own: Sequence[Tagger] = ()) -> Recipe:
     if fields["unit"] != "tokens":
         fields["counter"] = None
     return Recipe(**fields, text=text, sha256=hashlib.sha256(text).hexdigest(), own=tuple(own))
+
+
+def fields_of(notes: Notes, root: Node, vocabulary: Vocabulary) -> dict[str, Any] | None:
+    """What a file with these keys says, as `parse` reads a recipe's; None where a mistake was noted."""
+    before = len(notes.mistakes)
+    fields = _section(notes, root, vocabulary, "")
+    return None if len(notes.mistakes) > before else fields
+
+
+def _explain_gaps(notes: Notes, root: Node, fields: Mapping[str, Any] | None) -> None:
+    """Notes of a mixture whose makers say what they do not publish that a recipe of it cannot be written."""
+    disclosure = ((fields or {}).get("published") or {}).get("disclosure")
+    if disclosure is not None:
+        notes.add(line_of(root, "published", "disclosure"), "published.disclosure", disclosure,
+                  "no recipe of this mixture can be written: what the other lines name was not published",
+                  "keep the file as a record of that")
 
 
 Reader = Callable[[Notes, Node, Key, str], Any]
@@ -127,7 +148,8 @@ def _value(notes: Notes, node: Node, key: Key, path: str) -> Any:
     if isinstance(node, Scalar) and node.value is None:
         if key.nullable:
             return ()
-        notes.add(node.line, path, "", "nothing stands here", f"write {_takes(key)}, or remove the key")
+        otherwise = "" if key.default is REQUIRED else ", or remove the key"
+        notes.add(node.line, path, "", "nothing stands here", f"write {_takes(key)}{otherwise}")
         return None
     return _READERS[key.takes](notes, node, key, path)
 
@@ -291,19 +313,66 @@ def _published(vocabulary: Vocabulary) -> Reader:
         if not isinstance(node, Section):
             _misfit(notes, node, key, path)
             return None
-        known = {each.name for each in vocabulary.keys}
+        known = {each.name: each for each in vocabulary.keys}
         found: dict[str, str | None] = {}
         for name, each in node.nodes.items():
             where = join(path, name)
             if name not in known:
                 _check_known(notes, name, vocabulary, where, node.lines[name])
-            elif isinstance(each, Scalar):
+            elif isinstance(each, Scalar) and (each.value is None or known[name].takes == "said" or _is_figure(each)):
                 found[name] = None if each.value is None else each.raw
             else:
-                notes.add(each.line, where, found_text(each), "not a figure", f"write {TAKES['figure']}")
+                _misfit(notes, each, known[name], where)
         return found
 
     return read
+
+
+def _is_figure(node: Scalar) -> bool:
+    has_unit = isinstance(node.value, str) and node.raw[-1:] in FIGURE_UNITS
+    number = yamls.resolve(node.raw[:-1]) if has_unit and len(node.raw) <= yamls.LONGEST_NUMBER else node.value
+    return not isinstance(number, bool) and isinstance(number, int | Decimal) and number >= 0
+
+
+def _elsewhere(notes: Notes, node: Node, key: Key, path: str) -> dict[str, Figures | None] | None:
+    if not isinstance(node, Section):
+        _misfit(notes, node, key, path)
+        return None
+    read = _published(PUBLISHED_SOURCE)
+    return {where: read(notes, each, key, join(path, where)) for where, each in node.nodes.items()}
+
+
+def _kinds(notes: Notes, node: Node, key: Key, path: str) -> dict[str, dict[str, Any]] | None:
+    if not isinstance(node, Section):
+        _misfit(notes, node, key, path)
+        return None
+    for name in node.nodes:
+        if name not in KINDS:
+            notes.add(node.lines[name], join(path, name), name, "no kind of source", did_you_mean(name, KINDS))
+    others = {name: each for name, each in node.nodes.items() if isinstance(each, Scalar)}
+    own = {name: each for name, each in node.nodes.items() if name not in others}
+    found = dict(_named(notes, replace(node, nodes=own), STAND_IN, path, KINDS))
+    for name, each in others.items():
+        if each.raw in own:
+            found[name] = found.get(each.raw, {})
+        else:
+            notes.add(each.line, join(path, name), found_text(each), "no kind that has shards here",
+                      did_you_mean(each.raw, own, "write {shards: …}"))
+    return found
+
+
+def _column_names(notes: Notes, node: Node, key: Key, path: str) -> dict[str, str] | None:
+    if not isinstance(node, Section):
+        _misfit(notes, node, key, path)
+        return None
+    found = {}
+    for name, each in node.nodes.items():
+        column = _text(notes, each, key, join(path, name))
+        if column is not None:
+            _check_column(notes, each.line, join(path, name), column, (*_FITTING, "spans", "key128"),
+                          "which nothing can name", "name another")
+            found[name] = column
+    return found
 
 
 def _prefer_by(notes: Notes, node: Node, key: Key, path: str) -> PreferBy | None:
@@ -409,8 +478,20 @@ def _stages(notes: Notes, node: Node, key: Key, path: str) -> tuple[Stage, ...] 
         return None
     stages = [Stage(name, **fields) for name, fields in _named(notes, node, STAGE, path)]
     for stage in stages:
-        check_uri(notes, line_of(node, stage.name, "recipe"), join(join(path, stage.name), "recipe"), stage.recipe)
+        _check_stage(notes, line_of(node, stage.name, "recipe"), join(join(path, stage.name), "recipe"), stage.recipe)
     return tuple(stages)
+
+
+def _check_stage(notes: Notes, line: int, path: str, recipe: str | None) -> None:
+    """`solera lint` reads the file, so that a stranger's recipe must not send it to a server or a device."""
+    if recipe is None:
+        return
+    if storage.carries_credentials(recipe):
+        check_uri(notes, line, path, recipe)
+    elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|[/~]", recipe):
+        notes.add(line, path, recipe, "not beside this recipe", "write a path that starts at this recipe's folder")
+    elif not recipe.endswith((".yaml", ".yml")):
+        notes.add(line, path, recipe, "no recipe's name", "name a file that ends in .yaml or .yml")
 
 
 # --- sources and rules
@@ -437,11 +518,13 @@ def _references(notes: Notes, node: Node, key: Key, path: str) -> tuple[Referenc
     return tuple(references)
 
 
-def _named(notes: Notes, node: Section, vocabulary: Vocabulary, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(name, fields) of each section of a mapping of names to sections."""
+def _named(
+    notes: Notes, node: Section, vocabulary: Vocabulary, path: str, known: Iterable[str] = ()
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(name, fields) of each section of a mapping of names to sections. `known` may have names of another form."""
     for name, each in node.nodes.items():
         where = join(path, name)
-        if not _NAME.fullmatch(name):
+        if not known and not _NAME.fullmatch(name):
             notes.add(node.lines[name], where, name, "not a name", f"write {TAKES['name']}")
         fields = _section(notes, each, vocabulary, where)
         if fields is not None:
@@ -839,12 +922,15 @@ _USE = re.compile(r"[a-z0-9][a-z0-9_-]*@[1-9][0-9]*")
 _READERS: dict[str, Reader] = {
     "about": _about,
     "choice": _choice,
+    "column_names": _column_names,
     "curve": _curve,
     "dedup": _dedup,
     "edits": _edits,
+    "elsewhere": _elsewhere,
     "globs": _globs,
     "holdout": _holdout,
     "keep": _keep,
+    "kinds": _kinds,
     "method": _by_method,
     "name": _pattern(_NAME),
     "names": _names,

@@ -59,13 +59,16 @@ TAKES = {
     "bound": "a value of the column's type",
     "bounds": "a list of values of the column's type",
     "choice": "a choice",
+    "column_names": "a mapping of columns to columns",
     "curve": "a [curve](#curve)",
     "dedup": "a list of [methods](#dedup)",
     "edits": "a mapping of columns of spans to [edits](#edit)",
-    "figure": "what was published, or null for what was not",
+    "elsewhere": "a mapping of where to [figures](#published-of-a-source)",
+    "figure": "a number as it was printed, such as 410B, 1.40T, 8.5M or 22%; or null for what was not published",
     "globs": "a glob, or a list of globs",
     "holdout": "a mapping of names to [splits](#hold-out)",
     "keep": "a mapping of columns to [bounds](#keep)",
+    "kinds": "a mapping of kinds to [stand-ins](#stand-in), or to other kinds",
     "method": "a [method](#dedup)",
     "name": "a name: `a-z`, `0-9`, `_` and `-`, and not `_` or `-` first",
     "names": "a list of names",
@@ -77,6 +80,7 @@ TAKES = {
     "published_source": "[figures](#published-of-a-source)",
     "references": "a mapping of names to [references](#reference)",
     "replacement": "text, which may be spaces",
+    "said": "what was published, or null for what was not",
     "sample": "a [sample](#sample)",
     "share": "a number from 0 to 1",
     "sources": "a mapping of names to [sources](#sources)",
@@ -217,6 +221,7 @@ SOURCE = Vocabulary(
             {},
         ),
         Key("published", "published_source", "What was published of this source.", {}),
+        Key("published_elsewhere", "elsewhere", "What was published of it in other places.", {}),
     ),
 )
 
@@ -309,25 +314,82 @@ CURVE = Vocabulary(
 PUBLISHED = Vocabulary(
     title="Published",
     doc="Figures of a published mixture, as they were printed, beside what the recipe does. They decide nothing. Null "
-    "is what was not published.",
+    "is what was not published. `solera lint` works out again what follows from them, and allows half a unit of the "
+    "last printed digit: zeros at the end of a whole number are no printed digits, those of 410B, 0.60 or `410e9` are.",
     keys=(
-        Key("ref", "figure", "Where the figures are from.", None),
-        Key("status", "figure", "How they are known: `primary`, `secondary` or `memory`.", None),
-        Key("trained_tokens", "figure", "Tokens of the training run.", None),
-        Key("total_tokens", "figure", "Tokens of the mixture.", None),
+        Key("name", "said", "What it is called there.", None),
+        Key("ref", "said", "Where the figures are from.", None),
+        Key("status", "said", "How they are known: `primary` (read in the paper, card or repository itself), "
+            "`secondary` (in one that quotes it) or `memory`. A source's own stands above this one.", None),
+        Key("disclosure", "said", "What its makers say of what they do not publish. Where it stands, a recipe that "
+            "cannot be written says so.", None),
+        Key("unit", "said", "What its tokens are.", None),
+        Key("trained_tokens", "figure", "Tokens of the training run. Exact.", None),
+        Key("trained_words", "figure", "Its words. Exact.", None),
+        Key("trained_docs", "figure", "Its documents, or images. Exact.", None),
+        Key("total_tokens", "figure", "The sum of the sources' `tokens`.", None),
+        Key("pool_tokens", "figure", "The sum of the sources' `pool_tokens`.", None),
+        Key("effective_gib", "figure", "The sum of the sources' `effective_gib`.", None),
     ),
 )
 
 PUBLISHED_SOURCE = Vocabulary(
     title="Published, of a source",
-    doc="The same of one source.",
+    doc="The same of one source. What was published of the same thing in another place stands under "
+    "`published_elsewhere`, by that place, in the same words.",
     keys=(
+        Key("name", "said", "What it is called there.", None),
+        Key("status", "said", "How these are known, if not as the others.", None),
+        Key("unit", "said", "What its tokens are. Only those of one unit are compared.", None),
         Key("tokens", "figure", "Tokens of the source.", None),
+        Key("words", "figure", "Its words.", None),
+        Key("bytes", "figure", "Its bytes.", None),
+        Key("docs", "figure", "Its documents.", None),
+        Key("gib", "figure", "Its size in GiB.", None),
+        Key("disk", "said", "Its size on disk.", None),
+        Key("mean_doc", "said", "The mean size of a document.", None),
+        Key("cutoff", "said", "The date that its documents end with.", None),
         Key("weight", "figure", "Its share of what is trained on.", None),
-        Key("epochs", "figure", "How often it is seen.", None),
+        Key("share", "figure", "Its share of `total_tokens`.", None),
+        Key("loss_weight", "figure", "What its loss is multiplied by, which is no share.", None),
+        Key("epochs", "figure", "How often it is seen: `weight` x `trained_tokens` / `tokens`.", None),
+        Key("copies", "figure", "How often it stands in the mixture. Exact.", None),
+        Key("effective_gib", "figure", "`gib` x `copies`.", None),
+        Key("sample", "figure", "The part of it that was taken.", None),
+        Key("selected_tokens", "figure", "Tokens that were taken: `tokens` x `sample`.", None),
+        Key("pool_tokens", "figure", "Tokens that it was taken from.", None),
+        Key("pool_docs", "figure", "Documents that it was taken from.", None),
+        Key("weight_before", "figure", "Its share before dedup.", None),
+        Key("dedup_rate", "figure", "The part of it that dedup removed.", None),
+        Key("max_upsample", "figure", "The most epochs of a part of it, as documented. Exact.", None),
+        Key("realised_upsample", "figure", "The most epochs of a part of it, as done.", None),
     ),
 )
 
+STAND_INS = Vocabulary(
+    title="Stand-ins",
+    doc="A file of its own, for `--stand-ins FILE`: what stands in for the shards, models and columns of a recipe that "
+    "were not published. Sources that share shards so have a slice each, all of one size, in the order of their names. "
+    "What was done is in the `about` of the recipe that comes of it, which is the mixture's.",
+    keys=(
+        Key("corpus", "text", "The folder or bucket of the shards. A relative one starts at this file's folder."),
+        Key("license", "text", "The license of a mixture that they are in, in place of the recipe's own.", None),
+        Key("kinds", "kinds", "By `kind`, what stands in for a source whose `shards` are null: of `web`, `book`, … "
+            "those that the recipes need. `paper: book` has what books have."),
+        Key("taggers", "taggers", "What stands in for a recipe's tagger of the same name. A relative file starts at "
+            "this file's folder.", ()),
+        Key("columns", "column_names", "By a column that a recipe names, the one that stands in for it.", {}),
+    ),
+)
+
+STAND_IN = Vocabulary(
+    title="Stand-in",
+    doc="`web: {shards: web/*.jsonl.zst, about: {license: various}}`.",
+    keys=(
+        Key("shards", "globs", "Shards, relative to the corpus."),
+        Key("about", "about", "Where they are from. It takes the place of the source's own.", {}),
+    ),
+)
 
 DEDUP = Vocabulary(
     title="Dedup",
@@ -430,7 +492,7 @@ METHODS = (
 )
 
 VOCABULARIES = (RECIPE, POLICY, SOURCE, REFERENCE, RULE, EDIT, SAMPLE, CURVE, DEDUP, PREFER_BY, HOLDOUT, STAGE, TAGGER,
-                PUBLISHED, PUBLISHED_SOURCE)
+                PUBLISHED, PUBLISHED_SOURCE, STAND_INS, STAND_IN)
 
 # What `solera lint` warns of, though the recipe is valid.
 USUAL_EPOCHS = (
@@ -443,6 +505,7 @@ WARNINGS = (
     "A source of weight 0: it takes part in dedup, and nothing of it is in the mixture.",
     "Parameters of a tagger that no rule uses.",
     "A file of a tagger without its `sha256`.",
+    "Published figures that do not follow from each other, or that differ from those of the same thing elsewhere.",
 )
 
 

@@ -744,7 +744,7 @@ def _judge_holdouts(judged: _Judged) -> None:
     mine = np.zeros(len(free), bool)
     for split, found in zip(recipe.holdout, context.holdouts, strict=True):
         members = clusters.read_members(context.workspace, found, context.paths[judged.number])
-        held = free & sampling.holds_out(recipe.seed, split, sampling.keys_of(judged.identities, members))
+        held = free & sampling.holds_out(recipe.holdout_seed, split, sampling.keys_of(judged.identities, members))
         free &= ~held
         if split.name == recipe.split:
             mine = held

@@ -64,8 +64,16 @@ class Workspace:
         """The folder of one empty file for each finished cluster set, called as the set is: short to list."""
         return storage.join(self.folder, "sets")
 
+    @property
+    def plans(self) -> str:
+        return storage.join(self.folder, "plans")
+
     def plan(self, digest: str) -> str:
-        return storage.join(self.folder, "plans", digest[:16])
+        return storage.join(self.plans, digest[:16])
+
+    def known(self, recipe_sha256: str) -> str:
+        """What the last plan of a recipe came to, by the sha256 of its text."""
+        return storage.join(self.folder, "known", f"{recipe_sha256}.json")
 
     @property
     def logs(self) -> str:

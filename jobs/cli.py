@@ -274,7 +274,7 @@ def _lint(options: Any) -> int:
 
 
 def _plan(options: Any) -> int:
-    from jobs import report
+    from jobs import rates, report
     from jobs.run import run_plan
 
     recipe, corpus = _opened(options)
@@ -287,8 +287,9 @@ def _plan(options: Any) -> int:
             return 0
         found = run_plan(recipe, corpus, engine, options.where)
     (stage,) = engine.progress.stages
-    _print_stages(options, report.plan_json(found),
-                  lambda: report.plan_text(found, corpus.arguments, stage.seconds), [stage])
+    rate = rates.read(corpus.workspace).get("build")
+    _print_stages(options, report.plan_json(found, rate),
+                  lambda: report.plan_text(found, corpus.arguments, stage.seconds, rate), [stage])
     return 0
 
 

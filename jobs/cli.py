@@ -134,7 +134,12 @@ def parser() -> argparse.ArgumentParser:
     made = command("plan", _plan, "Show what a recipe takes, without reading any text.")
     for add in (recipe, work, spark, planning):
         add(made)
-    made.add_argument("--sweep", metavar="COLUMN", help="instead of a plan, show what each threshold would keep")
+    made.add_argument("--html", metavar="FILE", help="also write the plan as one page, with the funnel and the shares "
+                                                     "drawn")
+    instead = made.add_mutually_exclusive_group()
+    instead.add_argument("--sweep", metavar="COLUMN", help="instead of a plan, show what each threshold would keep")
+    instead.add_argument("--watch", action="store_true",
+                         help="stay, plan again at each save of the recipe, and mark what changed; Ctrl-C ends")
     made = command("build", _build, "Write the mixture of a recipe that has been planned.")
     for add in (recipe, out, work, spark, planning):
         add(made)
@@ -277,6 +282,11 @@ def _plan(options: Any) -> int:
     from jobs import rates, report
     from jobs.run import run_plan
 
+    if options.watch:
+        from jobs.watch import watch
+
+        return watch(options.recipe, options.where, options.json, lambda text: _opened(options, text),
+                     lambda corpus: opened_engine(options, corpus))
     recipe, corpus = _opened(options)
     with opened_engine(options, corpus) as engine:
         if options.sweep is not None:
@@ -288,6 +298,10 @@ def _plan(options: Any) -> int:
         found = run_plan(recipe, corpus, engine, options.where)
     (stage,) = engine.progress.stages
     rate = rates.read(corpus.workspace).get("build")
+    if options.html is not None:
+        from jobs import page
+
+        page.write(found, options.html, rate)
     _print_stages(options, report.plan_json(found, rate),
                   lambda: report.plan_text(found, corpus.arguments, stage.seconds, rate), [stage])
     return 0
@@ -405,12 +419,14 @@ def _taggers(options: Any) -> int:
 # ---- what commands share
 
 
-def _opened(options: Any) -> tuple[Recipe, Corpus]:
+def _opened(options: Any, text: bytes | None = None) -> tuple[Recipe, Corpus]:
+    """Recipe and corpus of a command. `text` is that of the recipe's file, where it has been read."""
     from mixer.corpus import find
     from mixer.models import resolve
     from mixer.recipe_parser import parse
 
-    recipe = resolve(parse(_read(options.recipe), options.recipe, _own(options).taggers), options.recipe)
+    text = _read(options.recipe) if text is None else text
+    recipe = resolve(parse(text, options.recipe, _own(options).taggers), options.recipe)
     own = [word for reference in options.taggers for word in ("--taggers", reference)]
     return recipe, find(recipe, options.recipe, options.work, own)
 

@@ -1,7 +1,7 @@
 """A plan as one page: the funnel and the shares drawn, and every figure. It needs nothing but itself, nor JavaScript.
 
-All words come from recipes and corpora, of which a stranger may have written any: each goes through `_text`. The page is
-well-formed XML, so that a test, or anybody, can read the figures out of it again.
+All words come from recipes and corpora, of which a stranger may have written any: each goes through `_text`. The page
+is well-formed XML, so that a test, or anybody, can read the figures out of it again.
 """
 
 from __future__ import annotations

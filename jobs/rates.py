@@ -63,7 +63,7 @@ def record(place: Workspace, work: Work, size: int, seconds: float, slots: int) 
         return
     rates = read(place)
     rates[work] = Rate(size, round(seconds, 3), slots, today())
-    body = {"format": FORMAT, **{name: rate.as_json() for name, rate in rates.items()}}
+    body: dict[str, Any] = {"format": FORMAT, **{name: rate.as_json() for name, rate in rates.items()}}
     storage.put(_uri(place), canonical_json(body) + b"\n")
 
 

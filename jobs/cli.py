@@ -140,6 +140,11 @@ def parser() -> argparse.ArgumentParser:
     instead.add_argument("--sweep", metavar="COLUMN", help="instead of a plan, show what each threshold would keep")
     instead.add_argument("--watch", action="store_true",
                          help="stay, plan again at each save of the recipe, and mark what changed; Ctrl-C ends")
+    instead.add_argument("--show-dropped", metavar="RULE",
+                         help="instead of a plan, show examples of what a rule drops and what it barely keeps; RULE is "
+                              "as the plan prints it, or some of its words, such as a column")
+    made.add_argument("--examples", type=_size, default=5, metavar="N",
+                      help="with --show-dropped, at most so many of each kind (default 5)")
     made = command("build", _build, "Write the mixture of a recipe that has been planned.")
     for add in (recipe, out, work, spark, planning):
         add(made)
@@ -294,6 +299,12 @@ def _plan(options: Any) -> int:
 
             swept = make_sweep(recipe, corpus, engine, options.sweep, options.where)
             _print(options, swept.as_json(), lambda: swept.text)
+            return 0
+        if options.show_dropped is not None:
+            from jobs.examples import show_dropped
+
+            shown = show_dropped(recipe, corpus, engine, options.show_dropped, options.examples, options.where)
+            _print(options, shown.as_json(), lambda: shown.text)
             return 0
         found = run_plan(recipe, corpus, engine, options.where)
     (stage,) = engine.progress.stages

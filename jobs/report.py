@@ -21,7 +21,6 @@ from mixer.corpus import Corpus
 from mixer.plan import Plan
 
 TEXT_SHOWN = 80  # code points of a text that is repeated in many documents
-SPANS_SHOWN = 3  # of an imported attribute, when a document is explained
 CUTS_SHOWN = 10  # by one method
 
 
@@ -239,7 +238,7 @@ def explain_text(found: dict[str, Any]) -> str:
         f"{found['mix_source']} of the recipe",
         f"  {found['chars']:,} characters, {found['bytes']:,} bytes, sha256 {found['text_sha256']}",
         "", "  " + tables.visible(" ".join(found["text"].split())[:200]), "",
-        tables.table(["measured", ""], [[name, _value(value)] for name, value in found["values"].items()]), "",
+        tables.table(["measured", ""], [[name, tables.value(value)] for name, value in found["values"].items()]), "",
         tables.table(["rule", "verdict"], [[rule["rule"], "passes" if rule["passes"] else rule["why"]]
                                            for rule in found["rules"]]),
     ]
@@ -305,10 +304,3 @@ def _difference_lines(found: Mapping[str, Any]) -> list[str]:
 
 def _quoted(text: str) -> str:
     return '"' + tables.visible(text) + '"'
-
-
-def _value(value: object) -> str:
-    if isinstance(value, list):  # spans
-        shown = [f"{span['start']}-{span['end']} {_value(span['score'])}" for span in value[:SPANS_SHOWN]]
-        return ", ".join([*shown, *([f"… {len(value):,} in all"] if len(value) > SPANS_SHOWN else [])]) or "none"
-    return "missing" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

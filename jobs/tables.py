@@ -8,6 +8,7 @@ from jobs import progress
 from jobs.progress import Stage, brief, megabytes
 
 WIDTH = 120  # columns that a table should do with
+SPANS_SHOWN = 3  # of a column of spans
 LEAST_NAME = 24  # of them for what a row is called, before it is given a line of its own
 
 
@@ -72,6 +73,14 @@ def percent(part: float, whole: float) -> str:
 
 def rate(size: float, seconds: float) -> str:
     return f"{size / 1e6 / seconds:,.1f} MB/s" if seconds > 0 else "-"
+
+
+def value(found: object) -> str:
+    """What was measured, as a person reads it: of spans where they are, and their scores."""
+    if isinstance(found, list):
+        shown = [f"{span['start']}-{span['end']} {value(span['score'])}" for span in found[:SPANS_SHOWN]]
+        return ", ".join([*shown, *([f"… {len(found):,} in all"] if len(found) > SPANS_SHOWN else [])]) or "none"
+    return "missing" if found is None else f"{found:.6g}" if isinstance(found, float) else str(found)
 
 
 def stages(done: Sequence[Stage]) -> str:

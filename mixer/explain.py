@@ -5,7 +5,7 @@ documents concerned.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -86,12 +86,20 @@ def with_texts(found: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
 
 def text_of(corpus: Corpus, shard: str, row: int) -> str:
     """The text of one row, read from its shard."""
+    return texts_of(corpus, shard, [row])[row]
+
+
+def texts_of(corpus: Corpus, shard: str, rows: Sequence[int]) -> dict[int, str]:
+    """The texts of some rows, sorted; the shard is read once, up to the last of them."""
+    found: dict[int, str] = {}
     seen = 0
     for batch in corpus.workspace.reader(shard):
-        if row < seen + len(batch.documents):
-            return batch.documents[row - seen].text
-        seen += len(batch.documents)
-    raise BadInput(f"{shard}: has no row {row} any more; run `solera tag {corpus.arguments} --verify`")
+        end = seen + len(batch.documents)
+        found |= {row: batch.documents[row - seen].text for row in rows if seen <= row < end}
+        seen = end
+        if len(found) == len(rows):
+            return found
+    raise BadInput(f"{shard}: has no row {rows[-1]} any more; run `solera tag {corpus.arguments} --verify`")
 
 
 def _find(context: Context, source: str, id: str) -> tuple[int, int]:
@@ -122,7 +130,7 @@ def _dedup(context: Context, method: int, found: ClusterSet, number: int, row: i
     lost = losers.filter(pc.equal(losers.column("row"), row)).to_pylist()
     said: dict[str, Any] = {"method": found.method, "cluster": mine[0]["cluster"].hex() if mine else None}
     if lost:
-        said["lost_to"] = _document(context, lost[0]["keeper_shard"], lost[0]["keeper_row"])
+        said["lost_to"] = document(context, lost[0]["keeper_shard"], lost[0]["keeper_row"])
     return said
 
 
@@ -137,7 +145,7 @@ def _spans(context: Context, method: int, found: ClusterSet, number: int, row: i
     for each in lost.to_pylist():
         place = each["keeper_shard"], each["keeper_row"]
         if place not in documents and len(documents) < MOST_KEEPERS:
-            documents[place] = _document(context, *place)
+            documents[place] = document(context, *place)
         keeper = documents.get(place, {"shard": context.paths[place[0]], "row": place[1]})
         said.append({name: each[name] for name in ("start", "end", "bytes")}
                     | {"keeper": {**keeper, "start": each["keeper_start"]}})
@@ -155,6 +163,7 @@ def _edits(context: Context, plan: Plan, number: int, row: int) -> list[dict[str
             for each in table.filter(pc.equal(table.column("row"), row)).to_pylist()]
 
 
-def _document(context: Context, number: int, row: int) -> dict[str, Any]:
+def document(context: Context, number: int, row: int) -> dict[str, Any]:
+    """Where a document stands, and its own names."""
     table, _ = sidecars.read(context.workspace.sidecar(rows.KEY, context.paths[number]), ["line", "source", "id"])
     return {"shard": context.paths[number], "row": row, **table.slice(row, 1).to_pylist()[0]}

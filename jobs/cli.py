@@ -167,10 +167,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--experiment", required=True, metavar="NAME", help="the folder below `attributes`")
     for add in (work, spark):
         add(made)
-    made = command("explain", _explain, "Say why a document is in or out.")
+    made = command("explain", _explain, "Say why a document is in or out, and where it stands in the mixture.")
     recipe(made)
     made.add_argument("source", metavar="SOURCE", help="the document's own source")
     made.add_argument("id", metavar="ID", help="the document's own id")
+    made.add_argument("--mixture", metavar="DIR", help="the mixture that was built of the plan: say also on which lines")
     work(made)
     made = command("train", _train, "Train a quality model from documents that a recipe selects.")
     for add in (recipe, work, spark, planning):
@@ -366,12 +367,14 @@ def _import(options: Any) -> int:
 
 def _explain(options: Any) -> int:
     from jobs import report
+    from jobs.places import places
     from jobs.plan import existing_plan
     from mixer.explain import explain, with_texts
 
     recipe, corpus = _opened(options)
     made, context = existing_plan(recipe, corpus)
     found = with_texts(explain(made, context, corpus, options.source, options.id), corpus)
+    found["places"] = places(made, found, options.mixture)
     _print(options, found, lambda: report.explain_text(found))
     return 0
 

@@ -22,6 +22,7 @@ from mixer.plan import Plan
 
 TEXT_SHOWN = 80  # code points of a text that is repeated in many documents
 CUTS_SHOWN = 10  # by one method
+PLACES_SHOWN = 10  # of a document's copies
 
 
 def tag_text(found: TagSummary, corpus: Corpus) -> str:
@@ -237,11 +238,13 @@ def explain_text(found: dict[str, Any]) -> str:
         f"  in {found['shard']} row {found['row']}, line {found['line']}, byte {found['offset']:,}; source "
         f"{found['mix_source']} of the recipe",
         f"  {found['chars']:,} characters, {found['bytes']:,} bytes, sha256 {found['text_sha256']}",
-        "", "  " + tables.visible(" ".join(found["text"].split())[:200]), "",
-        tables.table(["measured", ""], [[name, tables.value(value)] for name, value in found["values"].items()]), "",
-        tables.table(["rule", "verdict"], [[rule["rule"], "passes" if rule["passes"] else rule["why"]]
-                                           for rule in found["rules"]]),
+        "", *(f"  | {tables.visible(line)}".rstrip() for line in found["marked"].split("\n")), "",
+        tables.table(["measured", ""], [[tables.visible(name), tables.visible(tables.value(value))]
+                                        for name, value in found["values"].items()]), "",
     ]
+    if found["phases"]:
+        lines += [tables.table(["phase", "step", "verdict"], [[each["phase"], tables.visible(each["step"]), _said(each)]
+                                                              for each in found["phases"]], left=3), ""]
     for each in found["dedup"]:
         if "cuts" in each:
             lines += _cuts_lines(each, found["bytes"])
@@ -257,10 +260,18 @@ def explain_text(found: dict[str, Any]) -> str:
     if found["edits"]:
         size = sum(cut["bytes"] for cut in found["edits"])
         without = f", without {_spans_text(len(found['edits']))}, {tables.percent(size, found['bytes'])} of its text"
-    lines += [f"  draw {found['draw']}", "",
-              f"in: {found['copies']} cop{'y' if found['copies'] == 1 else 'ies'}{without}" if found["copies"]
+    lines += ["", f"in: {found['copies']} cop{'y' if found['copies'] == 1 else 'ies'}{without}" if found["copies"]
               else f"out: {found['reason']}"]
+    lines += [f"  copy {place['copy']} in {place['shard']}" + (f" line {place['line']:,}" if "line" in place else "")
+              for place in found.get("places", [])[:PLACES_SHOWN]]
+    if len(found.get("places", [])) > PLACES_SHOWN:
+        lines.append(f"  … and {len(found['places']) - PLACES_SHOWN:,} copies more; --json has all")
     return "\n".join(lines)
+
+
+def _said(entry: Mapping[str, Any]) -> str:
+    """A verdict with why, as in "dropped: words.count 31 < 50"."""
+    return tables.visible(f"{entry['verdict']}: {entry['why']}" if entry["why"] else entry["verdict"])
 
 
 def _place(document: Mapping[str, Any]) -> str:

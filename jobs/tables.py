@@ -16,14 +16,15 @@ class Marked(str):
     """A cell that is to be seen first."""
 
 
-def table(head: Sequence[str], body: Sequence[Sequence[object]], indent: str = "  ", colour: bool = False) -> str:
-    """Columns under their heads, as wide as they need; the first is left-aligned, numbers right-aligned. With colour
-    where it is asked for, of cells that are Marked.
+def table(head: Sequence[str], body: Sequence[Sequence[object]], indent: str = "  ", left: int = 1,
+          colour: bool = False) -> str:
+    """Columns under their heads, as wide as they need; the first ones are left-aligned, numbers right-aligned. With
+    colour where it is asked for, of cells that are Marked.
     """
     cells = [[*map(_cell, head)], *([*map(_cell, row)] for row in body)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     return "\n".join(
-        indent + "  ".join(_painted(cell, cell.ljust(width) if number == 0 else cell.rjust(width), colour)
+        indent + "  ".join(_painted(cell, cell.ljust(width) if number < left else cell.rjust(width), colour)
                            for number, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
         for row in cells
     )
@@ -40,9 +41,9 @@ def fitted(
     widths = [max(len(row[place]) for row in rows) + 2 for place in range(len(rows[0]))]
     room = max(LEAST_NAME, width - sum(widths[1:]) - 2)
     if widths[0] - 2 <= room:
-        return table(rows[0], rows[1:], colour=colour)
+        return table(rows[0], rows[1:], left=keys, colour=colour)
     short_rows = [[cells[0] if len(cells[0]) <= room else "", *cells[1:]] for cells in rows]
-    lines = table(short_rows[0], short_rows[1:], colour=colour).splitlines()
+    lines = table(short_rows[0], short_rows[1:], left=keys, colour=colour).splitlines()
     return "\n".join(line if len(row[0]) <= room else f"  {_painted(row[0], row[0], colour)}\n{line}"
                      for row, line in zip(rows, lines, strict=True))
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixer import attributes, clusters, cuts, draw, rows, rules, sidecars
+from mixer import attributes, clusters, cuts, draw, marks, rows, rules, sidecars, verdicts
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.difference import difference, shortened
@@ -40,24 +40,29 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
             values |= dict.fromkeys(called or [stored], value)
     selection, _ = sidecars.read(context.selection_uri(number))
     chosen = selection.slice(row, 1).to_pylist()[0]
-    verdicts = []
+    of_rules = []
     for rule in context.recipe.rules_for(mix_source) if not is_reference else ():
         key, stored = context.columns[rule.column]
         part, _ = attributes.read(place.sidecar(key, shard), [stored])
         column = part.column(stored).slice(row, 1).combine_chunks()
         good, _ = rules.passes(rule, column)
-        verdicts.append({"rule": rule.text, "passes": bool(good[0]),
+        of_rules.append({"rule": rule.text, "passes": bool(good[0]),
                          "why": "" if good[0] else rules.verdict(rule, column[0].as_py())})
     identity = np.frombuffer(about["identity"], np.uint8)[None]
     lock = json.loads(plan.lock)
+    dedup = [_dedup(context, method, found, number, row) for method, found in enumerate(context.sets)]
+    drawn = f"{int(draw.draws(context.recipe.seed, 'draw', identity)[0]):016x}"
+    phases = []
+    if not is_reference:
+        count = next(each for each in plan.body["counts"] if each["source"] == mix_source)
+        phases = verdicts.entries(context, mix_source, chosen["reason"], of_rules, dedup, values)
+        phases.append(verdicts.drawn(context, count, chosen["reason"], chosen["copies"], drawn))
     return {
         "source": source, "id": id, "mix_source": mix_source, "shard": shard, "row": row,
         "line": about["line"], "offset": about["offset"], "bytes": about["bytes"], "chars": about["chars"],
         "text_sha256": about["text_sha256"].hex(), "shard_sha256": lock["shards"][number]["sha256"],
         "values": {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()},
-        "rules": verdicts,
-        "dedup": [_dedup(context, method, found, number, row) for method, found in enumerate(context.sets)],
-        "draw": f"{int(draw.draws(context.recipe.seed, 'draw', identity)[0]):016x}",
+        "rules": of_rules, "dedup": dedup, "phases": phases, "draw": drawn,
         "copies": chosen["copies"],
         "reason": f"of the reference {mix_source}, which is only compared with" if is_reference
                   else context.reasons[chosen["reason"]],
@@ -66,8 +71,8 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
 
 
 def with_texts(found: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
-    """What `explain` says, with the document's text, how it differs from that of a copy which beat it, and the text of
-    each cut, shortened.
+    """What `explain` says, with the document's text, the same with what was found in it marked, how it differs from that
+    of a copy which beat it, and the text of each cut, shortened.
     """
     text = text_of(corpus, found["shard"], found["row"])
     methods = []
@@ -81,7 +86,8 @@ def with_texts(found: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
             more["cuts"] = [{**cut, "text": shortened(text[cut["start"] : cut["end"]])} for cut in each["cuts"]]
         methods.append({**each, **more})
     edits = [{**cut, "text": shortened(text[cut["start"] : cut["end"]])} for cut in found["edits"]]
-    return {**found, "dedup": methods, "edits": edits, "text": text}
+    spans = marks.spans_in(found["values"], [(cut["start"], cut["end"], "cut") for cut in found["edits"]])
+    return {**found, "dedup": methods, "edits": edits, "text": text, "marked": marks.marked(text, spans)}
 
 
 def text_of(corpus: Corpus, shard: str, row: int) -> str:

@@ -1,0 +1,75 @@
+"""What each phase of a plan says of one document, in the order in which a plan decides.
+
+The reason in the selection says where it stops; what is known besides says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from mixer.selection import NOT_DRAWN, NOT_HELD_OUT, Context, method_text
+
+Verdict = Literal["passes", "dropped", "not reached"]
+Entry = dict[str, Any]  # phase, step, verdict, why
+
+
+def entries(context: Context, source: str, reason: int, rules: Sequence[Mapping[str, Any]],
+            dedup: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> list[Entry]:
+    """An entry for each step that documents of this source go through, but for the draw. `reason` is the number in the
+    selection, `rules` and `dedup` what is known of those steps, `values` what was measured.
+    """
+    recipe, each = context.recipe, context.recipe.source(source)
+    found = [{"phase": "rules", "step": rule["rule"], "verdict": "passes" if rule["passes"] else "dropped",
+              "why": rule["why"]} for rule in rules]
+
+    def add(phase: str, step: str, why: str = "") -> None:
+        found.append({"phase": phase, "step": step, "verdict": _verdict(context, reason, step), "why": why})
+
+    for top in recipe.tops_for(source):
+        add("tops", top.text, _value(top.column, values))
+    for method, about in zip(recipe.dedup, dedup, strict=True):
+        keeper = about.get("lost_to")
+        add("dedup", method_text(method), f"lost to {keeper['source']} {keeper['id']}" if keeper else "")
+    for edit in recipe.edits_for(source):
+        spans = values.get(edit.column)
+        add("edits", edit.text, f"{len(spans):,} span{'s' if len(spans) != 1 else ''}" if spans is not None else "")
+    for split in recipe.holdout:
+        add("held out", split.text)
+    if recipe.split is not None:
+        add("held out", NOT_HELD_OUT)
+    if each.sample is not None:
+        add("sample", each.sample.text, _value(each.sample.column, values))
+    if each.curve is not None:
+        add("curve", each.curve.text, _value(each.curve.column, values))
+    return found
+
+
+def drawn(context: Context, count: Mapping[str, Any], reason: int, copies: int, value: str) -> Entry:
+    """What the draw says: a document's value of it against the cutoff of its source, or of its bucket."""
+    curve = count["curve"]
+    cutoff = count["cutoff"][:16]
+    if reason not in (0, context.reason_numbers[NOT_DRAWN]):
+        verdict, why = "not reached", ""
+    elif curve is not None:
+        verdict = "passes" if copies else "dropped"
+        why = f"{copies} {'copy' if copies == 1 else 'copies'} in its bucket of the curve"
+    else:
+        verdict = "passes" if copies else "dropped"
+        before = copies > count["copies"]
+        why = f"{'before' if before else 'not before'} the cutoff {cutoff}: "
+        why += f"{count['copies']:,} of each" + (", and one more" if before else "")
+    return {"phase": "draw", "step": f"draw {value}", "verdict": verdict, "why": why}
+
+
+def _verdict(context: Context, reason: int, step: str) -> Verdict:
+    number = context.reason_numbers[step]
+    return "dropped" if reason == number else "passes" if reason == 0 or reason > number else "not reached"
+
+
+def _value(column: str, values: Mapping[str, Any]) -> str:
+    if column not in values:
+        return ""
+    value = values[column]
+    return f"{column} is missing" if value is None else f"{column} {value:.6g}" if isinstance(value, float) else \
+        f"{column} {value}"

@@ -171,7 +171,7 @@ def parser() -> argparse.ArgumentParser:
     recipe(made)
     made.add_argument("source", metavar="SOURCE", help="the document's own source")
     made.add_argument("id", metavar="ID", help="the document's own id")
-    made.add_argument("--mixture", metavar="DIR", help="the mixture that was built of the plan: say also on which lines")
+    made.add_argument("--mixture", metavar="DIR", help="the mixture of this plan: say also on which lines")
     work(made)
     made = command("train", _train, "Train a quality model from documents that a recipe selects.")
     for add in (recipe, work, spark, planning):

@@ -129,8 +129,7 @@ def funnel_svg(counts: Sequence[figures.Count], unit: str) -> str:
             parts += [_bar(ends[place], y, ends[place + 1] - ends[place], place,
                            f"{lefts[number].name}: {value:,} {called} of {names[place]}")
                       for place, value in enumerate(row) if value]
-            parts.append(_words(x + _share_of(sum(row), most, width) + 5, y + BAR - 3,
-                                tables.short(sum(row)) if called != "documents" else tables.count(sum(row)), "figure"))
+            parts.append(_words(x + _share_of(sum(row), most, width) + 5, y + BAR - 3, _brief(sum(row)), "figure"))
     for number, left in enumerate(lefts):
         parts.append(_label(left.name, HEAD + number * ROW + BAR - 3))
     return _svg(HEAD + len(lefts) * ROW, parts, "What is left after each step, by source")
@@ -169,6 +168,11 @@ def epochs_svg(counts: Sequence[figures.Count]) -> str:
         parts.append(_words(LABEL + GAP + size + 5, y + BAR - 3, f"{mean:.2f}, at most {each['max_copies']}", "figure"))
         parts.append(_label(each["source"], y + BAR - 3))
     return _svg(HEAD + len(counts) * ROW, parts, "Epochs by source")
+
+
+def _brief(value: int) -> str:
+    """As long as there is room for beside a bar."""
+    return tables.count(value) if value < 10_000_000 else tables.short(value)
 
 
 def _share_of(part: float, whole: float, width: int) -> float:

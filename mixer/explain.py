@@ -71,8 +71,8 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
 
 
 def with_texts(found: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
-    """What `explain` says, with the document's text, the same with what was found in it marked, how it differs from that
-    of a copy which beat it, and the text of each cut, shortened.
+    """What `explain` says, with the document's text, the same with what was found in it marked, how it differs from
+    that of a copy which beat it, and the text of each cut, shortened.
     """
     text = text_of(corpus, found["shard"], found["row"])
     methods = []

@@ -121,8 +121,8 @@ def _cell(was: str, now: str, is_name: bool) -> str:
     end = 0
     while end < min(len(words), len(before)) - same and words[-1 - end] == before[-1 - end]:
         end += 1
-    middle = f"{' '.join(before[same : len(before) - end])} -> {' '.join(words[same : len(words) - end])}"
-    return Marked(" ".join([*words[:same], middle, *words[len(words) - end :]]))
+    parts = [" ".join(each[same : len(each) - end]) or "-" for each in (before, words)]
+    return Marked(" ".join([*words[:same], " -> ".join(parts), *words[len(words) - end :]]))
 
 
 def _below(pair: Pair, keys: int) -> list[Row]:

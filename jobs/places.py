@@ -24,8 +24,8 @@ def places(plan: Plan, found: Mapping[str, Any], folder: str | None = None) -> l
         made_by = lock.digest(storage.read(storage.join(folder, "recipe.lock")))
         if made_by != plan.body["lock_sha256"]:
             raise BadInput(f"{folder}: this mixture was made by a plan of another lock, {made_by[:16]}, and that of "
-                           f"the recipe is {plan.body['lock_sha256'][:16]}; name recipe and work folder that it was made "
-                           "with, or leave --mixture out")
+                           f"the recipe is {plan.body['lock_sha256'][:16]}; name the recipe and work folder that it "
+                           "was made with, or leave --mixture out")
     identity = np.frombuffer(rows.identity(found["source"], found["id"]), np.uint8)[None]
     names = data_shards(plan, found["shard"], found["mix_source"], identity, found["copies"])
     said = []

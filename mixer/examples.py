@@ -28,6 +28,7 @@ NEAREST, FURTHEST, KEPT, DROPPED, MISSING = (
     "dropped, the nearest to the bound", "dropped, the furthest from it", "kept, the nearest to the bound",
     "dropped, in order of the draw", "dropped without a value, in order of the draw")
 KEPT_BY_DRAW = "kept, in order of the draw"
+LAST = "kept, the last of the draw"
 
 # (number that orders the group, draw, identity), slice, row, value: of two the lesser is the better example.
 Example = tuple[tuple[Any, int, bytes], int, int, Any]
@@ -78,7 +79,7 @@ def best(questions: Sequence[Asked], most: int, context: Context) -> list[Groups
         draws = draw.draws(context.recipe.seed, "draw", identities)
         for question, groups in here:
             values = None if question.column is None else table.column(question.column).combine_chunks()
-            for name, where, order in _groups(question, reasons, values):
+            for name, where, order in _groups(question, reasons, values, draws):
                 mine = _least(np.flatnonzero(where), order, draws, identities, values, number, most)
                 groups[name] = heapq.nsmallest(most, [*groups.get(name, []), *mine], key=_key)
     return found
@@ -133,12 +134,16 @@ def _best(rule: Rule) -> str | None:
     return {"min": "max", "top": "max", "max": "min"}.get(rule.kind)
 
 
-def _groups(question: Asked, reasons: Array, values: pa.Array | None) -> list[tuple[str, Array, Array | None]]:
+def _groups(
+    question: Asked, reasons: Array, values: pa.Array | None, draws: Array
+) -> list[tuple[str, Array, Array | None]]:
     """(name, which rows, what orders them, less is better) of each group; None is the order of the draw."""
     dropped = reasons == question.number
     kept = (reasons == 0) | (reasons > question.past)
-    missing = np.zeros(len(reasons), bool) if values is None else np.asarray(values.is_null())
-    if values is None or question.best is None:
+    if values is None:  # what is kept for want of spans or copies is all the rest, and shows nothing
+        return [(DROPPED, dropped, None), *([(LAST, kept, ~draws)] if question.reason == NOT_DRAWN else [])]
+    missing = np.asarray(values.is_null())
+    if question.best is None:
         return [(DROPPED, dropped & ~missing, None), (MISSING, dropped & missing, None), (KEPT_BY_DRAW, kept, None)]
     numbers = np.asarray(values.fill_null(0))
     better = ~numbers if numbers.dtype.kind == "i" else -numbers  # less is better, and nothing is lost of an integer

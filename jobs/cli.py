@@ -143,7 +143,7 @@ def parser() -> argparse.ArgumentParser:
     instead.add_argument("--show-dropped", metavar="RULE",
                          help="instead of a plan, show examples of what a rule drops and what it barely keeps; RULE is "
                               "as the plan prints it, or some of its words, such as a column")
-    made.add_argument("--examples", type=_size, default=5, metavar="N",
+    made.add_argument("--examples", type=_size, metavar="N",
                       help="with --show-dropped, at most so many of each kind (default 5)")
     made = command("build", _build, "Write the mixture of a recipe that has been planned.")
     for add in (recipe, out, work, spark, planning):
@@ -288,10 +288,11 @@ def _plan(options: Any) -> int:
     from jobs import rates, report
     from jobs.run import run_plan
 
+    _check_together(options)
     if options.watch:
         from jobs.watch import watch
 
-        return watch(options.recipe, options.where, options.json, lambda text: _opened(options, text),
+        return watch(options.recipe, options.where, options.json, options.html, lambda text: _opened(options, text),
                      lambda corpus: opened_engine(options, corpus))
     recipe, corpus = _opened(options)
     with opened_engine(options, corpus) as engine:
@@ -304,7 +305,7 @@ def _plan(options: Any) -> int:
         if options.show_dropped is not None:
             from jobs.examples import show_dropped
 
-            shown = show_dropped(recipe, corpus, engine, options.show_dropped, options.examples, options.where)
+            shown = show_dropped(recipe, corpus, engine, options.show_dropped, options.examples or 5, options.where)
             _print(options, shown.as_json(), lambda: shown.text)
             return 0
         found = run_plan(recipe, corpus, engine, options.where)
@@ -317,6 +318,16 @@ def _plan(options: Any) -> int:
     _print_stages(options, report.plan_json(found, rate),
                   lambda: report.plan_text(found, corpus.arguments, stage.seconds, rate), [stage])
     return 0
+
+
+def _check_together(options: Any) -> None:
+    """Nothing; BadInput where options of `plan` say nothing together."""
+    from mixer.errors import BadInput
+
+    if options.html is not None and (options.sweep is not None or options.show_dropped is not None):
+        raise BadInput("--html draws a plan, and --sweep and --show-dropped show no plan; leave one of them out")
+    if options.examples is not None and options.show_dropped is None:
+        raise BadInput("--examples is for --show-dropped; leave it out, or add --show-dropped RULE")
 
 
 def _build(options: Any) -> int:

@@ -36,8 +36,8 @@ class Examples:
         lines: list[str] = []
         for question, groups in self.found:
             lines += ["", tables.visible(question.reason)]
-            if not groups:
-                lines.append("  drops nothing as the first reason, and nothing is near it")
+            if not any(name.startswith("dropped") for name in groups):
+                lines.append("  drops nothing that nothing before it dropped")
             for name, found in groups.items():
                 lines += ["", f"  {name}:"]
                 for each in found:

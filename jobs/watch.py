@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs import changes, figures, rates, report, tables
+from jobs import changes, figures, page, rates, report, tables
 from jobs.engine import Engine
 from jobs.plan import current_indexes, current_sets, plan_from
 from jobs.stopping import stop_of
@@ -39,6 +39,7 @@ class Watch:
     uri: str
     where: str
     json: bool
+    html: str | None = None  # the page that is drawn anew for each plan
     out: Any = field(default_factory=lambda: sys.stdout)
     before: list[figures.Table] | None = None
     said: str = ""
@@ -63,6 +64,8 @@ class Watch:
     def _show(self, made: Plan, corpus: Corpus, seconds: float) -> None:
         rate = rates.read(corpus.workspace).get("build")
         found = figures.tables(made)
+        if self.html is not None:
+            page.write(made, self.html, rate)
         if self.json:
             text = _line(report.plan_json(made, rate) | {"seconds_shown": round(seconds, 3)})
         else:
@@ -107,8 +110,10 @@ class Watch:
         self.out.flush()
 
 
-def watch(uri: str, where: str, as_json: bool, opened: Open,
-          engine_of: Callable[[Corpus], AbstractContextManager[Engine]]) -> int:
+def watch(
+    uri: str, where: str, as_json: bool, html: str | None, opened: Open,
+    engine_of: Callable[[Corpus], AbstractContextManager[Engine]],
+) -> int:
     """Plans at each save of the recipe at `uri` until it is stopped; 0 for Ctrl-C, which is how it ends.
 
     `opened` makes recipe and corpus of the file's text; `engine_of` is asked once, for the first that holds together.
@@ -117,7 +122,7 @@ def watch(uri: str, where: str, as_json: bool, opened: Open,
         raise BadInput(f"{uri}: only a local file can be watched; copy the recipe to this machine")
     if not storage.exists(uri):
         raise BadInput(f"{uri}: there is no such file; check the path")
-    shown = Watch(uri, where, as_json)
+    shown = Watch(uri, where, as_json, html)
     try:
         saves = contents(uri.removeprefix("file://"))
         text, corpus = _first(saves, opened, shown)

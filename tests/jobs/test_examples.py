@@ -51,8 +51,16 @@ def test_what_lost_to_a_copy_names_it_and_json_has_it_all(ask):
         "text": "same", "whole": True,
         "lost_to": {"shard": "wiki/0.jsonl", "row": 0, "line": 1, "source": "y", "id": "kept"}}]
     (found,) = json.loads(ask("--show-dropped", "words.count", "--json"))["rules"]
-    assert [each["group"].split()[0] for each in found["groups"]] == ["dropped", "kept", "dropped"]
+    assert [each["group"].split(",")[0] for each in found["groups"]] == ["dropped", "kept", "dropped without a value"]
     assert "drops nothing" in ask("--show-dropped", "not drawn")
+
+
+def test_what_does_not_go_together_is_told(tmp_path, capsys):
+    for other in (["--show-dropped", "x"], ["--sweep", "words.count"]):
+        assert main(["plan", "recipe.yaml", "--html", str(tmp_path / "plan.html"), *other]) == 2
+        assert "--html draws a plan" in capsys.readouterr().err
+    assert main(["plan", "recipe.yaml", "--examples", "3"]) == 2
+    assert "--examples is for --show-dropped" in capsys.readouterr().err
 
 
 def test_page_is_written_beside_what_is_printed(ask, tmp_path):

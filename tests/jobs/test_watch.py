@@ -38,7 +38,8 @@ def recipe(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def watching(recipe: Path) -> Iterator[tuple[subprocess.Popen[str], Queue[str]]]:
-    command = [sys.executable, "-m", "jobs.cli", "plan", str(recipe), "--work", str(recipe.parent / "work"), "--watch"]
+    command = [sys.executable, "-m", "jobs.cli", "plan", str(recipe), "--work", str(recipe.parent / "work"), "--watch",
+               "--html", str(recipe.parent / "plan.html")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           cwd=Path(__file__).parents[2]) as process:
         said: Queue[str] = Queue()
@@ -73,6 +74,7 @@ def test_each_save_is_planned_and_what_changed_is_marked(recipe, watching):
     changed = said.get(timeout=30)
     assert time.monotonic() - began < 3
     assert "words.count min 3 -> 5" in changed and "3 -> 5" in changed and "figures changed" in changed
+    assert "words.count min 5" in (recipe.parent / "plan.html").read_text()
     # In place, and longer than before: seen as well.
     recipe.write_bytes(text_of(5, description="said"))
     assert "no figure changed" in said.get(timeout=30)
@@ -95,7 +97,7 @@ def test_what_cannot_be_watched_is_told(capsys):
     assert main(["plan", "/nowhere/recipe.yaml", "--watch"]) == 2
     assert "there is no such file" in capsys.readouterr().err
     with pytest.raises(BadInput, match="only a local file can be watched"):
-        watch.watch("s3://bucket/recipe.yaml", "auto", False, None, None)  # type: ignore[arg-type]
+        watch.watch("s3://bucket/recipe.yaml", "auto", False, None, None, None)  # type: ignore[arg-type]
 
 
 def test_contents_come_once_for_each_save(tmp_path, monkeypatch):
@@ -119,7 +121,7 @@ def test_contents_come_once_for_each_save(tmp_path, monkeypatch):
 
 def test_the_same_error_is_told_once_and_json_is_a_line_each():
     out = io.StringIO()
-    shown = watch.Watch("recipe.yaml", "auto", True, out)
+    shown = watch.Watch("recipe.yaml", "auto", True, out=out)
     for _ in range(3):
         shown.tell(NotDone("not tagged", command="solera tag"))
     shown.tell(BadInput("another"))

@@ -266,6 +266,7 @@ def explain_text(found: dict[str, Any]) -> str:
               for place in found.get("places", [])[:PLACES_SHOWN]]
     if len(found.get("places", [])) > PLACES_SHOWN:
         lines.append(f"  … and {len(found['places']) - PLACES_SHOWN:,} copies more; --json has all")
+    lines += [f"  not of {each['source']}, which shares its shard: {each['reason']}" for each in found["other_sources"]]
     return "\n".join(lines)
 
 

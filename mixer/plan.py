@@ -14,7 +14,20 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from mixer import attributes, clusters, draw, lock, packing, rows, selection, sidecars, storage, weights
+from mixer import (
+    attributes,
+    clusters,
+    draw,
+    lock,
+    packing,
+    quantiles,
+    rows,
+    selection,
+    sidecars,
+    storage,
+    tops,
+    weights,
+)
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.documents import canonical_json
@@ -86,10 +99,9 @@ class _Tasks:
     bins: Sequence[Sequence[int]]
     runner: Runner
 
-    def judge(self, label: str) -> list[selection.Part]:
-        """The phase that looks at attributes."""
-        return self.runner(selection.judge, [self.whole.part(part, list(self.whole.digests)) for part in self.bins],
-                           label)
+    def measured(self, phase: Callable[[Context], Any], label: str) -> list[Any]:
+        """A phase that looks at attributes."""
+        return self.runner(phase, [self.whole.part(part, list(self.whole.digests)) for part in self.bins], label)
 
     def run(self, phase: Callable[[Context], Any], label: str) -> list[Any]:
         """A phase that looks at rows alone."""
@@ -114,11 +126,18 @@ def _make(
     whole = tasks.whole
     recipe, folder, methods = whole.recipe, whole.folder, len(whole.recipe.dedup)
     # Phase 1: keep rules.
-    parts = tasks.judge("plan: keep rules")
+    parts = tasks.measured(selection.judge, "plan: keep rules")
     overlap = selection.Overlap.of(part.overlap for part in parts)
     if overlap.documents:
         raise BadInput(_overlap_text(whole, overlap))
     tallies = selection.merge_tallies([part.tallies for part in parts])
+    # Phase 2: the best shares, each among what those before it leave.
+    for step in range(whole.tops):
+        totals = tasks.measured(functools.partial(tops.rank, step), f"plan: top {step + 1}")
+        ends = quantiles.find(tasks.run, tops.ranked_as(step), tops.targets(recipe, step, totals))
+        drop = functools.partial(tops.drop, step, {group: end for group, (end,) in ends.items()})
+        parts = tasks.run(drop, f"plan: top {step + 1}")
+        tallies = selection.merge_tallies([tallies, *(part.tallies for part in parts)])
     # Phase 3: dedup methods in order, each among the rows still alive.
     losses: Tallies = {}
     links = []

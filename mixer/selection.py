@@ -146,9 +146,14 @@ class Context:
         """The name of these shards as a bin: the number of the first."""
         return next(iter(self.paths))
 
-    def draft_uri(self, methods: int) -> str:
-        """The draft of these shards after the keep rules and so many dedup methods."""
-        return storage.join(self.scratch, f"draft-{methods}", f"{self.bin}.npy")
+    @cached_property
+    def tops(self) -> int:
+        """How many rules for the best share a source has, at most: so many phases come before dedup."""
+        return max(len(self.recipe.tops_for(source.name)) for source in self.recipe.sources)
+
+    def draft_uri(self, after: int | str) -> str:
+        """The draft of these slices after so many dedup methods, or after a phase that comes before them."""
+        return storage.join(self.scratch, f"draft-{after}", f"{self.bin}.npy")
 
     def pool_uri(self) -> str:
         """Where the rows of these shards that reach the draw come in it, roughly."""
@@ -233,7 +238,7 @@ def judge(context: Context) -> Part:
     tallies: Tallies = {}
     kept: dict[str, dict[str, Array]] = {}  # of shared shards: by source, the rows that its rules keep
     with ExitStack() as stack:
-        following = _Following(stack, context, 0, tallies)
+        following = Following(stack, context, after_top(context, 0), tallies)
         for number, source in context.sources.items():
             if context.is_reference(number):
                 table = load(context, number, [])
@@ -266,7 +271,8 @@ def judge(context: Context) -> Part:
                 add("own", text, bad)
                 add("only", text, bad & (fails == 1))
                 add("missing", text, missing)
-            add("kept", "", draft == 0)
+            if not context.tops:
+                add("kept", "", draft == 0)
             if number in context.shared:
                 kept.setdefault(context.paths[number], {})[source] = draft == 0
             following.take(number, draft, table)
@@ -289,8 +295,8 @@ def drop_losers(method: int, context: Context) -> Part:
     tallies: Tallies = {}
     losses: Tallies = {}
     with ExitStack() as stack:
-        following = _Following(stack, context, method + 1, tallies)
-        drafts, kept = _Drafts(context, method), _Keepers(context, method)
+        following = Following(stack, context, method + 1, tallies)
+        drafts, kept = Drafts(context, method), _Keepers(context, method)
         reason = context.reasons[context.dedup_reason(method)]
         lose = _lose_spans if context.finds_spans(method) else _lose_documents
         for number, source in context.sources.items():
@@ -448,13 +454,18 @@ class _Keepers:
                                "plan's folder: make sure that nothing does, and plan again") from None
 
 
-class _Following:
-    """What a phase leaves to those that follow it: the draft of its bin after so many dedup methods, and either the
-    candidates of the next method, or, after the last, the pools.
+def after_top(context: Context, tops: int) -> int | str:
+    """What the draft after so many rules for the best share is called: after the last of them dedup begins."""
+    return 0 if tops == context.tops else f"top-{tops}"
+
+
+class Following:
+    """What a phase leaves to those that follow it: the draft of its bin, and after so many dedup methods either the
+    candidates of the next one, or, after the last, the pools.
     """
 
-    def __init__(self, stack: ExitStack, context: Context, methods: int, tallies: Tallies) -> None:
-        self._stack, self._context, self._methods, self._tallies = stack, context, methods, tallies
+    def __init__(self, stack: ExitStack, context: Context, after: int | str, tallies: Tallies) -> None:
+        self._stack, self._context, self._after, self._tallies = stack, context, after, tallies
         self._drafts: list[Array] = []
         self._held: list[Array] = []
         self._candidates = 0
@@ -465,11 +476,13 @@ class _Following:
     def take(self, number: int, draft: Array, table: pa.Table) -> None:
         """One shard more: its rows, and what has been decided of them."""
         self._drafts.append(draft)
-        if self._methods == len(self._context.sets):
+        if isinstance(self._after, str):
+            return
+        if self._after == len(self._context.sets):
             alive = (draft == 0) & (not self._context.is_reference(number))
             self._pool(number, alive, table)
             return
-        count, found = _candidates(self._context, number, self._methods, draft, table)
+        count, found = _candidates(self._context, number, self._after, draft, table)
         self._candidates += count
         self._held += [found] if len(found) else []
         if sum(map(len, self._held)) >= CANDIDATE_ROWS:
@@ -487,14 +500,14 @@ class _Following:
 
     def _flush(self) -> None:
         if self._out is None:
-            uri = self._context.candidates_uri(self._methods, self._context.bin)
+            uri = self._context.candidates_uri(int(self._after), self._context.bin)
             self._out = self._stack.enter_context(storage.writer(uri))
         self._out.write(keepers.best(np.concatenate(self._held)).tobytes())
         self._held = []
 
     def finish(self) -> Part:
         context = self._context
-        with storage.writer(context.draft_uri(self._methods)) as out:
+        with storage.writer(context.draft_uri(self._after)) as out:
             np.save(out, np.concatenate(self._drafts))
         if self._held:
             self._flush()
@@ -557,7 +570,7 @@ def boundary(buckets: Mapping[str, int], context: Context) -> dict[str, Array]:
     Few shards have one, and no other is opened.
     """
     found: dict[str, list[Array]] = {}
-    drafts = _Drafts(context, len(context.sets))
+    drafts = pool_drafts(context)
     with np.load(io.BytesIO(storage.read(context.pool_uri()))) as pool:
         sizes, places = pool["rows"].tolist(), pool["buckets"]
     at = 0
@@ -567,7 +580,7 @@ def boundary(buckets: Mapping[str, int], context: Context) -> dict[str, Array]:
         inside = (mine == buckets[source]) & (draft == 0) if source in buckets else np.zeros(size, bool)
         if inside.any():
             table = load(context, number, [])
-            columns = [*_keys(table, _draws(context, table)), units_of(context.recipe, table).astype(np.uint64)]
+            columns = [*order_of(context, table), units_of(context.recipe, table).astype(np.uint64)]
             found.setdefault(source, []).append(np.stack([column[inside] for column in columns], axis=1))
     return {source: np.concatenate(parts) for source, parts in found.items()}
 
@@ -576,13 +589,13 @@ def select(grants: Mapping[str, Grant], context: Context) -> tuple[Tallies, dict
     """Writes the selection of each shard; says what was emitted, and each selection's metadata."""
     tallies: Tallies = {}
     written = {}
-    drafts = _Drafts(context, len(context.sets))
+    drafts = pool_drafts(context)
     for number, source in context.sources.items():
         grant = grants.get(source, Grant(0, NO_EXTRA))  # nothing of a reference is taken
         table = load(context, number, [])
         draft = drafts.next(len(table))
         alive = draft == 0
-        extra = draw.below(_keys(table, _draws(context, table)), grant.cutoff)
+        extra = draw.below(order_of(context, table), grant.cutoff)
         copies = np.where(alive, grant.copies + extra, 0).astype(np.int32)
         draft[alive & (copies == 0)] = len(context.reasons) - 1
         units, sizes = _units(context, number, table), np.asarray(table.column("bytes"))
@@ -743,6 +756,11 @@ def _units(context: Context, number: int, table: pa.Table) -> Array:
     return np.zeros(len(table), np.int64) if context.is_reference(number) else units_of(context.recipe, table)
 
 
+def order_of(context: Context, table: pa.Table) -> list[Array]:
+    """The draw order of rows, as uint64 columns, the most significant first."""
+    return _keys(table, _draws(context, table))
+
+
 def _candidates(context: Context, number: int, method: int, draft: Array, table: pa.Table) -> tuple[int, Array]:
     """How many members a shard has in a method's set whose rows are still alive, and of each key the best of them."""
     members = _alive(context, method, number, draft)
@@ -780,15 +798,20 @@ def _keys(table: pa.Table, values: Array) -> list[Array]:
     return draw.order_keys(values, fixed_bytes(table.column("identity")), fixed_bytes(table.column("text_sha256")))
 
 
-class _Drafts:
-    """The draft of a bin after so many dedup methods, taken shard by shard."""
+def pool_drafts(context: Context) -> Drafts:
+    """The draft of a bin before the draw."""
+    return Drafts(context, len(context.sets))
 
-    def __init__(self, context: Context, methods: int) -> None:
-        self._whole: Array = np.load(io.BytesIO(storage.read(context.draft_uri(methods))))
+
+class Drafts:
+    """The draft of a bin after so many dedup methods, or after a phase before them, taken slice by slice."""
+
+    def __init__(self, context: Context, after: int | str) -> None:
+        self._whole: Array = np.load(io.BytesIO(storage.read(context.draft_uri(after))))
         self._at = 0
 
     def next(self, size: int) -> Array:
-        """Of the next shard, which has so many rows; may be written to."""
+        """Of the next slice, which has so many rows; may be written to."""
         self._at += size
         return self._whole[self._at - size : self._at]
 

@@ -283,6 +283,11 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
             method = {"use": use, "unit": unit, "max_removed": draw(st.sampled_from([0, 0.3, 0.5, 0.8, 1]))}
             methods.insert(draw(st.integers(0, len(methods))), method)
     rules = draw(st.lists(st.sampled_from(RULES), max_size=3, unique_by=lambda rule: rule[0]))
+    tops = st.tuples(st.sampled_from(["words.count", "language.en", "words.mean_length", "sizes.bytes"]),
+                     st.sampled_from([0, 0.1, 0.5, 0.75, 1]))
+    for column, share in draw(st.lists(tops, max_size=2, unique_by=lambda top: top[0])):
+        bounds = dict(rules).get(column, {})
+        rules = [rule for rule in rules if rule[0] != column] + [(column, {**bounds, "top": share})]
     shared = {column for column, _ in rules}
     own = [rule for rule in RULES if rule[0] not in shared]
     is_fixed = draw(st.booleans())
@@ -296,7 +301,9 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
         if draw(st.booleans()):
             source["max_epochs"] = draw(st.sampled_from([0.3, 1, 2.45, 4]))
         if own and draw(st.booleans()):
-            source["keep"] = dict([draw(st.sampled_from(own))])
+            column, bounds = draw(st.sampled_from(own))
+            source["keep"] = {column: bounds if column == "language.top" or draw(st.booleans()) else
+                              {**bounds, "top": 0.6}}
         if apart and folder in (folders[0], "z"):
             source["keep"] = apart[folder == "z"]
             source["shards"] = f"{folders[0]}/*.jsonl"

@@ -7,9 +7,10 @@ and identities themselves, not from their hashes.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -102,12 +103,24 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
                 _add(count["only"], row)
             if _value(rule.column, row) is None:
                 _add(count["missing"], row)
-        if not failed:
-            _add(counts[row.source]["kept"], row)
-
     kept = Counter((row.shard, row.row) for row in rows if not row.reason)
     if kept and max(kept.values()) > 1:
         raise Overlapping(sum(times > 1 for times in kept.values()))
+
+    # 2. The best shares: each rule of a source among what those before it leave.
+    for source in recipe.sources:
+        for number, rule in enumerate(recipe.tops_for(source.name)):
+            alive = [row for row in rows if row.source == source.name and not row.reason]
+            taken = best_share(rule, alive)
+            for row in alive:
+                if id(row) not in taken:
+                    row.reason = rule.text
+                    _add(counts[source.name]["tops"][number]["dropped"], row)
+                    if _value(rule.column, row) is None:
+                        _add(counts[source.name]["tops"][number]["missing"], row)
+    for row in rows:
+        if not row.reason:
+            _add(counts[row.source]["kept"], row)
 
     # 3. Dedup: each method among the rows still alive; its clusters are of all rows.
     links, losers = [], []
@@ -296,6 +309,26 @@ def passes(rule: Rule, value: Any) -> bool:
     return (value in bounds) != (rule.kind == "not_in")
 
 
+def best_share(rule: Rule, rows: Sequence[Row]) -> set[int]:
+    """The ids of the rows with the greatest values, up to the rule's share of the units of those that have one."""
+    known = [row for row in rows if _value(rule.column, row) is not None]
+    return {id(row) for row in prefix(known, lambda row: (-Fraction(_value(rule.column, row)), row.order),
+                                      Fraction(rule.value) * sum(row.units for row in known))}  # type: ignore[arg-type]
+
+
+def prefix(rows: Iterable[Row], key: Callable[[Row], Any], limit: Fraction) -> list[Row]:
+    """The longest run of rows from the first on, in this order, of no more units than that; equal ones end together."""
+    taken: list[Row] = []
+    for _, same in itertools.groupby(sorted(rows, key=key), key):
+        group = list(same)
+        for row in group:
+            limit -= row.units
+            if limit < 0:
+                return taken
+        taken += group
+    return taken
+
+
 def clusters_of(method: DedupMethod, rows: Sequence[Row]) -> list[list[Row]]:
     """Rows that are the same by a method, two or more together; each once, whatever sources it is of."""
     found: defaultdict[Any, dict[tuple[str, int], Row]] = defaultdict(dict)
@@ -429,7 +462,8 @@ def _start(recipe: Recipe, name: str, rows: Sequence[Row], owner: Mapping[str, S
         "read": _three(),
         "rules": [{"rule": rule.text, "first": _three(), "own": _three(), "only": _three(), "missing": _three()}
                   for rule in recipe.rules_for(name)],
-        "tops": [], "kept": _three(),
+        "tops": [{"rule": rule.text, "dropped": _three(), "missing": _three()} for rule in recipe.tops_for(name)],
+        "kept": _three(),
         "dedup": [{"method": f"dedup {_named(method)}", "dropped": _three(), "edited": _edited()}
                   for method in recipe.dedup],
         "edits": [], "held_out": [], "not_held_out": _three(), "sample": None, "curve": None,

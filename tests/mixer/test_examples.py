@@ -17,7 +17,8 @@ from mixer.examples import DROPPED, FURTHEST, KEPT, KEPT_BY_DRAW, MISSING, NEARE
 RECIPE = recipe_text(
     {"web": {"weight": 0.5, "keep": {"language.en": {"min": 0.5}}}, "wiki": {"weight": 0.5}}, unit="docs", budget=10,
     policy={"kind": "fixed"}, prefer=["wiki"], on_shortfall="redistribute",
-    keep={"words.count": {"min": 10, "max": 40}, "language.top": {"not_in": ["de"]}}, dedup=[{"use": "text@1"}])
+    keep={"words.count": {"min": 10, "max": 40}, "language.top": {"not_in": ["de"]}, "words.mean_length": {"top": 0.8}},
+    dedup=[{"use": "text@1"}])
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,9 @@ def made(tmp_path_factory):
     docs = {f"{folder}/{number}.jsonl": [
         Doc("x", f"{folder}{number}:{row}", f"text {choose.randrange(60)}",
             {"words.count": choose.choice([None, *range(0, 60)]), "language.top": choose.choice(["de", "en", None]),
+             "words.mean_length": choose.choice([None, 1.5, 2.5, choose.random()]),
              "language.en": choose.choice([None, math.nan, 0.25, 0.5, 0.75, -1.0, choose.random()])})
-        for row in range(40)] for folder, number in [("web", 0), ("web", 1), ("wiki", 0)]}
+        for row in range(120)] for folder, number in [("web", 0), ("web", 1), ("wiki", 0)]}
     return case(tmp_path_factory.mktemp("examples"), RECIPE, docs)
 
 
@@ -51,7 +53,7 @@ def documents(made, planned):
         for row, doc in enumerate(docs):
             identity = rows.identity(doc.source, doc.id)
             value = int(draw.draws(seed, "draw", np.frombuffer(identity, np.uint8)[None])[0])
-            yield made.owner[path], number, row, doc, planned[1].selection[path][row][1], (value, identity)
+            yield made.owner[path][0], number, row, doc, planned[1].selection[path][row][1], (value, identity)
 
 
 ONE_BIN, THREE_BINS = [[0, 1, 2]], [[2], [0], [1]]
@@ -59,10 +61,11 @@ ONE_BIN, THREE_BINS = [[0, 1, 2]], [[2], [0], [1]]
 
 @pytest.mark.parametrize(("rule", "column", "sign"), [
     ("words.count min 10", "words.count", 1), ("words.count max 40", "words.count", -1),
-    ("language.en min 0.5", "language.en", 1)])
+    ("language.en min 0.5", "language.en", 1), ("words.mean_length top 0.8", "words.mean_length", 1)])
 @pytest.mark.parametrize("most", [1, 3, 1000])
 def test_examples_of_a_bound_are_those_that_a_sort_finds(made, planned, rule, column, sign, most):
     rules = {each.text for source in made.recipe.sources for each in made.recipe.rules_for(source.name)}
+    rules |= {each for each in [rule] if " top " in each}
     groups = {NEAREST: [], FURTHEST: [], KEPT: [], MISSING: []}
     for source, number, row, doc, reason, drawn in documents(made, planned):
         value = doc.values[column]

@@ -49,6 +49,7 @@ class Watch:
         began = time.monotonic()
         indexes = current_indexes(recipe, corpus)
         made = plan_from(recipe, corpus, indexes, current_sets(recipe, corpus, indexes), engine, self.where)
+        engine.progress.display.clear()
         self._show(made, corpus, time.monotonic() - began)
 
     def tell(self, error: SoleraError) -> None:

@@ -85,7 +85,9 @@ def with_texts(found: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
             more["cuts"] = [{**cut, "text": shortened(text[cut["start"] : cut["end"]])} for cut in each["cuts"]]
         methods.append({**each, **more})
     edits = [{**cut, "text": shortened(text[cut["start"] : cut["end"]])} for cut in found["edits"]]
-    spans = marks.spans_in(found["values"], [(cut["start"], cut["end"], "cut") for cut in found["edits"]])
+    gone = [(edit["start"], edit["end"], "cut" if edit.get("replacement") is None else "replaced")
+            for edit in found["edits"]]
+    spans = marks.spans_in(found["values"], gone)
     return {**found, "dedup": methods, "edits": edits, "text": text, "marked": marks.marked(text, spans)}
 
 

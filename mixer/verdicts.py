@@ -6,6 +6,8 @@ The reason in the selection says where it stops; what is known besides says why.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from types import MappingProxyType
 from typing import Any, Literal
 
 from mixer.selection import NOT_DRAWN, NOT_HELD_OUT, Context, method_text
@@ -15,9 +17,12 @@ Entry = dict[str, Any]  # phase, step, verdict, why
 
 
 def entries(context: Context, source: str, reason: int, rules: Sequence[Mapping[str, Any]],
-            dedup: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> list[Entry]:
+            dedup: Sequence[Mapping[str, Any]], values: Mapping[str, Any],
+            further: Mapping[str, Any] = MappingProxyType({})) -> list[Entry]:
     """An entry for each step that documents of this source go through, but for the draw. `reason` is the number in the
-    selection, `rules` and `dedup` what is known of those steps, `values` what was measured.
+    selection, `rules` and `dedup` what is known of those steps, `values` what was measured. `further` may say what each
+    edit and split, and the sample, would do by itself: {would_edit: [{spans, share}], holdout: [{cluster}], sample:
+    {score, draw}}.
     """
     recipe, each = context.recipe, context.recipe.source(source)
     found = [{"phase": "rules", "step": rule["rule"], "verdict": "passes" if rule["passes"] else "dropped",
@@ -31,15 +36,18 @@ def entries(context: Context, source: str, reason: int, rules: Sequence[Mapping[
     for method, about in zip(recipe.dedup, dedup, strict=True):
         keeper = about.get("lost_to")
         add("dedup", method_text(method), f"lost to {keeper['source']} {keeper['id']}" if keeper else "")
-    for edit in recipe.edits_for(source):
-        spans = values.get(edit.column)
-        add("edits", edit.text, f"{len(spans):,} span{'s' if len(spans) != 1 else ''}" if spans is not None else "")
-    for split in recipe.holdout:
-        add("held out", split.text)
+    edits, splits = further.get("would_edit", ()), further.get("holdout", ())
+    for edit, about in zip_longest(recipe.edits_for(source), edits):
+        add("edits", edit.text, _edit(len(about["spans"]), about["share"]) if about is not None else "")
+    for split, about in zip_longest(recipe.holdout, splits):
+        cluster = "" if about is None else f"cluster {about['cluster']}" if about["cluster"] else "like no other"
+        add("held out", split.text, cluster)
     if recipe.split is not None:
         add("held out", NOT_HELD_OUT)
     if each.sample is not None:
-        add("sample", each.sample.text, _value(each.sample.column, values))
+        sample = further.get("sample")
+        against = f", draw {sample['draw']}" if sample is not None else ""
+        add("sample", each.sample.text, _value(each.sample.column, values) + against)
     if each.curve is not None:
         add("curve", each.curve.text, _value(each.curve.column, values))
     return found
@@ -65,6 +73,10 @@ def drawn(context: Context, count: Mapping[str, Any], reason: int, copies: int, 
 def _verdict(context: Context, reason: int, step: str) -> Verdict:
     number = context.reason_numbers[step]
     return "dropped" if reason == number else "passes" if reason == 0 or reason > number else "not reached"
+
+
+def _edit(spans: int, share: float) -> str:
+    return f"{spans:,} span{'s' if spans != 1 else ''}, {share:.2%} of its text"
 
 
 def _value(column: str, values: Mapping[str, Any]) -> str:

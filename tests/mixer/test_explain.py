@@ -128,8 +128,11 @@ def test_verdicts_of_phases_that_the_selection_alone_tells():
 
     steps = verdicts.entries(context, "web", 0, rules, [{}], values)
     assert [(each["phase"], each["why"]) for each in steps] == [
-        ("rules", ""), ("tops", "words.mean_length 4.25"), ("dedup", ""), ("edits", "1 span"),
+        ("rules", ""), ("tops", "words.mean_length 4.25"), ("dedup", ""), ("edits", ""),
         ("sample", "words.count is missing")]
+    further = {"would_edit": [{"spans": [1, 2], "share": 0.25}], "sample": {"draw": "8f", "score": None}}
+    assert [each["why"] for each in verdicts.entries(context, "web", 0, rules, [{}], values, further)][3:] == [
+        "2 spans, 25.00% of its text", "words.count is missing, draw 8f"]
     assert said("kept") == ["passes"] * 5
     assert said("words.mean_length top 0.5") == ["passes", "dropped", *["not reached"] * 3]
     assert said('edit pii.email replace "x"') == ["passes"] * 3 + ["dropped", "not reached"]

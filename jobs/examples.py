@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -93,11 +94,18 @@ def _shown(context: Context, question: Asked, groups: Groups, known: Mapping[tup
         for _, number, row, value in found:
             about = {**known[number, row]}
             if question.column is not None:
-                about["value"] = value.hex() if isinstance(value, bytes) else value
+                about["value"] = _plain(value)
             if question.method is not None and name == examples.DROPPED:
                 about["lost_to"] = _keeper(context, question.method, number, row)
             shown.setdefault(name, []).append(about)
     return shown
+
+
+def _plain(value: Any) -> Any:
+    """As JSON can have it."""
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _keeper(context: Context, method: int, number: int, row: int) -> Mapping[str, Any] | None:

@@ -227,21 +227,26 @@ def every_figure(plan: Plan) -> figures.Table:
     return figures.Table("every figure", ("source", "figure", "value"), tuple(rows), keys=2)
 
 
+_NAMES = ("rule", "method", "edit", "split")  # under which what a plan lists is called something
+
+
 def _flat(value: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str]]:
     """(name, as written) of every figure; docs, units and bytes that belong together on one line."""
     for name, inside in value.items():
         called = f"{above} {name}".strip()
         if isinstance(inside, Mapping):
             if all(isinstance(each, int) for each in inside.values()):
-                yield called, ", ".join(f"{each:,} {what}" for what, each in inside.items())
+                order = dict.fromkeys([*(what for what in figures.CUT if what in inside), *inside])
+                yield called, ", ".join(f"{inside[what]:,} {what}" for what in order)
             else:
                 yield from _flat(inside, called)
         elif isinstance(inside, list):
             for number, each in enumerate(inside, 1):
-                named = next((each[key] for key in ("rule", "method", "edit", "split") if key in each), str(number))
-                three = {what: each[what] for what in ("docs", "units", "bytes") if what in each}
-                rest = {key: part for key, part in each.items() if part is not named and key not in three}
-                yield from _flat(rest | ({"of it": three} if three else {}), f"{called}: {named}:")
+                key = next((key for key in _NAMES if key in each), None)
+                three = {what: each[what] for what in figures.THREE if what in each}
+                rest = {name: part for name, part in each.items() if name != key and name not in three}
+                yield from _flat(({"of it": three} if three else {}) | rest,
+                                 f"{called}: {number if key is None else each[key]}:")
         elif name != "source" and inside is not None:
             yield called, f"{inside:,}" if isinstance(inside, int) and not isinstance(inside, bool) else str(inside)
 

@@ -116,15 +116,13 @@ def _asked(context: Context, reason: str) -> Asked:
     methods = [number for number, method in enumerate(recipe.dedup) if method_text(method) == reason]
     if methods:
         return Asked(reason, numbers[reason], len(context.reasons), names, None, None, methods[0])
-    for source in recipe.sources:
-        for each in (source.sample, source.curve):
-            if each is not None and each.text == reason:
-                # Of sources with the same curve the first is asked for its column alone.
-                having = tuple(name.name for name in recipe.sources
-                               if reason in [part.text for part in (name.sample, name.curve) if part is not None])
-                past = max(numbers[part.text] for name in recipe.sources
-                           for part in (name.sample, name.curve) if type(part) is type(each) and part is not None)
-                return Asked(reason, numbers[reason], past, having, each.column, None, None)
+    for phase in ("sample", "curve"):
+        of_phase = {source.name: getattr(source, phase) for source in recipe.sources
+                    if getattr(source, phase) is not None}
+        having = tuple(name for name, each in of_phase.items() if each.text == reason)
+        if having:
+            past = max(numbers[each.text] for each in of_phase.values())
+            return Asked(reason, numbers[reason], past, having, of_phase[having[0]].column, None, None)
     edited = tuple(name for name in names if reason in [edit.text for edit in recipe.edits_for(name)])
     past = numbers[reason] if reason == NOT_DRAWN else len(context.reasons)
     return Asked(reason, numbers[reason], past, edited or names, None, None, None)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow.compute as pc
+
 from jobs import tables
 from jobs.engine import Engine
 from jobs.plan import current_indexes, current_sets, plan_from, runner
@@ -111,7 +113,7 @@ def _plain(value: Any) -> Any:
 def _keeper(context: Context, method: int, number: int, row: int) -> Mapping[str, Any] | None:
     """The document that beat one; of a method of spans that which keeps the first of its spans."""
     losers = read_losers(context, method, number)
-    mine = [each for each in losers.to_pylist() if each["row"] == row][:1]
+    mine = losers.filter(pc.equal(losers.column("row"), row)).slice(0, 1).to_pylist()
     return explain.document(context, mine[0]["keeper_shard"], mine[0]["keeper_row"]) if mine else None
 
 

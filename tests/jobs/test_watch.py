@@ -70,9 +70,7 @@ def test_each_save_is_planned_and_what_changed_is_marked(recipe, watching):
     assert "the first plan" in (first := said.get(timeout=30)) and "\x1b" not in first
     assert "words.count min 3" in first and "->" not in first
     save(recipe, text_of(5))
-    began = time.monotonic()
     changed = said.get(timeout=30)
-    assert time.monotonic() - began < 3
     assert "words.count min 3 -> 5" in changed and "3 -> 5" in changed and "figures changed" in changed
     assert "words.count min 5" in (recipe.parent / "plan.html").read_text()
     # In place, and longer than before: seen as well.

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def measure(watched: Path, text: str, work: str, rounds: int, threshold: str) ->
             said = json.loads(process.stdout.readline())
             took.append(time.monotonic() - began)
             assert "counts" in said, said
-        process.terminate()
+        process.send_signal(signal.SIGINT)
     print(f"from save to answer, {rounds} times: median {statistics.median(took):.2f} s, "
           f"{min(took):.2f} to {max(took):.2f}")
 

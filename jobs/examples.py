@@ -27,11 +27,12 @@ SNIPPET = 240  # code points of a text that are shown
 class Examples:
     """Of each reason that was asked for the examples by group, each as plain data."""
 
-    found: Sequence[tuple[Asked, Mapping[str, Sequence[Mapping[str, Any]]]]]
+    found: Sequence[tuple[Asked, Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]]]
 
     def as_json(self) -> dict[str, Any]:
         return {"rules": [{"rule": question.reason, "sources": list(question.sources),
-                           "groups": [{"group": name, "examples": list(each)} for name, each in groups.items()]}
+                           "groups": [{"group": name, "source": source or None, "examples": list(each)}
+                                      for (source, name), each in groups.items()]}
                           for question, groups in self.found]}
 
     @property
@@ -39,10 +40,10 @@ class Examples:
         lines: list[str] = []
         for question, groups in self.found:
             lines += ["", tables.visible(question.reason)]
-            if not any(name.startswith("dropped") for name in groups):
+            if not any(name.startswith("dropped") for _, name in groups):
                 lines.append("  drops nothing that nothing before it dropped")
-            for name, found in groups.items():
-                lines += ["", f"  {name}:"]
+            for (source, name), found in groups.items():
+                lines += ["", f"  {tables.visible(source)}: {name}:" if source else f"  {name}:"]
                 for each in found:
                     lines += _lines(question, each)
         return "\n".join(lines[1:])
@@ -90,16 +91,16 @@ def _documents(context: Context, corpus: Corpus, wanted: Mapping[int, Sequence[i
 
 
 def _shown(context: Context, question: Asked, groups: Groups, known: Mapping[tuple[int, int], Any]
-           ) -> dict[str, list[dict[str, Any]]]:
-    shown: dict[str, list[dict[str, Any]]] = {}
-    for name, found in groups.items():
+           ) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    shown: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for of, found in groups.items():
         for _, number, row, value in found:
             about = {**known[number, row]}
             if question.column is not None:
                 about["value"] = _plain(value)
-            if question.method is not None and name == examples.DROPPED:
+            if question.method is not None and of[1] == examples.DROPPED:
                 about["lost_to"] = _keeper(context, question.method, number, row)
-            shown.setdefault(name, []).append(about)
+            shown.setdefault(of, []).append(about)
     return shown
 
 

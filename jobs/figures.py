@@ -198,11 +198,19 @@ def realised_of(each: Count) -> int:
 
 def effective_of(each: Count) -> int:
     """As many different units as a source's emitted ones are worth, where some of them are repeated; rounded down."""
-    selected, emitted = each["selected"]["units"], each["emitted"]["units"]
-    if not selected or not emitted:
+    parts = _repeated(each)
+    whole = sum(seen for _, seen in parts)
+    if not whole:
         return 0
-    worth = repeats.effective(selected, Fraction(emitted, selected))
-    return int(Fraction(worth) * realised_of(each) / emitted)
+    worth = sum(repeats.effective(unique, Fraction(seen, unique)) for unique, seen in parts if unique)
+    return int(Fraction(worth) * realised_of(each) / whole)
+
+
+def _repeated(each: Count) -> list[tuple[int, int]]:
+    """(different units, units emitted of them) of a source, or of each bucket of its curve."""
+    if each["curve"] is None:
+        return [(each["selected"]["units"], each["emitted"]["units"])]
+    return [(min(bucket["units"], bucket["allocated"]), bucket["allocated"]) for bucket in each["curve"]["buckets"]]
 
 
 def curve(each: Count, unit: str) -> Table:

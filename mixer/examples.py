@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +29,12 @@ NEAREST, FURTHEST, KEPT, DROPPED, MISSING = (
     "dropped, in order of the draw", "dropped without a value, in order of the draw")
 KEPT_BY_DRAW = "kept, in order of the draw"
 LAST = "kept, the last of the draw"
+NAMES = (NEAREST, FURTHEST, DROPPED, KEPT, KEPT_BY_DRAW, LAST, MISSING)
 
 # (number that orders the group, draw, identity), slice, row, value: of two the lesser is the better example.
 Example = tuple[tuple[Any, int, bytes], int, int, Any]
-Groups = dict[str, list[Example]]
+# By source, "" for those of all sources together, and name.
+Groups = dict[tuple[str, str], list[Example]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Asked:
     sources: tuple[str, ...]  # of the recipe, that have it
     column: str | None  # that it looks at
     best: str | None  # of a bound: "max" where greater values are kept, "min" where lesser ones are
-    method: int | None  # of a dedup method its number
+    method: int | None = None  # of a dedup method its number
+    by_source: bool = False  # whether its bound is another in each source
 
 
 def asked(context: Context, words: str) -> list[Asked]:
@@ -81,7 +84,8 @@ def best(questions: Sequence[Asked], most: int, context: Context) -> list[Groups
             values = None if question.column is None else table.column(question.column).combine_chunks()
             for name, where, order in _groups(question, reasons, values, draws):
                 mine = _least(np.flatnonzero(where), order, draws, identities, values, number, most)
-                groups[name] = heapq.nsmallest(most, [*groups.get(name, []), *mine], key=_key)
+                of = (source if question.by_source else "", name)
+                groups[of] = heapq.nsmallest(most, [*groups.get(of, []), *mine], key=_key)
     return found
 
 
@@ -94,10 +98,15 @@ def merged(parts: Iterable[Sequence[Groups]], most: int) -> list[Groups]:
             for name, examples in more.items():
                 groups[name] = heapq.nsmallest(most, [*groups.get(name, []), *examples], key=_key)
     for groups in whole:
-        near = {example[1:3] for example in groups.get(NEAREST, [])}
-        if FURTHEST in groups:
-            groups[FURTHEST] = [example for example in groups[FURTHEST] if example[1:3] not in near]
-    return [{name: examples for name, examples in groups.items() if examples} for groups in whole]
+        near = {example[1:3] for (_, name), examples in groups.items() if name == NEAREST for example in examples}
+        for of, examples in groups.items():
+            if of[1] == FURTHEST:
+                groups[of] = [example for example in examples if example[1:3] not in near]
+    return [{of: groups[of] for of in sorted(groups, key=_place) if groups[of]} for groups in whole]
+
+
+def _place(of: tuple[str, str]) -> tuple[str, int]:
+    return of[0], NAMES.index(of[1])
 
 
 def _within(part: Sequence[str], whole: Sequence[str]) -> bool:
@@ -112,7 +121,7 @@ def _asked(context: Context, reason: str) -> Asked:
         if having:
             rule = next(rule for rule in of(having[0]) if rule.text == reason)
             past = max(numbers[each.text] for name in names for each in (*recipe.rules_for(name), *of(name)))
-            return Asked(reason, numbers[reason], past, having, rule.column, _best(rule), None)
+            return Asked(reason, numbers[reason], past, having, rule.column, _best(rule), by_source=rule.kind == "top")
     methods = [number for number, method in enumerate(recipe.dedup) if method_text(method) == reason]
     if methods:
         return Asked(reason, numbers[reason], len(context.reasons), names, None, None, methods[0])
@@ -122,10 +131,10 @@ def _asked(context: Context, reason: str) -> Asked:
         having = tuple(name for name, each in of_phase.items() if each.text == reason)
         if having:
             past = max(numbers[each.text] for each in of_phase.values())
-            return Asked(reason, numbers[reason], past, having, of_phase[having[0]].column, None, None)
+            return Asked(reason, numbers[reason], past, having, of_phase[having[0]].column, None)
     edited = tuple(name for name in names if reason in [edit.text for edit in recipe.edits_for(name)])
     past = numbers[reason] if reason == NOT_DRAWN else len(context.reasons)
-    return Asked(reason, numbers[reason], past, edited or names, None, None, None)
+    return Asked(reason, numbers[reason], past, edited or names, None, None)
 
 
 def _best(rule: Rule) -> str | None:
@@ -174,7 +183,7 @@ def _key(example: Example) -> tuple[Any, int, bytes]:
     return example[0]
 
 
-def rows_of(groups: Iterable[Mapping[str, Sequence[Example]]]) -> dict[int, list[int]]:
+def rows_of(groups: Iterable[Groups]) -> dict[int, list[int]]:
     """By slice the rows that are shown, sorted."""
     found: dict[int, set[int]] = {}
     for each in groups:

@@ -61,7 +61,11 @@ def drawn(context: Context, count: Mapping[str, Any], reason: int, copies: int, 
         verdict, why = "not reached", ""
     elif curve is not None:
         verdict = "passes" if copies else "dropped"
-        why = f"{copies} {'copy' if copies == 1 else 'copies'} in its bucket of the curve"
+        # Where the buckets end is not kept; what it got says in which it can be.
+        those = [str(number) for number, bucket in enumerate(curve["buckets"], 1)
+                 if copies == bucket["copies"] + (value < bucket["cutoff"][:16])]
+        why = (f"{copies} {'copy' if copies == 1 else 'copies'}, as bucket {' or '.join(those)} of "
+               f"{len(curve['buckets'])} gives")
     else:
         verdict = "passes" if copies else "dropped"
         before = copies > count["copies"]

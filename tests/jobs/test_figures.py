@@ -63,8 +63,13 @@ def test_effective_units_are_those_of_the_formula(made):
         assert figures.effective_of(each) == int(repeats.effective(selected, Fraction(emitted, selected)))
         assert figures.effective_of(each) <= figures.realised_of(each)
     assert any(figures.effective_of(each) < figures.realised_of(each) for each in made.body["counts"])
-    nothing = {"selected": {"units": 0}, "emitted": {"units": 0}, "edited": {"units": 0}}
+    nothing = {"selected": {"units": 0}, "emitted": {"units": 0}, "edited": {"units": 0}, "curve": None}
     assert figures.effective_of(nothing) == 0
+    # Of a curve bucket by bucket: what is seen seven times is worth less than the mean says.
+    buckets = [{"units": 1000, "allocated": 500}, {"units": 1000, "allocated": 7000}]
+    curved = {"selected": {"units": 1500}, "emitted": {"units": 7500}, "edited": {"units": 0},
+              "curve": {"buckets": buckets}}
+    assert figures.effective_of(curved) == int(500 + repeats.effective(1000, Fraction(7)))
 
 
 def test_documents_as_units_are_told_once(made):

@@ -12,7 +12,7 @@ from plan_oracle import Doc
 
 from mixer import draw, examples, rows
 from mixer.errors import BadInput
-from mixer.examples import DROPPED, FURTHEST, KEPT, KEPT_BY_DRAW, MISSING, NEAREST
+from mixer.examples import DROPPED, FURTHEST, KEPT, KEPT_BY_DRAW, LAST, MISSING, NEAREST
 
 RECIPE = recipe_text(
     {"web": {"weight": 0.5, "keep": {"language.en": {"min": 0.5}}}, "wiki": {"weight": 0.5}}, unit="docs", budget=10,
@@ -66,22 +66,26 @@ ONE_BIN, THREE_BINS = [[0, 1, 2]], [[2], [0], [1]]
 def test_examples_of_a_bound_are_those_that_a_sort_finds(made, planned, rule, column, sign, most):
     rules = {each.text for source in made.recipe.sources for each in made.recipe.rules_for(source.name)}
     rules |= {each for each in [rule] if " top " in each}
-    groups = {NEAREST: [], FURTHEST: [], KEPT: [], MISSING: []}
+    by_source = " top " in rule  # of which the bound is another in each source
+    groups = {("", name): [] for name in (NEAREST, FURTHEST, KEPT, MISSING)}
+    if by_source:
+        groups = {(source, name): [] for source in ("web", "wiki") for name in (NEAREST, FURTHEST, KEPT, MISSING)}
     for source, number, row, doc, reason, drawn in documents(made, planned):
         value = doc.values[column]
         if value is None:
             if reason == rule:
-                groups[MISSING].append((0, drawn, number, row))
+                groups[source if by_source else "", MISSING].append((0, drawn, number, row))
             continue
         near = math.inf if value != value else -sign * value  # what is no number is the furthest of all
         far = -math.inf if value != value else sign * value
         if reason == rule:
-            groups[NEAREST].append((near, drawn, number, row))
-            groups[FURTHEST].append((far, drawn, number, row))
+            groups[source if by_source else "", NEAREST].append((near, drawn, number, row))
+            groups[source if by_source else "", FURTHEST].append((far, drawn, number, row))
         elif reason not in rules and (column != "language.en" or source == "web"):
-            groups[KEPT].append((far, drawn, number, row))
+            groups[source if by_source else "", KEPT].append((far, drawn, number, row))
     expected = {name: [each[2:] for each in sorted(group)[:most]] for name, group in groups.items()}
-    expected[FURTHEST] = [each for each in expected[FURTHEST] if each not in expected[NEAREST]]
+    for of in [of for of in expected if of[1] == FURTHEST]:
+        expected[of] = [each for each in expected[of] if each not in expected[of[0], NEAREST]]
     for bins in (ONE_BIN, THREE_BINS):
         (question,), (said,) = found(made, planned, rule, most, bins)
         assert question.reason == rule and question.sources == (("web",) if column == "language.en" else
@@ -99,10 +103,13 @@ def test_examples_of_other_reasons_come_in_the_order_of_the_draw(made, planned, 
     for bins in (ONE_BIN, THREE_BINS):
         (question,), (said,) = found(made, planned, words, 4, bins)
         assert question.reason == reason and known
-        assert [each[1:3] for each in said[DROPPED]] == known[:4]
-        assert (MISSING in said) == ("top" in words)
-        if reason == "dedup text@1":
-            assert question.method == 0 and KEPT_BY_DRAW not in said
+        assert [each[1:3] for each in said["", DROPPED]] == known[:4]
+        assert (("", MISSING) in said) == (("", KEPT_BY_DRAW) in said) == ("top" in words)
+        assert question.method == (0 if reason == "dedup text@1" else None)
+        if reason == "not drawn":
+            last = sorted((each for each in documents(made, planned) if each[4] == "kept"),
+                          key=lambda each: each[5], reverse=True)
+            assert [each[1:3] for each in said["", LAST]] == [each[1:3] for each in last[:4]]
 
 
 def test_words_name_a_rule_or_several(planned):

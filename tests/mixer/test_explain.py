@@ -143,7 +143,10 @@ def test_verdicts_of_phases_that_the_selection_alone_tells():
         assert verdicts.drawn(context, count, 0, copies, "7")["why"] == why
     assert verdicts.drawn(context, count, context.reason_numbers["not drawn"], 0, "9")["verdict"] == "dropped"
     assert verdicts.drawn(context, count, 1, 0, "9")["verdict"] == "not reached"
-    assert verdicts.drawn(context, {**count, "curve": {}}, 0, 1, "9")["why"] == "1 copy in its bucket of the curve"
+    buckets = [{"copies": copies, "cutoff": "8" * 112} for copies in (0, 1, 1)]
+    for copies, draw, why in [(1, "7", "1 copy, as bucket 1 of 3 gives"), (0, "9", "0 copies, as bucket 1 of 3 gives"),
+                              (2, "7", "2 copies, as bucket 2 or 3 of 3 gives")]:
+        assert verdicts.drawn(context, {**count, "curve": {"buckets": buckets}}, 0, copies, draw)["why"] == why
 
 
 def test_source_is_the_documents_own(ask):

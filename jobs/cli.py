@@ -110,6 +110,10 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("--where", choices=("auto", "pool", "spark"), default="auto",
                           help="plan in processes of this machine, or in Spark (default: by the size of the corpus)")
 
+    def split(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--split", metavar="NAME",
+                          help="of what this split of the recipe's holdout holds out, instead of all else")
+
     def out(made: argparse.ArgumentParser) -> None:
         made.add_argument("--out", required=True, metavar="DIR", help="the folder of the mixture")
 
@@ -117,22 +121,22 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("folder", nargs="?", default="solera-demo", metavar="DIR", help="where (default: solera-demo)")
     spark(made)
     made = command("run", _run, "Do what is not done yet of tag, dedup, plan and build.")
-    for add in (recipe, out, work, spark, tagging, planning):
+    for add in (recipe, out, work, spark, tagging, planning, split):
         add(made)
     made = command("tag", _tag, "Measure every document that has not been measured.")
-    for add in (recipe, work, spark, tagging):
+    for add in (recipe, work, spark, tagging, split):
         add(made)
     made.add_argument("--columns", type=_columns, default=[], metavar="A,B",
                       help="columns to measure beside those that the recipe's rules name; words.* is all of a tagger's")
     made.add_argument("--sample", type=_size, metavar="N",
                       help="write nothing; measure N documents here, and show how each column's values lie")
     made = command("dedup", _dedup, "Find the documents that are the same.")
-    for add in (recipe, work, spark):
+    for add in (recipe, work, spark, split):
         add(made)
     made = command("lint", _lint, "Check a recipe without any data.")
     recipe(made)
     made = command("plan", _plan, "Show what a recipe takes, without reading any text.")
-    for add in (recipe, work, spark, planning):
+    for add in (recipe, work, spark, planning, split):
         add(made)
     made.add_argument("--html", metavar="FILE", help="also write the plan as one page, with the funnel and the shares "
                                                      "drawn")
@@ -146,7 +150,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--examples", type=_size, metavar="N",
                       help="with --show-dropped, at most so many of each kind (default 5)")
     made = command("build", _build, "Write the mixture of a recipe that has been planned.")
-    for add in (recipe, out, work, spark, planning):
+    for add in (recipe, out, work, spark, planning, split):
         add(made)
     made = command("audit", _audit, "Recompute all that a mixture's folder allows.")
     made.add_argument("mixture", metavar="DIR", help="the folder of a mixture")
@@ -173,6 +177,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("id", metavar="ID", help="the document's own id")
     made.add_argument("--mixture", metavar="DIR", help="the mixture of this plan: say also on which lines")
     work(made)
+    split(made)
     made = command("train", _train, "Train a quality model from documents that a recipe selects.")
     for add in (recipe, work, spark, planning):
         add(made)
@@ -451,9 +456,13 @@ def _opened(options: Any, text: bytes | None = None) -> tuple[Recipe, Corpus]:
     from mixer.recipe_parser import parse
 
     text = _read(options.recipe) if text is None else text
-    recipe = resolve(parse(text, options.recipe, _own(options).taggers), options.recipe)
-    own = [word for reference in options.taggers for word in ("--taggers", reference)]
-    return recipe, find(recipe, options.recipe, options.work, own)
+    recipe = parse(text, options.recipe, _own(options).taggers)
+    more = [word for reference in options.taggers for word in ("--taggers", reference)]
+    if getattr(options, "split", None) is not None:
+        recipe = recipe.for_split(options.split)
+        more += ["--split", options.split]
+    recipe = resolve(recipe, options.recipe)
+    return recipe, find(recipe, options.recipe, options.work, more)
 
 
 def _own(options: Any) -> Own:

@@ -194,8 +194,10 @@ def build_text(found: BuildSummary, out: str) -> str:
         f"{part['name']} {part['version']}: {totals['docs']:,} documents ({totals['unique_docs']:,} unique), " +
         (f"{totals['units']:,} {unit}, " if unit != "docs" else "") +
         f"{megabytes(totals['text_bytes'])} of text in {totals['shards']:,} shards, {part['order']} order",
-        *([f"{totals['edited']['docs']:,} of them edited: {totals['edited']['spans']:,} spans cut, "
-           f"{megabytes(totals['edited']['bytes'])} of text"] if totals["edited"]["docs"] else []),
+        *([f"{totals['edited']['docs']:,} of them edited: {totals['edited']['spans']:,} spans cut"
+           + (f" or replaced, {megabytes(totals['edited']['bytes'])} of text, by "
+              f"{megabytes(totals['edited']['added'])}" if totals["edited"]["added"] else
+              f", {megabytes(totals['edited']['bytes'])} of text")] if totals["edited"]["docs"] else []),
         f"digest sha256:{found.manifest['digest']}",
         f"next: solera audit {shlex.quote(out)}",
     ])
@@ -256,11 +258,10 @@ def explain_text(found: dict[str, Any]) -> str:
             lines += _difference_lines(keeper["difference"])
         else:
             lines.append(f"  {each['method']}: in cluster {each['cluster']}, not beaten by another copy")
-    without = ""
-    if found["edits"]:
-        size = sum(cut["bytes"] for cut in found["edits"])
-        without = f", without {_spans_text(len(found['edits']))}, {tables.percent(size, found['bytes'])} of its text"
-    lines += ["", f"in: {found['copies']} cop{'y' if found['copies'] == 1 else 'ies'}{without}" if found["copies"]
+    lines += _further_lines(found)
+    lines += [*_edit_lines(found["edits"]), "",
+              f"in: {found['copies']} cop{'y' if found['copies'] == 1 else 'ies'}{_edited_text(found)}"
+              if found["copies"]
               else f"out: {found['reason']}"]
     lines += [f"  copy {place['copy']} in {place['shard']}" + (f" line {place['line']:,}" if "line" in place else "")
               for place in found.get("places", [])[:PLACES_SHOWN]]
@@ -273,6 +274,41 @@ def explain_text(found: dict[str, Any]) -> str:
 def _said(entry: Mapping[str, Any]) -> str:
     """A verdict with why, as in "dropped: words.count 31 < 50"."""
     return tables.visible(f"{entry['verdict']}: {entry['why']}" if entry["why"] else entry["verdict"])
+
+
+def _further_lines(found: Mapping[str, Any]) -> list[str]:
+    """What edits, splits and a sample say of a document; nothing of a reference's."""
+    lines = []
+    for edit in found.get("would_edit", ()):
+        most = "" if edit["max_removed"] == 1 else f"; up to {edit['max_removed']:.0%} may be"
+        lines.append(f"  {edit['edit']}: {_spans_text(len(edit['spans']))}, {edit['share']:.2%} of its text{most}")
+    for split in found.get("holdout", ()):
+        key = f"cluster {split['cluster']}" if split["cluster"] else "it is like no other"
+        lines.append(f"  split {split['split']}: {'holds it out' if split['held_out'] else 'leaves it'} ({key})")
+    sample = found.get("sample")
+    if sample is not None:
+        lines.append(f"  {sample['sample']}: score {tables.value(sample['score'])}, draw {sample['draw']}, "
+                     f"{'kept' if sample['kept'] else 'dropped'}")
+    return lines
+
+
+def _edit_lines(edits: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each edit of the text that is taken: [-what goes-] and {+what stands there instead+}."""
+    lines = ["  edited: [-before-] {+after+}"] if edits else []
+    for edit in edits[:CUTS_SHOWN]:
+        instead = f"{{+{tables.visible(edit['replacement'])}+}}" if edit["replacement"] else ""
+        before, text, after = (tables.visible(edit[part]) for part in ("before", "text", "after"))
+        lines.append(f"    at {edit['start']}: {before}[-{text}-]{instead}{after}".rstrip())
+    more = len(edits) - CUTS_SHOWN
+    return [*lines, *([f"    … and {more:,} more; --json has all"] if more > 0 else [])]
+
+
+def _edited_text(found: Mapping[str, Any]) -> str:
+    cut = [edit for edit in found["edits"] if edit["replacement"] is None]
+    others = [edit for edit in found["edits"] if edit["replacement"] is not None]
+    said = [f", {what} {_spans_text(len(each))}, {tables.percent(sum(edit['bytes'] for edit in each), found['bytes'])} "
+            "of its text" for what, each in (("without", cut), ("with other words for", others)) if each]
+    return "".join(said)
 
 
 def _place(document: Mapping[str, Any]) -> str:

@@ -29,8 +29,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal, localcontext
 from decimal import Context as Digits
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -46,6 +46,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 DIGITS = 60
 PLACES = 30  # of what is recorded of p and g
 LEAST_POWER, MOST_POWER, MOST_GROWTH = Decimal("0.01"), Decimal(2), Decimal(2)
+_CLEAN = Decimal("1e-20")  # a target is rounded to this, then down: a whole number that came out a hair less is one
 TERMS = 70  # of the series of e^(g x): 2^70 / 70! is below 10^-78
 
 SCORES, DRAWS = "scores", "draws"  # what rows are ranked by
@@ -84,7 +85,7 @@ def fit(curve: Curve, allocated: int, pool: int, pools: Sequence[int]) -> Fit:
         most = Decimal(curve.max_upsample) * pool / (allocated * curve.buckets)
         power, growth, is_held = _shape(curve, most)
         wholes = _integrals(curve, power, growth)
-        targets = [int((allocated * (wholes[number + 1] - wholes[number]) / wholes[-1]).to_integral_value(ROUND_FLOOR))
+        targets = [int((allocated * (wholes[number + 1] - wholes[number]) / wholes[-1]).quantize(_CLEAN))
                    for number in range(len(pools))]
         if is_held:
             targets[-1] = int(Fraction(curve.max_upsample) * pool / curve.buckets)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixer import clusters, cuts, draw, marks, rows, rules, sidecars, verdicts
+from mixer import attributes, clusters, cuts, draw, edits, marks, rows, rules, sampling, sidecars, verdicts
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.difference import difference, shortened
@@ -20,6 +20,7 @@ from mixer.errors import BadInput
 from mixer.plan import Plan
 from mixer.selection import Context, load, read_losers
 
+AROUND = 24  # characters before and after an edit that are shown with it
 MOST_KEEPERS = 100  # documents that keep what is cut from one, that are looked up by name
 
 
@@ -48,19 +49,20 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
         of_rules.append({"rule": rule.text, "passes": bool(good[0]),
                          "why": "" if good[0] else rules.verdict(rule, column[0].as_py())})
     identity = np.frombuffer(about["identity"], np.uint8)[None]
+    further = {} if is_reference else _before_the_draw(context, number, row, about, identity)
     dedup = [_dedup(context, method, found, number, row) for method, found in enumerate(context.sets)]
     drawn = f"{int(draw.draws(context.recipe.seed, 'draw', identity)[0]):016x}"
     phases = []
     if not is_reference:
         count = next(each for each in plan.body["counts"] if each["source"] == mix_source)
-        phases = verdicts.entries(context, mix_source, chosen["reason"], of_rules, dedup, values)
+        phases = verdicts.entries(context, mix_source, chosen["reason"], of_rules, dedup, values, further)
         phases.append(verdicts.drawn(context, count, chosen["reason"], chosen["copies"], drawn))
     return {
         "source": source, "id": id, "mix_source": mix_source, "shard": shard, "row": row,
         "line": about["line"], "offset": about["offset"], "bytes": about["bytes"], "chars": about["chars"],
         "text_sha256": about["text_sha256"].hex(), "shard_sha256": _sha256(plan, shard),
         "values": {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()},
-        "rules": of_rules, "dedup": dedup, "phases": phases, "draw": drawn,
+        "rules": of_rules, "dedup": dedup, **further, "phases": phases, "draw": drawn,
         "copies": chosen["copies"],
         "reason": f"of the reference {mix_source}, which is only compared with" if is_reference
                   else context.reasons[chosen["reason"]],
@@ -71,7 +73,7 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
 
 def with_texts(found: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
     """What `explain` says, with the document's text, the same with what was found in it marked, how it differs from
-    that of a copy which beat it, and the text of each cut, shortened.
+    that of a copy which beat it, and the text of each cut or edit, shortened, and what stands before and after an edit.
     """
     text = text_of(corpus, found["shard"], found["row"])
     methods = []
@@ -84,11 +86,14 @@ def with_texts(found: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
         if "cuts" in each:
             more["cuts"] = [{**cut, "text": shortened(text[cut["start"] : cut["end"]])} for cut in each["cuts"]]
         methods.append({**each, **more})
-    edits = [{**cut, "text": shortened(text[cut["start"] : cut["end"]])} for cut in found["edits"]]
-    gone = [(edit["start"], edit["end"], "cut" if edit.get("replacement") is None else "replaced")
+    edited = [{**edit, "text": shortened(text[edit["start"] : edit["end"]]),
+               "before": text[max(0, edit["start"] - AROUND) : edit["start"]],
+               "after": text[edit["end"] : edit["end"] + AROUND]} for edit in found["edits"]]
+    whole = cuts.edited(text, [(edit["start"], edit["end"], edit["replacement"]) for edit in found["edits"]])
+    gone = [(edit["start"], edit["end"], "cut" if edit["replacement"] is None else "replaced")
             for edit in found["edits"]]
-    spans = marks.spans_in(found["values"], gone)
-    return {**found, "dedup": methods, "edits": edits, "text": text, "marked": marks.marked(text, spans)}
+    return {**found, "dedup": methods, "edits": edited, "text": text, "edited_text": whole if found["edits"] else None,
+            "marked": marks.marked(text, marks.spans_in(found["values"], gone))}
 
 
 def text_of(corpus: Corpus, shard: str, row: int) -> str:
@@ -180,12 +185,46 @@ def _spans(context: Context, method: int, found: ClusterSet, number: int, row: i
             "max_removed": context.recipe.dedup[method].parameters["max_removed"]}
 
 
-def _edits(context: Context, plan: Plan, number: int, row: int) -> list[dict[str, int]]:
-    """What the mixture's record of a document lacks of its text."""
+def _before_the_draw(
+    context: Context, number: int, row: int, about: Mapping[str, Any], identity: Any
+) -> dict[str, Any]:
+    """What each edit, split and sample would say of a document by itself, whatever came before it."""
+    recipe, source = context.recipe, context.sources[number]
+    sizes = np.array([about["bytes"]])
+    by_edit = [edits.explained(edit, _value(context, number, row, edit.column), sizes)
+               for edit in recipe.edits_for(source)]
+    splits = []
+    for split, found in zip(recipe.holdout, context.holdouts, strict=True):
+        members = clusters.read_members(context.workspace, found, context.paths[number])
+        mine = members.filter(pc.equal(members.column("row"), row))
+        mine = mine.set_column(0, "row", pa.array(np.zeros(len(mine), np.int64)))
+        key = sampling.keys_of(identity, mine)
+        splits.append({"split": split.name, "cluster": key.tobytes().hex() if len(mine) else None,
+                       "held_out": bool(sampling.holds_out(recipe.seed, split, key)[0])})
+    sample = recipe.source(source).sample
+    if sample is None:
+        return {"would_edit": by_edit, "holdout": splits, "sample": None}
+    score = _value(context, number, row, sample.column)
+    value = draw.draws(recipe.seed, sampling.PURPOSE, identity)
+    kept = bool(sampling.keeps(sample, value, np.asarray(score.fill_null(0)))[0]) and score.null_count == 0
+    return {"would_edit": by_edit, "holdout": splits,
+            "sample": {"sample": sample.text, "score": score[0].as_py(), "draw": f"{int(value[0]):016x}", "kept": kept}}
+
+
+def _value(context: Context, number: int, row: int, column: str) -> pa.Array:
+    """The value of a column in one row, as an array of one."""
+    key, stored = context.columns[column]
+    table, _ = attributes.read(context.workspace.sidecar(key, context.paths[number]), [stored])
+    return table.column(stored).slice(row, 1).combine_chunks()
+
+
+def _edits(context: Context, plan: Plan, number: int, row: int) -> list[dict[str, Any]]:
+    """What the mixture's record of a document has in other words than its text, or not at all."""
     if plan.body["selections"][number]["edits"] is None:
         return []
-    table, _ = sidecars.read(context.edits_uri(number), ["row", "start", "end", "bytes"])
-    return [{name: each[name] for name in ("start", "end", "bytes")}
+    names = ["row", "start", "end", "bytes", "replacement"]
+    table, _ = sidecars.read(context.edits_uri(number), names)
+    return [{name: each[name] for name in names[1:]}
             for each in table.filter(pc.equal(table.column("row"), row)).to_pylist()]
 
 

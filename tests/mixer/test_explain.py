@@ -118,7 +118,8 @@ def test_verdicts_of_phases_that_the_selection_alone_tells():
     phases = {"keep": {"words.count": {"min": 1}, "words.mean_length": {"top": 0.5}}}
     recipe = parse(recipe_text({"web": {"sample": {"column": "words.count", "rule": "pareto", "alpha": 9}, **phases}},
                                edit={"pii.email": {"replace": "x"}}, dedup=[{"use": "text@1"}]), "r.yaml")
-    context = Context(None, "", recipe, {}, {}, {}, {}, (), "")
+    context = Context(workspace=None, folder="", recipe=recipe, paths={}, sources={}, columns={}, digests={}, sets=(),
+                      holdouts=(), arguments="")
     rules = [{"rule": "words.count min 1", "passes": True, "why": ""}]
     values = {"words.count": None, "words.mean_length": 4.25, "pii.email": [{"start": 0, "end": 1}]}
 

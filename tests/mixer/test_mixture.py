@@ -96,7 +96,7 @@ def some(count: int, size: int = 50) -> list[Record]:
         original = text + b"and more" * (number % 2)
         found.append(Record(line, "web" if number % 3 else "wiki", "own", str(number), f"{number % 2}.jsonl", number, 0,
                             hashlib.sha256(original).digest(), len(original), hashlib.sha256(text).digest(), len(text),
-                            number % 2, int(units_of_bytes("tokens", np.array([len(original)]))[0])))
+                            number % 2, 0, int(units_of_bytes("tokens", np.array([len(original)]))[0])))
     return found
 
 

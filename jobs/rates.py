@@ -32,6 +32,8 @@ class Rate:
     @property
     def text(self) -> str:
         speed = self.bytes / 1e6 / self.seconds
+        if speed < 0.1:
+            return f"{speed * 1e3:.2g} kB/s"
         return f"{speed:,.0f} MB/s" if speed >= 10 else f"{speed:.1f} MB/s"
 
     def seconds_for(self, size: int) -> float:

@@ -113,6 +113,7 @@ def test_rate_of_the_last_build_says_how_long_the_next_takes(made, tmp_path):
     found = rates.read(place)
     assert found["build"] == rates.Rate(36_000_000, 2.0, 2, rates.today())
     assert (found["tag"].text, found["build"].text) == ("0.5 MB/s", "18 MB/s")
+    assert rates.Rate(6_400, 3.0, 2, "2026-11-22").text == "2.1 kB/s"
     size = report.moved(made)
     said = report.build_estimate(made, found["build"])
     assert said.startswith(f"a build moves {size / 1e6:,.1f} MB of text: about 0.0 s at the 18 MB/s measured on 20")

@@ -195,9 +195,10 @@ def build_text(found: BuildSummary, out: str) -> str:
         (f"{totals['units']:,} {unit}, " if unit != "docs" else "") +
         f"{megabytes(totals['text_bytes'])} of text in {totals['shards']:,} shards, {part['order']} order",
         *([f"{totals['edited']['docs']:,} of them edited: {totals['edited']['spans']:,} spans cut"
-           + (f" or replaced, {megabytes(totals['edited']['bytes'])} of text, by "
-              f"{megabytes(totals['edited']['added'])}" if totals["edited"]["added"] else
-              f", {megabytes(totals['edited']['bytes'])} of text")] if totals["edited"]["docs"] else []),
+           + (" or replaced" if totals["edited"]["added"] else "") +
+           f", {megabytes(totals['edited']['bytes'])} of text"
+           + (f", with {totals['edited']['added']:,} bytes in their place" if totals["edited"]["added"] else "")]
+          if totals["edited"]["docs"] else []),
         f"digest sha256:{found.manifest['digest']}",
         f"next: solera audit {shlex.quote(out)}",
     ])

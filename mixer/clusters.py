@@ -109,8 +109,11 @@ def relations(recipe: Recipe) -> tuple[Relation, ...]:
 
 
 def repeated_identities(recipe: Recipe, sets: Sequence[ClusterSet]) -> ClusterSet | None:
-    """Of the sets of a recipe's relations the one whose members are an error; None where dedup lists identities."""
-    return None if _lists_identity(recipe) else sets[-1]
+    """Of the sets of a recipe's relations the one whose members are an error; None where dedup lists identities, or it
+    was not looked for.
+    """
+    methods = len(_methods(recipe))
+    return None if _lists_identity(recipe) or len(sets) <= methods else sets[methods]
 
 
 def of_splits(recipe: Recipe, sets: Sequence[ClusterSet]) -> tuple[ClusterSet, ...]:

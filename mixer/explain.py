@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixer import attributes, clusters, cuts, draw, edits, marks, rows, rules, sampling, sidecars, verdicts
+from mixer import clusters, cuts, draw, edits_explained, marks, rows, rules, sidecars, verdicts
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.difference import difference, shortened
@@ -20,7 +20,6 @@ from mixer.errors import BadInput
 from mixer.plan import Plan
 from mixer.selection import Context, load, read_losers
 
-AROUND = 24  # characters before and after an edit that are shown with it
 MOST_KEEPERS = 100  # documents that keep what is cut from one, that are looked up by name
 
 
@@ -49,7 +48,7 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
         of_rules.append({"rule": rule.text, "passes": bool(good[0]),
                          "why": "" if good[0] else rules.verdict(rule, column[0].as_py())})
     identity = np.frombuffer(about["identity"], np.uint8)[None]
-    further = {} if is_reference else _before_the_draw(context, number, row, about, identity)
+    further = {} if is_reference else edits_explained.before_the_draw(context, number, row, about, identity)
     dedup = [_dedup(context, method, found, number, row) for method, found in enumerate(context.sets)]
     drawn = f"{int(draw.draws(context.recipe.seed, 'draw', identity)[0]):016x}"
     phases = []
@@ -66,7 +65,7 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
         "copies": chosen["copies"],
         "reason": f"of the reference {mix_source}, which is only compared with" if is_reference
                   else context.reasons[chosen["reason"]],
-        "edits": _edits(context, plan, number, row),
+        "edits": edits_explained.made(context, plan, number, row),
         "other_sources": others,
     }
 
@@ -86,13 +85,9 @@ def with_texts(found: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
         if "cuts" in each:
             more["cuts"] = [{**cut, "text": shortened(text[cut["start"] : cut["end"]])} for cut in each["cuts"]]
         methods.append({**each, **more})
-    edited = [{**edit, "text": shortened(text[edit["start"] : edit["end"]]),
-               "before": text[max(0, edit["start"] - AROUND) : edit["start"]],
-               "after": text[edit["end"] : edit["end"] + AROUND]} for edit in found["edits"]]
-    whole = cuts.edited(text, [(edit["start"], edit["end"], edit["replacement"]) for edit in found["edits"]])
     gone = [(edit["start"], edit["end"], "cut" if edit["replacement"] is None else "replaced")
             for edit in found["edits"]]
-    return {**found, "dedup": methods, "edits": edited, "text": text, "edited_text": whole if found["edits"] else None,
+    return {**found, "dedup": methods, "text": text, **edits_explained.with_text(found["edits"], text),
             "marked": marks.marked(text, marks.spans_in(found["values"], gone))}
 
 
@@ -183,49 +178,6 @@ def _spans(context: Context, method: int, found: ClusterSet, number: int, row: i
     return {"method": found.method, "repeated": int(pc.sum(pc.equal(members.column("row"), row)).as_py() or 0),
             "cuts": said, "bytes_cut": int(taken["bytes"].sum()),
             "max_removed": context.recipe.dedup[method].parameters["max_removed"]}
-
-
-def _before_the_draw(
-    context: Context, number: int, row: int, about: Mapping[str, Any], identity: Any
-) -> dict[str, Any]:
-    """What each edit, split and sample would say of a document by itself, whatever came before it."""
-    recipe, source = context.recipe, context.sources[number]
-    sizes = np.array([about["bytes"]])
-    by_edit = [edits.explained(edit, _value(context, number, row, edit.column), sizes)
-               for edit in recipe.edits_for(source)]
-    splits = []
-    for split, found in zip(recipe.holdout, context.holdouts, strict=True):
-        members = clusters.read_members(context.workspace, found, context.paths[number])
-        mine = members.filter(pc.equal(members.column("row"), row))
-        mine = mine.set_column(0, "row", pa.array(np.zeros(len(mine), np.int64)))
-        key = sampling.keys_of(identity, mine)
-        splits.append({"split": split.name, "cluster": key.tobytes().hex() if len(mine) else None,
-                       "held_out": bool(sampling.holds_out(recipe.seed, split, key)[0])})
-    sample = recipe.source(source).sample
-    if sample is None:
-        return {"would_edit": by_edit, "holdout": splits, "sample": None}
-    score = _value(context, number, row, sample.column)
-    value = draw.draws(recipe.seed, sampling.PURPOSE, identity)
-    kept = bool(sampling.keeps(sample, value, np.asarray(score.fill_null(0)))[0]) and score.null_count == 0
-    return {"would_edit": by_edit, "holdout": splits,
-            "sample": {"sample": sample.text, "score": score[0].as_py(), "draw": f"{int(value[0]):016x}", "kept": kept}}
-
-
-def _value(context: Context, number: int, row: int, column: str) -> pa.Array:
-    """The value of a column in one row, as an array of one."""
-    key, stored = context.columns[column]
-    table, _ = attributes.read(context.workspace.sidecar(key, context.paths[number]), [stored])
-    return table.column(stored).slice(row, 1).combine_chunks()
-
-
-def _edits(context: Context, plan: Plan, number: int, row: int) -> list[dict[str, Any]]:
-    """What the mixture's record of a document has in other words than its text, or not at all."""
-    if plan.body["selections"][number]["edits"] is None:
-        return []
-    names = ["row", "start", "end", "bytes", "replacement"]
-    table, _ = sidecars.read(context.edits_uri(number), names)
-    return [{name: each[name] for name in names[1:]}
-            for each in table.filter(pc.equal(table.column("row"), row)).to_pylist()]
 
 
 def document(context: Context, number: int, row: int) -> dict[str, Any]:

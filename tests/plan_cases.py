@@ -238,16 +238,18 @@ RULES: list[tuple[str, dict[str, Any]]] = [
     ("language.top", {"not_in": ["de"]}), ("words.count", {"is": 1}), ("words.mean_length", {"max": 3.5}),
 ]
 VALUES = {"words.count": [None, 0, 1, 2, 3], "language.en": [None, *F32], "language.top": [None, "en", "de"],
-          "words.mean_length": [None, 3.4999999999999996, 3.5, 3.5000000000000004],
+          "words.mean_length": [None, 3.4999999999999996, 3.5, 3.5000000000000004], "tokens.count": [0, 1, 2, 5, 40],
           "language.fr": [None, -1.0, 0.0, *F32, 1.0, 1.5, float("nan")]}
 EDITED = ["secrets.token", "pii.email", "pii.ip"]
+# Counts come from the documents' values: no test reads this file.
+COUNTED = {"counter": "tokens@1", "taggers": {"tokens": {"use": "tokens@1", "tokenizer": "t.json", "sha256": "0" * 64}}}
 # Rules of two sources that share shards: of the first pairs no document passes both.
 APART: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"document.slice": {"max": 399_999}}, {"document.slice": {"min": 400_000}}),
     ({"document.source": {"is": "x"}}, {"document.source": {"not_in": ["x"]}}),
-    ({"document.source": {"in": ["x"]}, "sizes.chars": {"min": 1}}, {"document.source": {"is": "y"}}),
+    ({"document.source": {"in": ["x"]}, "sizes.chars": {"min": 2}}, {"document.source": {"is": "y"}}),
     ({"document.slice": {"min": 400_000}}, {"document.slice": {"max": 400_001}, "document.source": {"is": "y"}}),
-    ({}, {"sizes.chars": {"min": 5}}),
+    ({}, {"sizes.chars": {"min": 30}}),
 ]
 CURVES = [{"column": "words.count", "buckets": 4, "discard": 0.5, "max_upsample": 3},
           {"column": "language.en", "buckets": 5}, {"column": "words.mean_length", "buckets": 3, "discard": 0},
@@ -363,6 +365,8 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
     }
     if policy["kind"] == "proportional" and draw(st.booleans()):
         del fields["budget"]
+    if fields["unit"] == "tokens" and draw(st.booleans()):
+        fields |= COUNTED
     if draw(st.booleans()):
         column = draw(st.sampled_from(["words.count", "language.en", "words.mean_length", "sizes.chars"]))
         fields["prefer_by"] = {"column": column, "best": draw(st.sampled_from(["max", "min"]))}

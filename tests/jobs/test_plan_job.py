@@ -36,7 +36,9 @@ def made(tmp_path) -> Case:
             {name: choose.choice(each) for name, each in VALUES.items()}) for row in range(35)
     ] for folder, number in [("web", 0), ("web", 1), ("web", 2), ("wiki", 0), ("book", 0)]}
     recipe = recipe_text(
-        {"web": {"weight": 0.5}, "wiki": {"weight": 0.3, "max_epochs": 1.5}, "book": {"weight": 0.2}},
+        {"web": {"weight": 0.4, "keep": {"document.slice": {"min": 200_000}, "sizes.bytes": {"top": 0.9}}},
+         "odd": {"weight": 0.1, "shards": "web/*.jsonl", "keep": {"document.slice": {"max": 199_999}}},
+         "wiki": {"weight": 0.3, "max_epochs": 1.5}, "book": {"weight": 0.2, "curve": {"column": "sizes.chars"}}},
         policy={"kind": "fixed"}, budget=900, unit="bytes", on_shortfall="redistribute", prefer=["book", "wiki"],
         dedup=[{"use": "text@1"}, {"use": "text@1", "normalise": ["lower", "punctuation"]}],
         keep={"words.count": {"min": 1}, "language.en": {"min": 0.65}})
@@ -60,6 +62,9 @@ def test_pool_and_spark_make_the_same_plan(spark, idle, made):
     assert (on_spark.folder, on_spark.lock, other_body) == (pool.folder, pool.lock, body)
     assert other_files == files
     assert sum(path.startswith("losers/") for path in files) > 2
+    assert "selection/web/0.jsonl@odd.parquet" in files and body["counts"][0]["tops"][0]["dropped"]["docs"]
+    assert body["counts"][3]["curve"]["buckets"][-1]["copies"]
+    assert body["read"]["docs"] == 5 * 35 < sum(count["read"]["docs"] for count in body["counts"])
 
 
 def test_keepers_past_the_cap_are_for_spark_wherever_the_plan_is_made(spark, idle, made, monkeypatch):
@@ -94,9 +99,9 @@ def test_plan_says_what_could_not_be_read(made):
     made.indexes["rows@1"] = entries
     found, _ = made.plan()
     assert [(count["source"], count["broken"], count["bad"]) for count in found.body["counts"]] == \
-        [("web", 1, 1201), ("wiki", 1, 0), ("book", 0, 0)]
+        [("web", 1, 1201), ("odd", 1, 1201), ("wiki", 1, 0), ("book", 0, 0)]
     said = report.plan_text(found, "recipe.yaml", 1.0)
-    assert "records that could not be read, beside these: 1,201 in web\n" in said
+    assert "records that could not be read, beside these: 1,201 in web, 1,201 in odd\n" in said
     assert "warning: web: 1 of 3 shards are used only up to where their stream breaks" in said
     assert "warning: wiki: 1 of 1 shards" in said and "warning: book: 1" not in said
 

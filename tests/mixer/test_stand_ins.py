@@ -336,7 +336,8 @@ def test_methods_of_a_published_recipe_work_on_stand_ins(tmp_path):
     has a slice of the same shards, is not sampled.
     """
     (tmp_path / "map.yaml").write_text("corpus: corpus\nkinds: {web: {shards: web/*.jsonl}, conversation: web, "
-                                       "book: web, news: web, code: {shards: code/*.jsonl}, wiki: {shards: wiki/*.jsonl}}\n"
+                                       "book: web, news: web, code: {shards: code/*.jsonl}, "
+                                       "wiki: {shards: wiki/*.jsonl}}\n"
                                        "columns: {quality.good: language.en}\n")
     derived = derive((RECIPES / "palm.yaml").read_bytes(), str(tmp_path / "recipe.yaml"), str(tmp_path / "map.yaml"),
                      Decimal("1e-9"))

@@ -68,6 +68,11 @@ def changes(old: Recipe, new: Recipe) -> tuple[Change, ...]:
     return tuple(_held_against(change, old, new) for change in found)
 
 
+def renamed(old: Recipe, new: Recipe) -> dict[str, str]:
+    """What sources of the old recipe are called in the new one, where that is another name."""
+    return {one.name: other.name for one, other in _pairs(old, new) if one.name != other.name}
+
+
 Pairs = Sequence[tuple[Source, Source]]  # each source of both recipes, as it was and as it is
 
 
@@ -120,11 +125,12 @@ def _rules(old: Recipe, new: Recipe, pairs: Pairs) -> Iterator[Change]:
         if was != now:
             listed = True
             yield Change(f"keep {column} {kind}", _bounds(was), _bounds(now), "words" if same_effect else "documents")
-    orders = [[[rule.text for rule in each.keep] for each in side] for side in
-              ([old, *(one for one, _ in pairs)], [new, *(other for _, other in pairs)])]
-    if not listed and orders[0] != orders[1]:
-        was, now = (_listed(text for texts in side for text in texts) for side in orders)
-        yield Change("keep (order)", was, now, "words" if same_effect else "documents")
+    if not listed:
+        for where, one, other in [("keep", old.keep, new.keep),
+                                  *((f"sources.{now.name}.keep", was.keep, now.keep) for was, now in pairs)]:
+            texts = [_listed(rule.text for rule in each) for each in (one, other)]
+            if texts[0] != texts[1]:
+                yield Change(f"{where} (order)", texts[0], texts[1], "words" if same_effect else "documents")
 
 
 def _stated(recipe: Recipe, sources: Sequence[Source], called: Mapping[str, str]) -> dict[tuple[str, str],

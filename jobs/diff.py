@@ -160,14 +160,14 @@ def _between_plans(
 
 
 def _side_of(side: Side) -> PlanSide | MixtureSide:
+    assert side.lock is not None and side.recipe is not None and side.counts is not None
+    shards = {shard["path"]: shard["sha256"] for shard in side.lock["shards"]}
     if side.plan is not None:
-        assert side.lock is not None
         context = selection_diff.context_of(side.plan, side.lock)
-        return PlanSide(context, frozenset(context.paths.values()), sum(shard["rows"] for shard in side.lock["shards"]))
-    assert side.recipe is not None and side.counts is not None
+        return PlanSide(context, shards, frozenset(shards), sum(shard["rows"] for shard in side.lock["shards"]))
     table = sides.shard_table(side)
-    return MixtureSide(side.uri, side.recipe.unit, tuple(count["source"] for count in side.counts),
-                       tuple(table.column("index_path").to_pylist()), sum(table.column("docs").to_pylist()))
+    return MixtureSide(side.uri, side.recipe, side.counts, shards, tuple(table.column("index_path").to_pylist()),
+                       sum(table.column("docs").to_pylist()))
 
 
 def _named(
@@ -311,7 +311,7 @@ _SAID: Mapping[What, str] = {"out": "out", "in": "in", "fewer": "fewer copies", 
 
 def _example_cells(each: Mapping[str, Any]) -> list[str]:
     what, copies = each["what"], each["copies"]
-    why = {"out": f"now {each['why']}", "in": f"before {each['why']}"}.get(what)
+    why = {"out": f"now: {each['why']}", "in": f"was: {each['why']}"}.get(what)
     if why is None:
         why = f"{each['was']} -> {each['is']}" if "was" in each else \
             f"{copies[0]} -> {copies[1]} copies" if copies[0] != copies[1] else ""

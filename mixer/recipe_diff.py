@@ -146,7 +146,7 @@ def _stated(recipe: Recipe, sources: Sequence[Source], called: Mapping[str, str]
 def _bounds(stated: Mapping[str, str]) -> str | None:
     """As in "50 for all sources, 100 for web and code"."""
     by_bound: dict[str, list[str]] = {}
-    for place, bound in stated.items():
+    for place, bound in sorted(stated.items()):
         by_bound.setdefault(bound, []).append(place or ALL)
     return ", ".join(f"{bound} for {' and '.join(places)}" for bound, places in by_bound.items()) or None
 
@@ -185,7 +185,8 @@ def _of_field(path: str, kind: str, old: Any, new: Any) -> Iterator[Change]:
     if old == new:
         return
     one, other = _parts(old), _parts(new)
-    if one is None or other is None:
+    is_another = isinstance(old, DedupMethod) and isinstance(new, DedupMethod) and old.use != new.use
+    if one is None or other is None or is_another:
         yield Change(path, _text(old), _text(new), kind)
         return
     for name in dict.fromkeys([*one, *other]):

@@ -18,9 +18,11 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from mixer import attributes, rows, rules, selection, sidecars, storage
+from mixer import attributes, draw, ledger, rows, rules, selection, sidecars, storage
+from mixer.errors import StorageError
 from mixer.ledger import Spill
 from mixer.plan import Plan
+from mixer.recipe import Recipe
 from mixer.selection import Context
 from mixer.sidecars import fixed_bytes
 from mixer.workspace import Workspace
@@ -35,7 +37,14 @@ FILES = 128  # of temporary ones for each side, beyond that
 
 KEY = np.dtype("S48")  # sha256 of the text, identity
 RECORD = np.dtype([("key", KEY), ("copies", "<i4"), ("source", "<i4"), ("reason", "<i4"), ("units", "<i8"),
-                   ("bytes", "<i8"), ("form", "<u8"), ("file", "<i4"), ("row", "<i8")])
+                   ("bytes", "<i8"), ("form", "<u8"), ("shard", "<i4"), ("file", "<i4"), ("row", "<i8")])
+
+# Why a side does not have a document at all, as far as that can be known. The draw of a mixture is known, so of what it
+# reads and does not hold it is known whether the draw alone would have left it out.
+UNREAD = "its shard is not read"
+CHANGED = "its shard is another"
+DRAWN = "dropped before the draw"
+UNKNOWN = "not taken"
 
 # What an emitted text is told apart by, where both sides know it: spans between plans, hashes between mixtures, else
 # its length.
@@ -91,10 +100,14 @@ class Side(Protocol):
 
     @property
     def reasons(self) -> Sequence[str]:
-        """What the reason numbers of its records mean; the last is of what it does not know at all."""
+        """What the reason numbers of its records mean."""
 
     @property
     def sources(self) -> Sequence[str]: ...
+
+    @property
+    def shards(self) -> Mapping[str, str]:
+        """Paths and sha256 of what it reads, in the order of the lock, by which records number them."""
 
     @property
     def records(self) -> int:
@@ -102,6 +115,11 @@ class Side(Protocol):
 
     def blocks(self, form: Form) -> Iterator[Array]:
         """Its documents as records, some at a time; more than one of a document, if it stands several times."""
+
+    def without(self, records: Array, sources: Array) -> Array:
+        """The numbers of the reasons for which it does not have records of another side, of shards that it reads. Of
+        its own sources these would be of those numbered so; below 0: of none.
+        """
 
     def place(self, file: int, row: int) -> dict[str, Any]:
         """Source and id of a record's document, and where it is."""
@@ -164,11 +182,13 @@ def _judge(found: Found, old: Side, new: Side, one: Array, other: Array, here: A
            called: Mapping[str, str]) -> None:
     """Adds what differs between records of the same documents, of which `here` and `there` are known on each side."""
     was, now = np.where(here, one["copies"], 0), np.where(there, other["copies"], 0)
-    reasons = [np.where(known, record["reason"], len(side.reasons) - 1)
-               for side, record, known in ((old, one, here), (new, other, there))]
+    there_numbers, here_numbers = _renumbered(old, new, called), _renumbered(new, old, {now: was for was, now in
+                                                                                       called.items()})
+    reasons = [_reasons(old, one, here, new, other, now > 0, here_numbers),
+               _reasons(new, other, there, old, one, was > 0, there_numbers)]
     both = (was > 0) & (now > 0)
     recut = both & (one["form"] != other["form"])
-    moved = both & (_renumbered(old, new, called)[one["source"]] != other["source"])
+    moved = both & (there_numbers[one["source"]] != other["source"])
     changed = recut | moved | (both & (was != now))
     found.same += int((both & ~changed).sum())
     found.changed += int(changed.sum())
@@ -183,6 +203,24 @@ def _judge(found: Found, old: Side, new: Side, one: Array, other: Array, here: A
             why = {"out": (new.reasons, reasons[1]), "in": (old.reasons, reasons[0])}.get(what)
             times = np.abs(now - was)[at] if what not in ("text", "source") else now[at]
             _add(found, what, at, side.sources, record, times, why, (was, now), (one, other), (here, there))
+
+
+def _reasons(side: Side, records: Array, known: Array, other: Side, others: Array, taken: Array, numbers: Array
+             ) -> Array:
+    """The number of the reason for which a side does not take each document. `numbers` are its own of the other side's
+    sources.
+    """
+    found = records["reason"].astype(np.int64)
+    at = np.flatnonzero(~known & taken)
+    if not len(at):
+        return found
+    mine, theirs = side.shards, other.shards
+    state = np.array([0 if path not in mine else 1 if mine[path] != sha256 else 2
+                      for path, sha256 in theirs.items()], np.int64)[others["shard"][at]]
+    found[at] = np.where(state == 0, side.reasons.index(UNREAD), side.reasons.index(CHANGED))
+    read = state == 2
+    found[at[read]] = side.without(others[at[read]], numbers[others["source"][at[read]]])
+    return found
 
 
 def _add(
@@ -349,12 +387,13 @@ class PlanSide:
     """The documents of a plan's sources, or of some of the shards; those that are not taken among them."""
 
     context: Context
-    shards: frozenset[str]
-    records: int  # rows of these shards
+    shards: Mapping[str, str]  # of the whole lock
+    mine: frozenset[str]  # the shards whose documents these are
+    records: int  # rows of these
 
     @cached_property
     def reasons(self) -> tuple[str, ...]:
-        return (*self.context.reasons, "not in the shards that this reads")
+        return (*self.context.reasons, UNREAD, CHANGED)
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
@@ -365,16 +404,23 @@ class PlanSide:
         """By shard the numbers of its slices, without references'."""
         found: dict[str, list[int]] = {}
         for number, path in self.context.paths.items():
-            if path in self.shards and self.context.sources[number] in self.sources:
+            if path in self.mine and self.context.sources[number] in self.sources:
                 found.setdefault(path, []).append(number)
         return found
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {path: number for number, path in enumerate(self.shards)}
 
     def of(self, shards: Iterable[str], records: int) -> PlanSide:
         """The same of these shards alone, which is what a task is sent."""
         mine = frozenset(shards)
         numbers = [number for number, path in self.context.paths.items() if path in mine]
         unit = self.context.columns.get(self.context.recipe.unit_column or "", (rows.KEY, ""))
-        return PlanSide(self.context.part(numbers, sorted({rows.KEY, unit[0]})), mine, records)
+        return PlanSide(self.context.part(numbers, sorted({rows.KEY, unit[0]})), self.shards, mine, records)
+
+    def without(self, records: Array, sources: Array) -> Array:
+        return np.full(len(records), self.reasons.index(UNREAD), np.int64)  # not as a source's, which it would know
 
     def blocks(self, form: Form) -> Iterator[Array]:
         for path in self.slices:
@@ -390,7 +436,7 @@ class PlanSide:
             found = np.zeros(len(table), RECORD)
             found["copies"], found["reason"] = np.asarray(table.column("copies")), np.asarray(table.column("reason"))
             found["source"] = self.sources.index(self.context.sources[number])
-            found["file"], found["row"] = number, np.arange(len(table))
+            found["file"], found["row"], found["shard"] = number, np.arange(len(table)), self._numbers[path]
             self._put_form(number, found, form)
             if whole is None:
                 whole = found
@@ -467,11 +513,29 @@ class MixtureSide:
     """The documents of a mixture, from its indexes."""
 
     folder: str
-    unit: str
-    sources: tuple[str, ...]
+    recipe: Recipe
+    counts: Sequence[Mapping[str, Any]]  # of the manifest, one a source
+    shards: Mapping[str, str]
     indexes: tuple[str, ...]  # paths, in the order of the data shards
     records: int
-    reasons: tuple[str, ...] = ("kept", "not in this mixture, which does not say why")
+    reasons: tuple[str, ...] = ("kept", UNREAD, CHANGED, selection.NOT_DRAWN, DRAWN, UNKNOWN)
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        return tuple(count["source"] for count in self.counts)
+
+    def without(self, records: Array, sources: Array) -> Array:
+        """By the draw, which the manifest says the end of; of a curve it does not."""
+        found = np.full(len(records), self.reasons.index(UNREAD), np.int64)
+        keys = np.ascontiguousarray(records["key"]).view(np.uint8).reshape(-1, KEY.itemsize)
+        identity, sha256 = np.ascontiguousarray(keys[:, 32:]), np.ascontiguousarray(keys[:, :32])
+        order = draw.order_keys(draw.draws(self.recipe.seed, "draw", identity), identity, sha256)
+        for number, count in enumerate(self.counts):
+            mine = sources == number
+            drawn = (count["copies"] > 0) | draw.below(order, ledger.cutoff_of(count["cutoff"]))
+            why = np.where(drawn, self.reasons.index(DRAWN), self.reasons.index(selection.NOT_DRAWN))
+            found[mine] = why[mine] if count.get("curve") is None else self.reasons.index(UNKNOWN)
+        return found
 
     def blocks(self, form: Form) -> Iterator[Array]:
         numbers = {name: number for number, name in enumerate(self.sources)}
@@ -480,13 +544,18 @@ class MixtureSide:
             found = np.zeros(len(table), RECORD)
             found["key"] = _index_keys(table)
             found["copies"], found["file"], found["row"] = 1, file, np.arange(len(table))
-            found["source"] = [numbers[name] for name in table.column("mix_source").to_pylist()]
+            found["source"] = _numbered(table.column("mix_source"), numbers)
+            found["shard"] = _numbered(table.column("shard"), self._numbers)
             found["bytes"] = np.asarray(table.column("text_bytes"))
             found["units"] = np.asarray(table.column("units")) if "units" in table.column_names else \
-                selection.units_of_bytes(self.unit, found["bytes"])
+                selection.units_of_bytes(self.recipe.unit, found["bytes"])
             found["form"] = np.asarray(table.column("emitted_bytes")) if form == "bytes" else \
                 np.ascontiguousarray(fixed_bytes(table.column("emitted_sha256"))[:, :8]).view("<u8").reshape(-1)
             yield found
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {path: number for number, path in enumerate(self.shards)}
 
     def place(self, file: int, row: int) -> dict[str, Any]:
         table, _ = sidecars.read(storage.join(self.folder, self.indexes[file]), ["source", "id", "shard", "row"])
@@ -498,6 +567,17 @@ class MixtureSide:
 
     def why(self, file: int, row: int, reason: str) -> str:
         return reason
+
+
+def _numbered(names: pa.ChunkedArray, numbers: Mapping[str, int]) -> Array:
+    """int64: the number of each name; StorageError where one has none."""
+    codes = names.combine_chunks().dictionary_encode()
+    try:
+        of = np.array([numbers[name] for name in codes.dictionary.to_pylist()], np.int64)
+    except KeyError as error:
+        raise StorageError(f"an index names {error}, which is not in its recipe or lock; run `solera audit`") from None
+    found: Array = of[np.asarray(codes.indices)]
+    return found
 
 
 def _index_keys(table: pa.Table) -> Array:

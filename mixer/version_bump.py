@@ -35,10 +35,10 @@ KINDS = (
     Kind("texts", "minor", "`edit`"),
     Kind("order", "minor", "`order`"),
     Kind("licensed", "minor", "a licence where none was stated before"),
-    Kind("taken", "minor", "other documents are taken, or the same another number of times, cut otherwise or of another "
-         "source"),
-    Kind("read", "minor", "other shards, measures or clusters in the lock, or another recipe of which only the lock is "
-         "known, where the documents are not known to be the same"),
+    Kind("taken", "minor", "other documents are taken, or the same another number of times, cut otherwise or for "
+         "another source"),
+    Kind("read", "minor", "another lock, where the documents are not known to be the same: other shards, measures or "
+         "clusters, or another recipe of which nothing more is known"),
     Kind("words", "patch", "what decides nothing: `description`, `about`, `published`, `kind`, where a file or folder "
          "with the same contents lies, `shard_bytes`, the order of sources or rules, a rule written elsewhere that "
          "holds for the same sources"),

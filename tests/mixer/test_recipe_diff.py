@@ -291,7 +291,7 @@ def test_each_field_below_makes_a_change(parts):
         if field.name == "by":
             new: Any = recipe.dedup[0]
         elif field.name in ("use", "parameters"):
-            new = "url@1" if field.name == "use" else {**old, "normalise": ["nfc"]}
+            new = "id@1" if field.name == "use" else {**old, "normalise": ["nfc"]}
         elif field.name == "column":
             new = "pii.ip" if parts == "edit" else "words.count"
         else:

@@ -176,8 +176,8 @@ def timed(command: list[str], folder: Path) -> tuple[float, str]:
 def taken(context: Context, chosen: Callable[[int, int], bool]) -> set[Identity]:
     """The identities of the rows whose (copies, reason) are chosen."""
     found: set[Identity] = set()
-    for number, shard in enumerate(context.shards):
-        table, _ = sidecars.read(context.workspace.sidecar(rows.KEY, shard.path), ["source", "id"])
+    for number, shard in context.paths.items():
+        table, _ = sidecars.read(context.workspace.sidecar(rows.KEY, shard), ["source", "id"])
         about = zip(table.column("source").to_pylist(), table.column("id").to_pylist(),
                     *(column.to_pylist() for column in sidecars.read(context.selection_uri(number))[0].columns),
                     strict=True)
@@ -255,17 +255,17 @@ def report(name: str, ours: set[Identity], theirs: Counter[Identity], context: C
 
 def why(identity: Identity, context: Context) -> str:
     """The class of a document that differs: next to a threshold, where a float read otherwise decides, or not."""
-    for number, shard in enumerate(context.shards):
-        table, _ = sidecars.read(context.workspace.sidecar(rows.KEY, shard.path), ["source", "id"])
+    for number, shard in context.paths.items():
+        table, _ = sidecars.read(context.workspace.sidecar(rows.KEY, shard), ["source", "id"])
         if identity[1] not in (ids := table.column("id").to_pylist()):
             continue
         row = ids.index(identity[1])
         if table.column("source")[row].as_py() != identity[0]:
             continue
-        for rule in context.recipe.rules_for(shard.source):
-            part, _ = attributes.read(context.workspace.sidecar(context.columns[rule.column], shard.path),
-                                      [rule.column])
-            value = part.column(rule.column)[row].as_py()
+        for rule in context.recipe.rules_for(context.sources[number]):
+            key, stored = context.columns[rule.column]
+            part, _ = attributes.read(context.workspace.sidecar(key, shard), [stored])
+            value = part.column(stored)[row].as_py()
             if isinstance(value, float) and isinstance(rule.value, Decimal | int):
                 limit = float(rule.value)
                 if abs(value - limit) <= 2 * max(np.spacing(value), np.spacing(np.float32(limit))):

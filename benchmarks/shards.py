@@ -238,7 +238,7 @@ class Fake:
     def answer(self, name: str, last: bool, numbers: list[int]) -> Any:
         by_source: dict[str, int] = {}
         for number in numbers:
-            source = self.made.shards[number].source
+            source = self.made.slices[number].source
             by_source[source] = by_source.get(source, 0) + DOCS
         rules = [rule.text for rule in self.recipe.rules_for("web")]
 

@@ -23,8 +23,21 @@ import pyarrow.parquet as pq
 from jobs import progress
 from jobs.engine import Engine
 from jobs.progress import Counts
-from mixer import cuts, draw, manifest, mixture, packing, rows, sidecars, storage, tree
-from mixer.corpus import Corpus
+from mixer import (
+    attributes,
+    cuts,
+    draw,
+    lock,
+    manifest,
+    mixture,
+    packing,
+    rows,
+    selection,
+    sidecars,
+    storage,
+    tree,
+)
+from mixer.corpus import Corpus, slice_file
 from mixer.documents import ShardReader, canonical_json
 from mixer.errors import BadInput, JobFailed, StorageError, StoreUnavailable
 from mixer.mixture import Edit, Record
@@ -37,7 +50,7 @@ BLOCK_SCHEMA = pa.schema(
     [("place", pa.uint64()), ("identity", pa.binary(16)), ("line", pa.large_binary()), ("mix_source", pa.string()),
      ("source", pa.large_string()), ("id", pa.large_string()), ("shard", pa.string()), ("row", pa.int64()),
      ("copy", pa.int32()), ("text_sha256", pa.binary(32)), ("text_bytes", pa.int64()),
-     ("emitted_sha256", pa.binary(32)), ("emitted_bytes", pa.int64()), ("cuts", pa.int32())]
+     ("emitted_sha256", pa.binary(32)), ("emitted_bytes", pa.int64()), ("cuts", pa.int32()), ("units", pa.int64())]
 )
 
 
@@ -49,7 +62,8 @@ class Job:
     plan_folder: str
     out: str
     seed: int
-    unit: str
+    measure: str  # of units, as selection.measure says it
+    counted: tuple[str, str] | None  # the sidecar key and column of each row's units, where bytes do not say them
     key: str  # of this plan and layout: tells its data shards from another build's
     count: int  # of data shards, in shuffled order
     todo: frozenset[str]  # names of the data shards that are not finished
@@ -58,13 +72,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Input:
-    """A shard of the lock, and the content digests of its selection and of its edits, as the plan has them. Only its
-    own task has it.
+    """A slice of a shard of the lock, and the content digests of its selection and of its edits, as the plan has them.
+    Only its own task has it.
     """
 
     path: str
     source: str
+    file: str  # what its selection and its edits are called
     sha256: str
+    counted: str | None  # content digest of the sidecar that says how many units each row has, if there is one
     selection: str
     edits: str | None  # None: nothing is cut
 
@@ -112,7 +128,8 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
     names = [f"{number:05d}" for number in range(count)] if recipe.order == "shuffled" else \
         [piece.name for piece in pieces]
     finished = _finished(out, names, key)
-    job = Job(corpus.workspace, plan.folder, out, recipe.seed, recipe.unit, key, count,
+    job = Job(corpus.workspace, plan.folder, out, recipe.seed, selection.measure(recipe.unit, recipe.counter),
+              _counted(plan), key, count,
               frozenset(names) - set(finished), corpus.arguments)
     written = [*finished.values()]
     if job.todo and emitted_totals(plan)["docs"]:
@@ -165,9 +182,24 @@ def counts(row: Mapping[str, Any] | None) -> Counts:
 
 
 def _inputs(plan: Plan) -> list[Input]:
-    locked, chosen = json.loads(plan.lock)["shards"], plan.body["selections"]
-    return [Input(shard["path"], shard["source"], shard["sha256"], about["digest"], about["edits"])
-            for shard, about in zip(locked, chosen, strict=True)]
+    locked = {shard["path"]: shard for shard in json.loads(plan.lock)["shards"]}
+    counted = _counted(plan)
+    found = []
+    for about in plan.body["selections"]:
+        shard, path, source = locked[about["shard"]], about["shard"], about["source"]
+        found.append(Input(path, source, slice_file(path, source, len(lock.sources_of(shard)) > 1), shard["sha256"],
+                           shard["sidecars"].get(counted[0]) if counted is not None else None,
+                           about["digest"], about["edits"]))
+    return found
+
+
+def _counted(plan: Plan) -> tuple[str, str] | None:
+    """The sidecar key, and the column in it, that says how many units each row has, where bytes do not."""
+    column = plan.recipe.unit_column
+    if column is None:
+        return None
+    use, stored = plan.recipe.stored()[column]
+    return attributes.key_of(use), stored
 
 
 def _finished(out: str, names: Sequence[str], key: str) -> dict[str, dict[str, Any]]:
@@ -235,7 +267,7 @@ def write_blocks(job: Job, number: int, blocks: Iterable[tuple[int, bytes]]) -> 
         identity = sidecars.fixed_bytes(table.column("identity")).view(">u8").reshape(-1, 2)
         by = np.lexsort([np.asarray(table.column("copy")), identity[:, 1], identity[:, 0],
                          np.asarray(table.column("place"))])
-        row = mixture.write_shard(job.out, name, _records(table, by), job.unit, job.key)
+        row = mixture.write_shard(job.out, name, _records(table, by), job.measure, job.key)
         if row is not None:
             yield row
 
@@ -301,7 +333,7 @@ def write_piece(job: Job, piece: Piece) -> dict[str, Any] | None:
                                                edit)
                     yield replace(record, line=line, copy=piece.copy)
 
-    return mixture.write_shard(job.out, piece.name, records(), job.unit, job.key)
+    return mixture.write_shard(job.out, piece.name, records(), job.measure, job.key)
 
 
 # ---- the document tree
@@ -350,15 +382,16 @@ def emitted(job: Job, shard: Input) -> Iterator[tuple[Any, int, Record, Edit | N
     have to be the plan's.
     """
     path, place = shard.path, job.workspace
-    known, meta = sidecars.read(place.sidecar(rows.KEY, path), ["identity", "text_sha256"])
-    selected, about = _planned(job, path, "selection", shard.selection)
+    known, meta = sidecars.read(place.sidecar(rows.KEY, path), ["identity", "text_sha256", "bytes"])
+    selected, about = _planned(job, shard, "selection", shard.selection)
     if about["rows_digest"] != meta["digest"]:
         raise BadInput(f"{place.sidecar(rows.KEY, path)}: not the rows that were planned; {_again(job)}")
     edits = cuts.of(cuts.SCHEMA.empty_table() if shard.edits is None
-                    else _planned(job, path, "edits", shard.edits)[0])
+                    else _planned(job, shard, "edits", shard.edits)[0])
     copies = np.asarray(selected.column("copies"))
     identities = sidecars.fixed_bytes(known.column("identity"))
     text_sha256s = sidecars.fixed_bytes(known.column("text_sha256"))
+    units = _units(job, shard, np.asarray(known.column("bytes")))
     reader = ShardReader(place.shard(path), keep_raw=True)
     row = 0
     for batch in reader:
@@ -374,7 +407,7 @@ def emitted(job: Job, shard: Input) -> Iterator[tuple[Any, int, Record, Edit | N
                 left = text if edit is None else edit.text.encode()
                 record = Record(raw, shard.source, document.source, document.id, path, row, 0, text_sha256, len(text),
                                 text_sha256 if edit is None else hashlib.sha256(left).digest(), len(left),
-                                0 if edit is None else len(edit.cut))
+                                0 if edit is None else len(edit.cut), int(units[row]))
                 yield identities[row : row + 1], int(copies[row]), record, edit
             row += 1
     if reader.sha256 != shard.sha256 or row != len(copies):
@@ -382,9 +415,21 @@ def emitted(job: Job, shard: Input) -> Iterator[tuple[Any, int, Record, Edit | N
                        f"{_again(job)}")
 
 
-def _planned(job: Job, path: str, what: str, digest: str) -> tuple[pa.Table, dict[str, Any]]:
-    """A shard's "selection" or "edits" in the plan, which has to be the one that plan.json names."""
-    uri = storage.join(job.plan_folder, what, f"{path}.parquet")
+def _units(job: Job, shard: Input, sizes: Any) -> Any:
+    """int64: units of the text of each row."""
+    if job.counted is None:
+        return selection.units_of_bytes(job.measure, sizes)
+    key, column = job.counted
+    table, about = attributes.read(job.workspace.sidecar(key, shard.path), [column])
+    if about["digest"] != shard.counted:
+        raise BadInput(f"{job.workspace.sidecar(key, shard.path)}: not the sidecar that was planned with; "
+                       f"{_again(job)}")
+    return np.asarray(table.column(column))
+
+
+def _planned(job: Job, shard: Input, what: str, digest: str) -> tuple[pa.Table, dict[str, Any]]:
+    """A slice's "selection" or "edits" in the plan, which has to be the one that plan.json names."""
+    uri = storage.join(job.plan_folder, what, f"{shard.file}.parquet")
     called = "selection" if what == "selection" else "list of cuts"
     anew = f"remove {job.plan_folder} and build again, which plans anew"
     try:

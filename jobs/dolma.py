@@ -78,14 +78,13 @@ def export_attributes(
     if context is not None:
         context = context.part(list(context.paths), [])  # no sidecar is opened through it
     export = Export(corpus.workspace, storage.absolute(to), experiment, tuple(found), context)
-    numbers = [number for number, shard in enumerate(corpus.shards) if not shard.is_reference]
-    counts = indexes[rows.KEY].pylist("rows")
-    documents = [counts[number] for number in numbers]
+    counts = zip(corpus.shards, indexes[rows.KEY].pylist("rows"), strict=True)
+    documents = [count for shard, count in counts if not shard.is_reference]
     sizes = [rows + packing.SHARD_ROWS for rows in documents]
     engine.spark  # noqa: B018 - the number of slots is known once Spark is there
-    bins = packing.pack(numbers, sizes, packing.bin_count(sizes, engine.slots, packing.BIN_ROWS))
-    paths = [shard.path for shard in corpus.shards]
-    done = [size for part in engine.on_spark(functools.partial(_export_bin, export, paths), bins, "export")
+    paths = [shard.path for shard in corpus.own.shards]
+    bins = packing.pack(paths, sizes, packing.bin_count(sizes, engine.slots, packing.BIN_ROWS))
+    done = [size for part in engine.on_spark(functools.partial(_export_bin, export), bins, "export")
             for size in part]
     return ExportSummary(
         folder=storage.join(export.to, "attributes", experiment), shards=len(done),
@@ -94,8 +93,8 @@ def export_attributes(
     )
 
 
-def _export_bin(export: Export, paths: Sequence[str], numbers: Sequence[int]) -> list[int]:
-    return [dolma.export_shard(export, paths[number], number) for number in numbers]
+def _export_bin(export: Export, paths: Sequence[str]) -> list[int]:
+    return [dolma.export_shard(export, path) for path in paths]
 
 
 @dataclass(frozen=True)

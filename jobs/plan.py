@@ -56,7 +56,8 @@ def runner(corpus: Corpus, indexes: Mapping[str, Index], engine: Engine, where: 
     on_spark = where == "spark" or (where == "auto" and total > POOL_ROWS)
     if on_spark:
         engine.spark  # noqa: B018 - the number of slots is known once Spark is there
-    documents = indexes[rows.KEY].pylist("rows")
+    by_shard = indexes[rows.KEY].pylist("rows")
+    documents = [by_shard[each.shard] for each in corpus.slices]
 
     def run(phase: Callable[[Context], Any], parts: Sequence[Context], label: str) -> list[Any]:
         sizes = [Counts(documents=sum(documents[number] for number in part.paths)) for part in parts]

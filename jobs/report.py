@@ -221,7 +221,9 @@ def explain_text(found: dict[str, Any]) -> str:
         without = f", without {_spans_text(len(found['edits']))}, {tables.percent(size, found['bytes'])} of its text"
     lines += [f"  draw {found['draw']}", "",
               f"in: {found['copies']} cop{'y' if found['copies'] == 1 else 'ies'}{without}" if found["copies"]
-              else f"out: {found['reason']}"]
+              else f"out: {found['reason']}",
+              *(f"  not of {each['source']}, which shares its shard: {each['reason']}"
+                for each in found["other_sources"])]
     return "\n".join(lines)
 
 

@@ -135,7 +135,7 @@ def sample(recipe: Recipe, corpus: Corpus, engine: Engine, size: int, columns: S
     shards = sum(map(len, chosen.values()))
     with engine.progress.step("sample") as step:
         for name, mine in chosen.items():
-            share = sum(shard.stat.bytes for shard in corpus.shards if shard.source == name) / total if total else 0
+            share = sum(shard.stat.bytes for shard in corpus.shards if name in shard.sources) / total if total else 0
             heap: list[tuple[int, int, Document]] = []
             for shard in mine:
                 for document in _head(corpus, shard):
@@ -184,7 +184,7 @@ def _measured(
 
 
 def _chosen(source: str, shards: Sequence[Shard]) -> list[Shard]:
-    mine = [shard for shard in shards if shard.source == source]
+    mine = [shard for shard in shards if source in shard.sources]
     return sorted(mine, key=lambda shard: hashlib.sha256(shard.path.encode()).digest())[:SHARDS]
 
 

@@ -175,12 +175,9 @@ def _lock(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
     if paths != sorted(set(paths)):
         yield "recipe.lock: its shards are not sorted, or one stands twice"
     counts = {count["source"]: count for count in part["sources"]}
+    yield from _owners(recipe, found["shards"])
     for source in recipe.sources:
-        patterns = [re.compile(storage.glob_regex(pattern)) for pattern in source.shards]
-        mine = [shard for shard in found["shards"] if shard["source"] == source.name]
-        for shard in mine:
-            if not any(pattern.fullmatch(shard["path"]) for pattern in patterns):
-                yield f"recipe.lock: {shard['path']} matches no glob of the source {source.name}"
+        mine = [shard for shard in found["shards"] if source.name in lock.sources_of(shard)]
         count = counts.get(source.name)
         if count is None:
             yield f"{source.name}: the recipe has this source, and the manifest does not"
@@ -203,20 +200,29 @@ def _lock(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
                   f"the lock has {known}"
 
 
+def _owners(recipe: Recipe, shards: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Shards that are said to be of other sources than those whose globs they match."""
+    patterns = [(source.name, re.compile("|".join(f"(?:{storage.glob_regex(glob)})" for glob in source.shards)))
+                for source in recipe.sources]
+    for shard in shards:
+        if "sources" in shard:
+            owners = sorted(name for name, pattern in patterns if pattern.fullmatch(shard["path"]))
+            if owners != shard["sources"] or not owners:
+                yield f"recipe.lock: {shard['path']} is said to be of {shard['sources']}, and matches the globs of " \
+                      f"{owners}"
+
+
 def _references(
     recipe: Recipe, shards: list[Mapping[str, Any]], compared: list[Mapping[str, Any]]
 ) -> Iterator[str]:
     """What the lock says of shards that are no source's."""
-    names = {source.name for source in recipe.sources}
     references = {reference.name: reference for reference in recipe.reference}
     for shard in shards:
-        if shard["source"] not in {*names, *references}:
-            yield f"recipe.lock: {shard['path']} is of the source {shard['source']}, which the recipe does not have"
-        elif shard.get("reference", False) is not (shard["source"] in references):
+        if "sources" not in shard and (shard["source"] not in references or shard.get("reference") is not True):
             yield f"recipe.lock: {shard['path']} is of {shard['source']}, and not said to be what that is"
     again = []
     for name, reference in references.items():
-        mine = [shard for shard in shards if shard["source"] == name]
+        mine = [shard for shard in shards if shard.get("source") == name]
         prefix = f"@{name}/" if reference.corpus else ""
         patterns = [re.compile(re.escape(prefix) + storage.glob_regex(pattern)) for pattern in reference.shards]
         yield from (f"recipe.lock: {shard['path']} matches no glob of the reference {name}" for shard in mine
@@ -244,9 +250,9 @@ def _counts(part: Mapping[str, Any]) -> Iterator[str]:
         edits = [("emitted", count["edited"], count["emitted"])]
         edits += [(method["method"], method["edited"], count["kept"]) for method in count["dedup"]]
         yield from (f"{name}: {step}: {edited} cannot have been cut from {whole}" for step, edited, whole in edits
-                    if not _can_be_cut(part["unit"], edited, whole))
+                    if not _can_be_cut(_measure(part), edited, whole))
         yield from (f"{name}: {three['docs']} documents of {three['bytes']} bytes cannot be {three['units']} "
-                    f"{part['unit']}" for three in threes if not _possible(part["unit"], three))
+                    f"{part['unit']}" for three in threes if not _possible(_measure(part), three))
         if count["emitted"]["docs"] < count["selected"]["docs"]:
             yield f"{name}: emitted fewer documents than were selected"
         if count["copies"] and count["not_drawn"]["docs"]:
@@ -263,9 +269,15 @@ def _counts(part: Mapping[str, Any]) -> Iterator[str]:
     yield from _dedup_counts(part)
 
 
+def _measure(part: Mapping[str, Any]) -> str:
+    return selection.measure(part["unit"], part["counter"])
+
+
 def _possible(unit: str, three: Mapping[str, int]) -> bool:
-    """Whether so many documents of so many bytes can be so many units."""
+    """Whether so many documents of so many bytes can be so many units; of a tokenizer nobody knows without it."""
     docs, size = three["docs"], three["bytes"]
+    if unit == selection.TOKENIZED:
+        return docs > 0 or three["units"] == size == 0
     least, most = (docs, docs) if unit == "docs" else (size, size) if unit == "bytes" else \
         (-(-size // 4), (size + 3 * docs) // 4)
     return least <= three["units"] <= most and (docs > 0 or size == 0)
@@ -274,7 +286,8 @@ def _possible(unit: str, three: Mapping[str, int]) -> bool:
 def _can_be_cut(unit: str, edited: Mapping[str, int], whole: Mapping[str, int]) -> bool:
     """Whether so much can have been cut from documents among so many, each of which is left with something."""
     docs, spans, units, size = (edited[name] for name in ("docs", "spans", "units", "bytes"))
-    least, most = (0, 0) if unit == "docs" else (size, size) if unit == "bytes" else \
+    least, most = (0, max(0, whole["units"])) if unit == selection.TOKENIZED else \
+        (0, 0) if unit == "docs" else (size, size) if unit == "bytes" else \
         (max(0, -(-(size - 3 * docs) // 4)), (size + 3 * docs) // 4)
     return docs <= spans <= size and docs <= whole["docs"] and least <= units <= most and \
         size + docs <= max(0, whole["bytes"]) + (docs == 0) and (docs > 0 or spans == size == 0)
@@ -317,7 +330,7 @@ def _dedup_counts(part: Mapping[str, Any]) -> Iterator[str]:
     if triples != sorted(set(triples)):
         yield "losses: not in order, or one stands twice"
     for loss in losses:
-        if not _possible(part["unit"], loss):
+        if not _possible(_measure(part), loss):
             yield f"losses: {loss['docs']} documents of {loss['bytes']} bytes cannot be {loss['units']} {part['unit']}"
         if not loss["docs"] and not loss["cut"]["repeats"]:
             yield f"losses: {loss['source']} lost nothing to {loss['lost_to']} by {loss['method']}"
@@ -471,7 +484,8 @@ def _shard(context: _Context, row: Mapping[str, Any]) -> Iterator[str]:
             return
         for line in lines:
             content.update(line + b"\n")
-        yield from _records(lines, at, docs, table.slice(docs, len(lines)), context.cuts_spans)
+        yield from _records(lines, at, docs, table.slice(docs, len(lines)), context.cuts_spans,
+                            _measure(context.part))
         at, docs = at + sum(map(len, lines)) + len(lines), docs + len(lines)
     if reader.broken is not None:
         yield reader.broken
@@ -484,7 +498,7 @@ def _shard(context: _Context, row: Mapping[str, Any]) -> Iterator[str]:
     if docs != row["docs"] or docs != len(table):
         yield f"{docs} records, {len(table)} in its index, and {row['docs']} were recorded"
     sizes = np.asarray(table.column("emitted_bytes"))
-    units = selection.units_of_bytes(context.part["unit"], sizes)
+    units = mixture.emitted_units(table, _measure(context.part))
     if (int(units.sum()), int(sizes.sum())) != (row["units"], row["text_bytes"]):
         yield f"{int(units.sum())} units and {int(sizes.sum())} bytes of text, and its row has other numbers"
     if mixture.per_source(table, units) != json.loads(row["sources"]):
@@ -538,9 +552,11 @@ class _Written(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Written, strict=True).decode
 
 
-def _records(lines: list[bytes], at: int, docs: int, index: pa.Table, cuts_spans: bool) -> Iterator[str]:
+def _records(
+    lines: list[bytes], at: int, docs: int, index: pa.Table, cuts_spans: bool, measure: str
+) -> Iterator[str]:
     """A run of records against their index, by making the index again. `at` and `docs` say how many came before;
-    `cuts_spans` whether the recipe has a method that does.
+    `cuts_spans` whether the recipe has a method that does, `measure` what says how many units a text has.
     """
     found: list[mixture.Record] = []
     bounds = [at]
@@ -566,9 +582,13 @@ def _records(lines: list[bytes], at: int, docs: int, index: pa.Table, cuts_spans
         elif by.cut is not by.original:
             yield f"record {docs + number + 1}: says what was cut or what the original was, and not both"
         found.append(mixture.Record(b"", by.source, record.source, record.id, by.shard, by.row, by.copy, sha256, size,
-                                    emitted, len(text), count))
+                                    emitted, len(text), count, 0))
         bounds.append(bounds[-1] + len(line) + 1)
     again = mixture.index_table(found, bounds)
+    # A tokenizer's count is the index's own word: without the tokenizer nobody can say more.
+    units = index.column("units") if measure == selection.TOKENIZED and len(index) == len(again) else \
+        pa.array(selection.units_of_bytes(measure, np.asarray(again.column("text_bytes"))))
+    again = again.set_column(again.schema.get_field_index("units"), "units", units)
     if again.equals(index):
         return
     for number, (mine, said) in enumerate(zip(again.to_pylist(), index.to_pylist(), strict=False)):
@@ -611,9 +631,14 @@ def _places(context: _Context, path: str, table: pa.Table) -> Iterator[str]:
     if unknown.any():
         return
     sources = [source.name for source in context.recipe.sources]
-    wrong = np.array(table.column("mix_source").to_pylist(), object) != np.array(sources, object)[inputs.sources[shard]]
+    said = pc.dictionary_encode(table.column("mix_source").combine_chunks())
+    of = np.array([sources.index(name) if name in sources else -1 for name in said.dictionary.to_pylist()] or [-1])[
+        np.asarray(said.indices)]
+    wrong = (of < 0) | ~inputs.sources[shard, of]
     for number in np.flatnonzero(wrong)[:5]:
         yield f"record {number + 1}: its shard is not of the source that it names"
+    if wrong.any():
+        return
     identity = np.frombuffer(b"".join(map(rows.identity, table.column("source").to_pylist(),
                                           table.column("id").to_pylist())), np.uint8).reshape(-1, 16)
     records = np.empty(len(table), ledger.RECORD)
@@ -622,7 +647,8 @@ def _places(context: _Context, path: str, table: pa.Table) -> Iterator[str]:
     records["emitted_sha256"] = sidecars.fixed_bytes(table.column("emitted_sha256")).view("<u8")
     for name, values in (("row", row), ("bytes", np.asarray(table.column("text_bytes"))), ("shard", shard),
                          ("copy", copy), ("emitted_bytes", np.asarray(table.column("emitted_bytes"))),
-                         ("cuts", np.asarray(table.column("cuts")))):
+                         ("cuts", np.asarray(table.column("cuts"))), ("source", of),
+                         ("units", np.asarray(table.column("units")))):
         records[name] = values
     context.held.add(records)
     source, own = _number(context.part, path) or ("", 0)
@@ -636,7 +662,7 @@ def _places(context: _Context, path: str, table: pa.Table) -> Iterator[str]:
         astray = target != own
     else:
         keys = [each.astype(np.uint64) for each in (copy, shard, row)]
-        astray = inputs.sources[shard] != sources.index(source)
+        astray = of != sources.index(source)
         before = context.last.get(source)
         if before is not None and len(table):
             keys = [np.concatenate([[np.uint64(value)], key]) for value, key in zip(before, keys, strict=True)]
@@ -666,8 +692,9 @@ def _selection(folder: str, part: Mapping[str, Any], held: Ledger) -> Iterator[s
     inputs = _inputs(folder, recipe)
     read = sum(count["read"]["docs"] for count in part["sources"])
     read += sum(compared["docs"] for compared in part["dedup"]["references"])
-    if sum(inputs.rows.tolist()) != read:  # a bit is held for each
-        yield f"the lock has {sum(inputs.rows.tolist())} rows, and {read} documents were read; see the lock"
+    locked = sum((inputs.rows * np.maximum(1, inputs.sources.sum(axis=1))).tolist())
+    if locked != read:  # a bit is held for each row
+        yield f"the lock has {locked} rows, and {read} documents were read; see the lock"
         return
     yield from ledger.judge(held, recipe, inputs, part["sources"])
 

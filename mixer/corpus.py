@@ -1,4 +1,4 @@
-"""The shards that a recipe's sources name, found in its corpus."""
+"""The shards that a recipe's sources name, found in its corpus, and the slices of them that sources are made of."""
 
 from __future__ import annotations
 
@@ -20,17 +20,38 @@ from mixer.workspace import Workspace, open_workspace
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard of one source. `path` is relative to the corpus."""
+    """A file of the corpus. `path` is relative to it."""
 
     path: str
-    source: str  # or the name of a reference
+    sources: tuple[str, ...]  # sorted; or the name of a reference alone
     stat: Stat
     is_reference: bool = False  # only compared with
 
 
 @dataclass(frozen=True)
+class Slice:
+    """What one source has of a shard: the documents that its rules keep. What a plan decides, it decides of these."""
+
+    path: str
+    source: str  # or the name of a reference
+    shard: int  # its number among the corpus's shards
+    is_reference: bool
+    is_shared: bool  # whether other sources have slices of the shard too
+
+    @property
+    def file(self) -> str:
+        """What files of this slice are called: like the shard, unless others would be called so too. No shard is: its
+        name ends in one of documents.SUFFIXES.
+        """
+        return slice_file(self.path, self.source, self.is_shared)
+
+
+@dataclass(frozen=True)
 class Corpus:
-    """What a recipe reads: its shards in order of path, and the workspace where what is known of them lies."""
+    """What a recipe reads: its shards in order of path, and the workspace where what is known of them lies.
+
+    Tags, clusters and the lock are of shards; the phases of a plan, which decide for each source, go by slices.
+    """
 
     workspace: Workspace
     shards: tuple[Shard, ...]
@@ -42,6 +63,12 @@ class Corpus:
         if not any(shard.is_reference for shard in self.shards):
             return self
         return replace(self, shards=tuple(shard for shard in self.shards if not shard.is_reference))
+
+    @cached_property
+    def slices(self) -> tuple[Slice, ...]:
+        """In order of path and source."""
+        return tuple(Slice(shard.path, source, number, shard.is_reference, len(shard.sources) > 1)
+                     for number, shard in enumerate(self.shards) for source in shard.sources)
 
     @property
     def bytes(self) -> int:
@@ -60,38 +87,42 @@ class Corpus:
 
 
 def find(recipe: Recipe, recipe_uri: str, work: str, own: Sequence[str] = ()) -> Corpus:
-    """Lists the corpus. All at once, errors: globs that match nothing, shards of two sources, no shard's name.
+    """Lists the corpus. All at once, errors: globs that match nothing, a reference's shards that are another's too, no
+    shard's name.
 
     A relative corpus is relative to the recipe file, and so is a reference's. `own` are the arguments that named a
     user's own taggers.
     """
     elsewhere = {each.name: storage.beside(recipe_uri, each.corpus) for each in recipe.reference if each.corpus}
     workspace = open_workspace(work, storage.beside(recipe_uri, recipe.corpus), elsewhere)
-    owner: dict[str, str] = {}
-    shards: list[Shard] = []
+    shards: dict[str, Shard] = {}
     wrong: list[str] = []
     here = [each for each in recipe.reference if not each.corpus]
     patterns = [pattern for source in recipe.sources for pattern in source.shards]
     patterns += [pattern for reference in here for pattern in reference.shards]
     matching = storage.globs(workspace.corpus, patterns)
     for source in recipe.sources:
-        _take(source, False, workspace.corpus, "", matching, owner, shards, wrong)
+        _take(source, False, workspace.corpus, "", matching, shards, wrong)
     for reference in recipe.reference:
         if reference.corpus:
             root = dict(workspace.references)[reference.name]
             found = storage.globs(root, reference.shards)
-            _take(reference, True, root, f"@{reference.name}/", found, owner, shards, wrong)
+            _take(reference, True, root, f"@{reference.name}/", found, shards, wrong)
         else:
-            _take(reference, True, workspace.corpus, "", matching, owner, shards, wrong)
+            _take(reference, True, workspace.corpus, "", matching, shards, wrong)
     if wrong:
         more = [f"… and {len(wrong) - 20} more like these"] if len(wrong) > 20 else []
         raise BadInput("\n".join([f"{recipe_uri}: {line}" for line in wrong[:20]] + more))
-    return Corpus(workspace, tuple(sorted(shards, key=lambda shard: shard.path)), _arguments(recipe_uri, work, own))
+    return Corpus(workspace, tuple(shards[path] for path in sorted(shards)), _arguments(recipe_uri, work, own))
+
+
+def slice_file(path: str, source: str, is_shared: bool) -> str:
+    return f"{path}@{source}" if is_shared else path
 
 
 def _take(
     source: Source | Reference, is_reference: bool, root: str, prefix: str, matching: Mapping[str, Mapping[str, Stat]],
-    owner: dict[str, str], shards: list[Shard], wrong: list[str],
+    shards: dict[str, Shard], wrong: list[str],
 ) -> None:
     """Adds the shards of a source or reference, and what is wrong with them."""
     section = "reference" if is_reference else "sources"
@@ -105,14 +136,15 @@ def _take(
             if not path.endswith(SUFFIXES):
                 wrong.append(f"{section}.{source.name}.shards: {pattern!r} matches {path}, which is not a shard's "
                              f"name; use one of {', '.join(SUFFIXES)}")
-            elif owner.get(path) == source.name:
+            elif (known := shards.get(path)) is None:
+                shards[path] = Shard(path, (source.name,), stat, is_reference)
+            elif source.name in known.sources:
                 continue
-            elif path in owner:
-                wrong.append(f"{path}: belongs to the sources {owner[path]} and {source.name}; a document may be "
-                             "in one source only, so narrow one of the patterns")
+            elif is_reference:
+                wrong.append(f"{path}: belongs to {' and '.join(known.sources)} and to the reference {source.name}; "
+                             "what is only compared with can be nothing else, so narrow one of the patterns")
             else:
-                owner[path] = source.name
-                shards.append(Shard(path, source.name, stat, is_reference))
+                shards[path] = replace(known, sources=tuple(sorted([*known.sources, source.name])))
 
 
 def _arguments(recipe_uri: str, work: str, own: Sequence[str]) -> str:

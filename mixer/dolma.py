@@ -93,7 +93,9 @@ def exported_columns(
         imported = registry.find_column(name)
         if name not in known and imported is not None and imported.tagger.is_imported:
             known[name] = imported.column.type, imported.tagger.key, name
-        if name not in known:
+        if imported is not None and imported.tagger is registry.DOCUMENT:
+            wrong.append(f"{name}: nothing that is measured, but what every document says itself; leave it out")
+        elif name not in known:
             wrong.append(f"{name}: the recipe does not measure this column; it has {', '.join(known) or 'none'}")
         elif known[name][0] in ("string", "key128", "keys", "keyed_spans"):
             left_out.append(name)
@@ -132,8 +134,8 @@ class Export:
     context: Context | None = None
 
 
-def export_shard(export: Export, shard: str, number: int) -> int:
-    """Writes the attribute file of a shard, whose number is the plan's; returns its bytes as stored."""
+def export_shard(export: Export, shard: str) -> int:
+    """Writes the attribute file of a shard; returns its bytes as stored."""
     place = export.workspace
     table, meta = sidecars.read(place.sidecar(rows.KEY, shard), ["line", "source", "id", "chars"])
     values: dict[str, Any] = {}
@@ -149,7 +151,7 @@ def export_shard(export: Export, shard: str, number: int) -> int:
     for each in export.columns:
         if each.key is None:
             assert export.context is not None
-            values[each.attribute] = _planned(export.context, each, number)
+            values[each.attribute] = _planned(export.context, each, shard)
     others = _other_ids(place, shard) if meta["info"]["bad"] else {}
     uri = storage.join(export.to, attribute_path(shard, export.experiment))
     nothing: dict[str, Spans] = {each.attribute: [] for each in export.columns}
@@ -177,12 +179,15 @@ def export_shard(export: Export, shard: str, number: int) -> int:
     return stat.bytes if stat else 0
 
 
-def _planned(context: Context, each: Exported, number: int) -> pa.Array:
-    """1 for the documents that went by a dedup method, null for others; or the copies of each row."""
-    chosen, _ = sidecars.read(context.selection_uri(number))
+def _planned(context: Context, each: Exported, shard: str) -> pa.Array:
+    """1 for the documents that went by a dedup method, null for others; or the copies of each row. A document is of one
+    source at most, whatever sources share its shard.
+    """
+    chosen = [sidecars.read(context.selection_uri(number))[0] for number in context.slices_of(shard)]
     if each.method is None:
-        return chosen.column("copies")
-    lost = np.asarray(chosen.column("reason")) == context.dedup_reason(each.method)
+        return pa.array(sum(np.asarray(table.column("copies")) for table in chosen))
+    reason = context.dedup_reason(each.method)
+    lost = np.logical_or.reduce([np.asarray(table.column("reason")) == reason for table in chosen])
     return pa.array(np.ones(len(lost), np.int64), mask=~lost)
 
 

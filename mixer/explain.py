@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixer import attributes, clusters, cuts, draw, rows, rules, sidecars
+from mixer import clusters, cuts, draw, rows, rules, sidecars
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.difference import difference, shortened
 from mixer.errors import BadInput
 from mixer.plan import Plan
-from mixer.selection import Context, read_losers
+from mixer.selection import Context, load, read_losers
 
 MOST_KEEPERS = 100  # documents that keep what is cut from one, that are looked up by name
 
@@ -26,6 +26,7 @@ MOST_KEEPERS = 100  # documents that keep what is cut from one, that are looked 
 def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) -> dict[str, Any]:
     """What is known of the document with this own (source, id): place, values, verdicts, keeper, draw, copies."""
     number, row = _find(context, source, id)
+    number, others = _slice_of(context, number, row)
     shard, mix_source = context.paths[number], context.sources[number]
     place = context.workspace
     table, _ = sidecars.read(place.sidecar(rows.KEY, shard))
@@ -42,18 +43,15 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
     chosen = selection.slice(row, 1).to_pylist()[0]
     verdicts = []
     for rule in context.recipe.rules_for(mix_source) if not is_reference else ():
-        key, stored = context.columns[rule.column]
-        part, _ = attributes.read(place.sidecar(key, shard), [stored])
-        column = part.column(stored).slice(row, 1).combine_chunks()
+        column = load(context, number, [rule.column]).column(rule.column).slice(row, 1).combine_chunks()
         good, _ = rules.passes(rule, column)
         verdicts.append({"rule": rule.text, "passes": bool(good[0]),
                          "why": "" if good[0] else rules.verdict(rule, column[0].as_py())})
     identity = np.frombuffer(about["identity"], np.uint8)[None]
-    lock = json.loads(plan.lock)
     return {
         "source": source, "id": id, "mix_source": mix_source, "shard": shard, "row": row,
         "line": about["line"], "offset": about["offset"], "bytes": about["bytes"], "chars": about["chars"],
-        "text_sha256": about["text_sha256"].hex(), "shard_sha256": lock["shards"][number]["sha256"],
+        "text_sha256": about["text_sha256"].hex(), "shard_sha256": _sha256(plan, shard),
         "values": {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()},
         "rules": verdicts,
         "dedup": [_dedup(context, method, found, number, row) for method, found in enumerate(context.sets)],
@@ -62,6 +60,7 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
         "reason": f"of the reference {mix_source}, which is only compared with" if is_reference
                   else context.reasons[chosen["reason"]],
         "edits": _edits(context, plan, number, row),
+        "other_sources": others,
     }
 
 
@@ -103,6 +102,25 @@ def _find(context: Context, source: str, id: str) -> tuple[int, int]:
             return number, found
     raise BadInput(f"no document {id!r} of the source {source!r} is in the {len(context.paths):,} shards of this "
                    "recipe; the source is the document's own, and both are case-sensitive")
+
+
+def _sha256(plan: Plan, shard: str) -> str:
+    return next(str(each["sha256"]) for each in json.loads(plan.lock)["shards"] if each["path"] == shard)
+
+
+def _slice_of(context: Context, number: int, row: int) -> tuple[int, list[dict[str, str]]]:
+    """Of the sources that share a row's shard the slice of the one that its rules keep it for, else of the first; and
+    what the others say of it.
+    """
+    numbers = context.slices_of(context.paths[number])
+    said = {}
+    for each in numbers:
+        chosen, _ = sidecars.read(context.selection_uri(each))
+        said[each] = context.reasons[chosen.column("reason")[row].as_py()]
+    of_rules = {each: {rule.text for rule in context.recipe.rules_for(context.sources[each])} for each in numbers
+                if not context.is_reference(each)}
+    mine = next((each for each in numbers if said[each] not in of_rules.get(each, ())), numbers[0])
+    return mine, [{"source": context.sources[each], "reason": said[each]} for each in numbers if each != mine]
 
 
 def _relates(kind: pa.DataType) -> bool:

@@ -10,34 +10,38 @@ from typing import Any
 
 import numpy as np
 
-from mixer import draw, selection
+from mixer import draw, lock, selection
 from mixer.recipe import Recipe
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# Records that are judged at once, about 400 bytes each while they are. More wait in temporary files, 116 bytes each.
+# Records that are judged at once, about 430 bytes each while they are. More wait in temporary files, 128 bytes each.
 LIMIT = 4_000_000
 # The most temporary files of one spill.
 FILES = 256
 BLOCK_BYTES = 16 << 20
 
 RECORD = np.dtype([("identity", "<u8", 2), ("sha256", "<u8", 4), ("row", "<i8"), ("bytes", "<i8"), ("shard", "<i4"),
-                   ("copy", "<i4"), ("emitted_sha256", "<u8", 4), ("emitted_bytes", "<i8"), ("cuts", "<i4")])
+                   ("copy", "<i4"), ("emitted_sha256", "<u8", 4), ("emitted_bytes", "<i8"), ("cuts", "<i4"),
+                   ("source", "<i4"), ("units", "<i8")])
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The lock's shards in their order: of which source each is, by number, and how many rows each has."""
+    """The lock's shards in their order: of which sources each is, and how many rows each has."""
 
     numbers: Mapping[str, int]
-    sources: Array
+    sources: Array  # bool, shape (shards, sources of the recipe)
     rows: Array
 
     @classmethod
     def of(cls, recipe: Recipe, shards: Sequence[Mapping[str, Any]]) -> Inputs:
         by_name = {source.name: number for number, source in enumerate(recipe.sources)}
+        owns = np.zeros((len(shards), len(by_name)), bool)
+        for number, shard in enumerate(shards):
+            owns[number, [by_name[name] for name in lock.sources_of(shard) if name in by_name]] = True
         return cls({shard["path"]: number for number, shard in enumerate(shards)},
-                   np.array([by_name.get(shard["source"], -1) for shard in shards], np.int64),
+                   owns,
                    np.array([shard["rows"] for shard in shards], np.int64))
 
 
@@ -144,10 +148,10 @@ def judge(ledger: Ledger, recipe: Recipe, inputs: Inputs, counts: Sequence[Mappi
         size = np.diff(begin, append=len(records))
         head = records[np.repeat(begin, size)]
         alike = (records["shard"] == head["shard"]) & (records["row"] == head["row"]) & \
-            (records["sha256"] == head["sha256"]).all(axis=1)
+            (records["sha256"] == head["sha256"]).all(axis=1) & (records["source"] == head["source"])
         yield from _places(records, ~alike, inputs, "one source and id stands for two documents, the other")
         cut_alike = (records["emitted_sha256"] == head["emitted_sha256"]).all(axis=1) & \
-            (records["cuts"] == head["cuts"])
+            (records["cuts"] == head["cuts"]) & (records["units"] == head["units"])
         yield from _places(records, alike & ~cut_alike, inputs, "its copies have not the same text:")
         counted = records["copy"] == np.arange(len(records)) - np.repeat(begin, size)
         yield from _places(records, ~counted, inputs, "its copies are not 0, 1, 2 and so on, each once:")
@@ -161,7 +165,7 @@ def judge(ledger: Ledger, recipe: Recipe, inputs: Inputs, counts: Sequence[Mappi
         np.bitwise_or.at(seen, global_rows >> 3, bit)
         yield from _places(docs, again, inputs, "two documents say that they are")
         for number, grant in enumerate(grants):
-            mine = inputs.sources[docs["shard"]] == number
+            mine = docs["source"] == number
             yield from _source(docs[mine], size[mine], grant, recipe, sums[number], inputs)
     for count, grant, summed in zip(counts, grants, sums, strict=True):
         yield from _against(count, grant, summed)
@@ -173,12 +177,11 @@ def _source(
     """Judges one source's documents of a part, by the draw, and adds them up."""
     if not len(docs):
         return
-    units = selection.units_of_bytes(recipe.unit, docs["bytes"])
+    units = docs["units"]
     each = np.stack([np.ones(len(docs), np.int64), units, docs["bytes"]], axis=1)
     sums.selected += each.sum(axis=0)
     sums.emitted += (each * copies[:, None]).sum(axis=0)
-    fewer = np.zeros(len(docs), np.int64) if recipe.unit == "docs" else \
-        units - selection.units_of_bytes(recipe.unit, docs["emitted_bytes"])
+    fewer = units - selection.units_left(recipe, units, docs["bytes"], docs["emitted_bytes"])
     edited = np.stack([docs["cuts"] > 0, docs["cuts"].astype(np.int64), fewer, docs["bytes"] - docs["emitted_bytes"]],
                       axis=1)
     sums.edited += (edited * copies[:, None]).sum(axis=0)

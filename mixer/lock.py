@@ -9,14 +9,14 @@ from typing import Any
 
 from mixer import attributes, clusters, rows
 from mixer.clusters import ClusterSet
-from mixer.corpus import Corpus
+from mixer.corpus import Corpus, Shard
 from mixer.errors import BadInput
 from mixer.index import Index
 from mixer.recipe import Recipe
 from taggers import declare
 from taggers.declare import Tagger
 
-FORMAT = "solera-lock@1"
+FORMAT = "solera-lock@2"
 # How a plan decides. It stands in the lock, since the same lock promises the same mixture.
 PLAN_FORMAT = "solera-plan@4"
 
@@ -29,8 +29,8 @@ def make(
     entries = found[rows.KEY]
     digests = [dict(zip(each.pylist("shard"), each.pylist("digest"), strict=True)) for each in found.values()]
     shards = [
-        {"path": shard.path, "source": shard.source, "bytes": size, "sha256": sha256, "rows": count, "bad": bad,
-         "broken": broken, **({"reference": True} if shard.is_reference else {}),
+        {"path": shard.path, **_owner(shard), "bytes": size, "sha256": sha256, "rows": count, "bad": bad,
+         "broken": broken,
          "sidecars": {key: each[shard.path] for key, each in zip(found, digests, strict=True) if shard.path in each}}
         for shard, size, sha256, count, bad, broken in zip(
             corpus.shards, entries.pylist("bytes"), entries.pylist("sha256"), entries.pylist("rows"),
@@ -60,6 +60,17 @@ def make(
         ],
         "shards": shards,
     }
+
+
+def _owner(shard: Shard) -> dict[str, Any]:
+    """Whose a shard is: its sources, or the one reference."""
+    return {"source": shard.sources[0], "reference": True} if shard.is_reference else {"sources": list(shard.sources)}
+
+
+def sources_of(shard: Mapping[str, Any]) -> list[str]:
+    """The sources that share a shard of a lock, or its reference."""
+    found: list[str] = shard["sources"] if "sources" in shard else [shard["source"]]
+    return found
 
 
 def encode(lock: Mapping[str, Any]) -> bytes:

@@ -20,7 +20,7 @@ import zstandard
 
 from mixer import sidecars, storage
 from mixer.documents import canonical_json, encode, raw_fields
-from mixer.selection import units_of_bytes
+from mixer.selection import units_left_by
 
 FRAME_BYTES = 4 << 20
 ZSTD_LEVEL = 3
@@ -31,7 +31,7 @@ INDEX_SCHEMA = pa.schema(
     [("start", pa.int64()), ("end", pa.int64()), ("mix_source", pa.string()), ("source", pa.large_string()),
      ("id", pa.large_string()), ("shard", pa.string()), ("row", pa.int64()), ("copy", pa.int32()),
      ("text_sha256", pa.binary(32)), ("text_bytes", pa.int64()), ("emitted_sha256", pa.binary(32)),
-     ("emitted_bytes", pa.int64()), ("cuts", pa.int32())]
+     ("emitted_bytes", pa.int64()), ("cuts", pa.int32()), ("units", pa.int64())]
 )
 
 # What shards.parquet says of each data shard. The first columns are digested; files depend on the writers' versions.
@@ -61,6 +61,7 @@ class Record:
     emitted_sha256: bytes  # of the text of the record, which is another where spans were cut
     emitted_bytes: int
     cuts: int  # how many
+    units: int  # of the original text
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,11 @@ def shard_of(places: np.ndarray[Any, np.dtype[np.uint64]], count: int) -> np.nda
     return (high * np.uint64(count) + (low * np.uint64(count) >> np.uint64(32))) >> np.uint64(32)
 
 
-def write_shard(folder: str, name: str, records: Iterable[Record], unit: str, build_key: str) -> dict[str, Any] | None:
-    """Writes a data shard and its index; returns its row of shards.parquet, None if there were no records.
+def write_shard(
+    folder: str, name: str, records: Iterable[Record], measure: str, build_key: str
+) -> dict[str, Any] | None:
+    """Writes a data shard and its index; returns its row of shards.parquet, None if there were no records. `measure`
+    is what selection.measure says.
 
     The index is put last: a data shard without its index was not finished. So the index of another build goes first.
     """
@@ -142,7 +146,7 @@ def write_shard(folder: str, name: str, records: Iterable[Record], unit: str, bu
     table = index_table(rows, [*starts, at])
     digest = sidecars.digest(table)
     sizes = np.asarray(table.column("emitted_bytes"))
-    units = units_of_bytes(unit, sizes)
+    units = emitted_units(table, measure)
     row = {
         "path": path, "docs": len(rows), "units": int(units.sum()), "text_bytes": int(sizes.sum()), "record_bytes": at,
         "sources": canonical_json(per_source(table, units)).decode(), "content_sha256": content.hexdigest(),
@@ -183,6 +187,12 @@ def per_source(index: pa.Table, units: Any) -> dict[str, dict[str, int]]:
     sums = index.select(["mix_source"]).append_column("units", pa.array(units)).group_by("mix_source") \
         .aggregate([("units", "sum"), ("units", "count")])
     return {row["mix_source"]: {"docs": row["units_count"], "units": row["units_sum"]} for row in sums.to_pylist()}
+
+
+def emitted_units(index: pa.Table, measure: str) -> Any:
+    """int64: units of each record's text as it stands in the mixture, from an index."""
+    units, sizes, left = (np.asarray(index.column(name)) for name in ("units", "text_bytes", "emitted_bytes"))
+    return units_left_by(measure, units, sizes, left)
 
 
 def merkle_root(leaves: list[bytes]) -> bytes:

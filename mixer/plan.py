@@ -14,7 +14,20 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from mixer import attributes, clusters, draw, lock, packing, rows, selection, sidecars, storage, weights
+from mixer import (
+    attributes,
+    clusters,
+    draw,
+    lock,
+    packing,
+    quantiles,
+    rows,
+    selection,
+    sidecars,
+    storage,
+    tops,
+    weights,
+)
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.documents import canonical_json
@@ -28,8 +41,6 @@ FORMAT = lock.PLAN_FORMAT
 
 # Candidates that are resolved in the memory of one process; above it the keepers are a Spark job.
 KEEPERS_CAP = 4_000_000
-
-SHOWN = 3  # places of a repeated identity that an error names
 
 # (phase, the context of each bin of shards, what the phase is called) -> its results, one for each bin
 Runner = Callable[[Callable[[Context], Any], Sequence[Context], str], list[Any]]
@@ -58,8 +69,8 @@ def make(
 ) -> Plan:
     """Plans a recipe, or finds the plan that was already made from the same lock.
 
-    `indexes` and `sets` are current and complete; `bins` are the numbers of all shards, cut into tasks; `run` and
-    `resolve` say where the phases are computed.
+    `indexes` and `sets` are current and complete; `bins` are the numbers of all slices, cut into tasks that have all of
+    a shard or nothing; `run` and `resolve` say where the phases are computed.
     """
     # The last set is of repeated identities, where the recipe does not list them.
     if len(sets) > len(recipe.dedup) and sets[-1].documents:
@@ -88,10 +99,9 @@ class _Tasks:
     bins: Sequence[Sequence[int]]
     runner: Runner
 
-    def judge(self, label: str) -> list[selection.Part]:
-        """The phase that looks at attributes."""
-        return self.runner(selection.judge, [self.whole.part(part, list(self.whole.digests)) for part in self.bins],
-                           label)
+    def measured(self, phase: Callable[[Context], Any], label: str) -> list[Any]:
+        """A phase that looks at attributes."""
+        return self.runner(phase, [self.whole.part(part, list(self.whole.digests)) for part in self.bins], label)
 
     def run(self, phase: Callable[[Context], Any], label: str) -> list[Any]:
         """A phase that looks at rows alone."""
@@ -99,8 +109,9 @@ class _Tasks:
 
     @cached_property
     def _parts(self) -> list[Context]:
-        by = self.whole.recipe.prefer_by
-        keys = list(dict.fromkeys([rows.KEY, *([self.whole.columns[by.column][0]] if by is not None else [])]))
+        by, counted = self.whole.recipe.prefer_by, self.whole.recipe.unit_column
+        columns = [*([by.column] if by is not None else []), *([counted] if counted is not None else [])]
+        keys = list(dict.fromkeys([rows.KEY, *(self.whole.columns[column][0] for column in columns)]))
         return [self.whole.part(part, keys) for part in self.bins]
 
 
@@ -115,8 +126,18 @@ def _make(
     whole = tasks.whole
     recipe, folder, methods = whole.recipe, whole.folder, len(whole.recipe.dedup)
     # Phase 1: keep rules.
-    parts = tasks.judge("plan: keep rules")
+    parts = tasks.measured(selection.judge, "plan: keep rules")
+    overlap = selection.Overlap.of(part.overlap for part in parts)
+    if overlap.documents:
+        raise BadInput(_overlap_text(whole, overlap))
     tallies = selection.merge_tallies([part.tallies for part in parts])
+    # Phase 2: the best shares, each among what those before it leave.
+    for step in range(whole.tops):
+        totals = tasks.measured(functools.partial(tops.rank, step), f"plan: top {step + 1}")
+        ends = quantiles.find(tasks.run, tops.ranked_as(step), tops.targets(recipe, step, totals))
+        drop = functools.partial(tops.drop, step, {group: end for group, (end,) in ends.items()})
+        parts = tasks.run(drop, f"plan: top {step + 1}")
+        tallies = selection.merge_tallies([tallies, *(part.tallies for part in parts)])
     # Phase 3: dedup methods in order, each among the rows still alive.
     losses: Tallies = {}
     links = []
@@ -136,13 +157,15 @@ def _make(
     chosen = tasks.run(functools.partial(selection.select, grants), "plan: selection")
     tallies = selection.merge_tallies([tallies, *(part[0] for part in chosen)])
     about = {number: each for part in chosen for number, each in part[1].items()}
-    selections = [{"shard": path, **about[number]} for number, path in whole.paths.items()]
+    selections = [{"shard": path, "source": whole.sources[number], **about[number]}
+                  for number, path in whole.paths.items()]
     most = dict.fromkeys(unread, 0)
     for number, source in whole.sources.items():
         most[source] = max(most[source], about[number]["max_copies"])
     body: dict[str, Any] = {
         "format": FORMAT,
         "lock_sha256": lock.digest(lock_text),
+        "read": _three(_tally(tallies, *selection.READ)),
         "counts": _counts(recipe, tallies, allocated, grants, unread, most),
         "losses": _losses(whole, losses),
         "links": links,
@@ -170,19 +193,20 @@ def context_of(
     """What the phases of a plan in this folder need to know. `also` are columns that no rule names."""
     return Context(
         workspace=corpus.workspace, folder=folder, recipe=recipe,
-        paths={number: shard.path for number, shard in enumerate(corpus.shards)},
-        sources={number: shard.source for number, shard in enumerate(corpus.shards)},
+        paths={number: each.path for number, each in enumerate(corpus.slices)},
+        sources={number: each.source for number, each in enumerate(corpus.slices)},
         columns={name: (attributes.key_of(use), stored) for name, (use, stored) in recipe.stored(also).items()},
         digests={key: _digests(corpus, entries.at(clusters.measured(recipe, corpus, key).paths))
                  for key, entries in indexes.items()},
         sets=tuple(sets[: len(recipe.dedup)]), arguments=corpus.arguments,
+        shared=frozenset(number for number, each in enumerate(corpus.slices) if each.is_shared),
     )
 
 
 def _digests(corpus: Corpus, entries: Index) -> dict[int, str]:
-    """By the numbers of the shards that have such a sidecar."""
+    """By the numbers of the slices whose shards have such a sidecar."""
     found = dict(zip(entries.pylist("shard"), entries.pylist("digest"), strict=True))
-    return {number: found[shard.path] for number, shard in enumerate(corpus.shards) if shard.path in found}
+    return {number: found[each.path] for number, each in enumerate(corpus.slices) if each.path in found}
 
 
 def find(corpus: Corpus, lock_text: bytes) -> Plan | None:
@@ -209,13 +233,20 @@ def read(folder: str, lock_sha256: str) -> Plan | None:
 
 
 def bins_of(corpus: Corpus, entries: Index, slots: int, sets: Sequence[ClusterSet] = ()) -> list[list[int]]:
-    """Shard numbers in bins of about as many rows, and spans of these sets, for so many tasks at a time."""
+    """Slice numbers in bins of about as many rows, and spans of these sets, for so many tasks at a time. All slices of
+    a shard are in one.
+    """
     sizes = [rows + packing.SHARD_ROWS for rows in entries.at(corpus.paths).pylist("rows")]
     for found in sets:
         if found.kind == "spans":
             for number, shard in enumerate(corpus.shards):
                 sizes[number] += int(str(found.members.get(shard.path, {}).get("rows", 0)))
-    return packing.pack(range(len(sizes)), sizes, packing.bin_count(sizes, slots, packing.BIN_ROWS))
+    sizes = [size * len(shard.sources) for size, shard in zip(sizes, corpus.shards, strict=True)]
+    slices: list[list[int]] = [[] for _ in corpus.shards]
+    for number, each in enumerate(corpus.slices):
+        slices[each.shard].append(number)
+    packed = packing.pack(slices, sizes, packing.bin_count(sizes, slots, packing.BIN_ROWS))
+    return [[number for each in part for number in each] for part in packed]
 
 
 def allocations(recipe: Recipe, pools: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -239,17 +270,29 @@ def _repeated_text(corpus: Corpus, found: ClusterSet) -> str:
     places: list[str] = []
     for member in found.members:
         table = clusters.read_members(place, found, member)
-        same = table.filter(pc.equal(table.column("cluster"), cluster)).slice(0, SHOWN - len(places)).column("row")
+        same = table.filter(pc.equal(table.column("cluster"), cluster))
+        same = same.slice(0, selection.SHOWN - len(places)).column("row")
         if len(same):
             named, _ = sidecars.read(place.sidecar(rows.KEY, member), ["line", "source", "id"])
             for about in named.take(same).to_pylist():
                 places.append(f"{member} line {about['line']}")
                 source, id = about["source"], about["id"]
-        if len(places) == SHOWN:
+        if len(places) == selection.SHOWN:
             break
     return (f"{found.documents:,} documents share their (source, id) with another, such as {source!r}, {id!r} in "
             f"{' and '.join(places)}; give them ids of their own, or keep one of each by adding `- {{use: id@1}}` to "
             "the recipe's dedup")
+
+
+def _overlap_text(context: Context, found: selection.Overlap) -> str:
+    places = []
+    for path, row, sources in found.examples:
+        table, _ = sidecars.read(context.workspace.sidecar(rows.KEY, path), ["line", "source", "id"])
+        about, = table.slice(row, 1).to_pylist()
+        places.append(f"{path} line {about['line']}, {about['source']!r} {about['id']!r} of "
+                      f"{' and '.join(sources)}")
+    return (f"{found.documents:,} documents pass the rules of more than one source, such as {'; '.join(places)}; a "
+            "document may be in one source only, so narrow the `keep` of one of these, or its `shards`")
 
 
 def _grants(
@@ -350,11 +393,12 @@ def _unread(shards: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     """By source, and reference, its shards, documents, broken shards and bad records, from the shards as locked."""
     found: dict[str, dict[str, int]] = {}
     for shard in shards:
-        held = found.setdefault(shard["source"], {"shards": 0, "docs": 0, "broken": 0, "bad": 0})
-        held["shards"] += 1
-        held["docs"] += shard["rows"]
-        held["broken"] += shard["broken"] is not None
-        held["bad"] += shard["bad"]
+        for source in lock.sources_of(shard):
+            held = found.setdefault(source, {"shards": 0, "docs": 0, "broken": 0, "bad": 0})
+            held["shards"] += 1
+            held["docs"] += shard["rows"]
+            held["broken"] += shard["broken"] is not None
+            held["bad"] += shard["bad"]
     return found
 
 

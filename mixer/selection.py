@@ -1,4 +1,7 @@
-"""The phases of a plan, each a pure function of a bin of shards. Sidecars in, partial sums out; no text is read.
+"""The phases of a plan, each a pure function of a bin of slices. Sidecars in, partial sums out; no text is read.
+
+A slice is what one source has of a shard. Slices of one shard lie in one bin, and a row that no rule of a source keeps
+is dropped in that slice: so each row is alive in one slice at most, and no phase after the first sees it twice.
 
 What a phase decides of a row is kept in its bin's draft, an int16 a row: 0 while the row is alive, else the number of
 its reason. Each phase that decides writes a draft of its own, so that no file is ever written with two contents: a task
@@ -11,7 +14,7 @@ All sums are exact integers, so bins may be cut and merged in any way.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,11 +25,13 @@ import pyarrow as pa
 
 from mixer import attributes, clusters, cuts, draw, keepers, rows, rules, sidecars, storage
 from mixer.clusters import ClusterSet
+from mixer.corpus import slice_file
 from mixer.errors import StorageError
 from mixer.recipe import DedupMethod, Recipe
 from mixer.recipe_reference import METHODS
 from mixer.sidecars import fixed_bytes
 from mixer.workspace import Workspace
+from taggers import registry
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -35,10 +40,15 @@ Array = np.ndarray[Any, np.dtype[Any]]
 # repeats cut, their units, their bytes]
 Tallies = dict[tuple[str, str, str], Array]
 
+TOKENIZED = "tokens@1"  # the counter of tokens that reads texts
+
 BUCKET_BITS = 16  # of the draw value, in the histogram that finds where an allocation ends
+
+SHOWN = 3  # documents that an error names
 
 CANDIDATE_ROWS = 1 << 18  # that a task holds before it writes them
 
+READ = ("", "read", "")  # the tally of what was read, of shards that sources share once
 NOT_DRAWN = "not drawn"
 NOT_HELD_OUT = "not held out"  # of a mixture of what is held out: all else
 
@@ -50,23 +60,24 @@ CUT_SCHEMA = pa.schema([*cuts.SCHEMA, *list(LOSER_SCHEMA)[1:], ("keeper_start", 
 
 @dataclass(frozen=True)
 class Context:
-    """What a phase needs to know, of the whole corpus or of the shards of one task alone: a hundred thousand shards are
-    not sent to every task. Shards are named by their number in the lock.
+    """What a phase needs to know, of the whole corpus or of the slices of one task alone: a hundred thousand shards are
+    not sent to every task. Slices are named by their number in the corpus, in order of path and source.
     """
 
     workspace: Workspace
     folder: str  # of the plan
     recipe: Recipe
-    paths: Mapping[int, str]  # of the shards
-    sources: Mapping[int, str]  # of the recipe, that the shards belong to
+    paths: Mapping[int, str]  # of the shards that these are slices of
+    sources: Mapping[int, str]  # of the recipe, whose slices they are
     columns: Mapping[str, tuple[str, str]]  # column, as the recipe calls it -> sidecar key, and its name there
-    digests: Mapping[str, Mapping[int, str]]  # sidecar key -> content digest for each shard, as the lock has it
+    digests: Mapping[str, Mapping[int, str]]  # sidecar key -> content digest for each slice's shard, as the lock has it
     sets: tuple[ClusterSet, ...]  # of the recipe's dedup methods, in their order, with the members of these shards
     arguments: str  # that name recipe and work folder, for the commands that messages suggest
+    shared: frozenset[int] = frozenset()  # the slices of shards that have several
     run: str = ""  # of all makings of this plan, which one: its scratch is its own
 
     def part(self, numbers: Sequence[int], keys: Sequence[str]) -> Context:
-        """What a task needs to know of these shards that opens sidecars of these keys; one that opens none needs no
+        """What a task needs to know of these slices that opens sidecars of these keys; one that opens none needs no
         members of clusters either.
         """
         paths = {number: self.paths[number] for number in numbers}
@@ -75,8 +86,16 @@ class Context:
             self, paths=paths, sources={number: self.sources[number] for number in numbers},
             digests={key: {number: self.digests[key][number] for number in numbers if number in self.digests[key]}
                      for key in keys},
-            sets=tuple(each.among(inside) for each in self.sets),
+            sets=tuple(each.among(inside) for each in self.sets), shared=self.shared.intersection(numbers),
         )
+
+    def slices_of(self, path: str) -> list[int]:
+        """The numbers of a shard's slices."""
+        return [number for number, each in self.paths.items() if each == path]
+
+    def file(self, number: int) -> str:
+        """What the files of a slice are called in the plan's folder."""
+        return slice_file(self.paths[number], self.sources[number], number in self.shared)
 
     @cached_property
     def reasons(self) -> tuple[str, ...]:
@@ -116,7 +135,7 @@ class Context:
         return self.sets[method].kind == "spans"
 
     def selection_uri(self, shard: int) -> str:
-        return storage.join(self.folder, "selection", f"{self.paths[shard]}.parquet")
+        return storage.join(self.folder, "selection", f"{self.file(shard)}.parquet")
 
     @property
     def scratch(self) -> str:
@@ -127,9 +146,14 @@ class Context:
         """The name of these shards as a bin: the number of the first."""
         return next(iter(self.paths))
 
-    def draft_uri(self, methods: int) -> str:
-        """The draft of these shards after the keep rules and so many dedup methods."""
-        return storage.join(self.scratch, f"draft-{methods}", f"{self.bin}.npy")
+    @cached_property
+    def tops(self) -> int:
+        """How many rules for the best share a source has, at most: so many phases come before dedup."""
+        return max(len(self.recipe.tops_for(source.name)) for source in self.recipe.sources)
+
+    def draft_uri(self, after: int | str) -> str:
+        """The draft of these slices after so many dedup methods, or after a phase that comes before them."""
+        return storage.join(self.scratch, f"draft-{after}", f"{self.bin}.npy")
 
     def pool_uri(self) -> str:
         """Where the rows of these shards that reach the draw come in it, roughly."""
@@ -142,10 +166,10 @@ class Context:
         return storage.join(self.scratch, f"keepers-{method}", f"{bin}.npy")
 
     def losers_uri(self, method: int, shard: int) -> str:
-        return storage.join(self.folder, "losers", str(method), f"{self.paths[shard]}.parquet")
+        return storage.join(self.folder, "losers", str(method), f"{self.file(shard)}.parquet")
 
     def edits_uri(self, shard: int) -> str:
-        return storage.join(self.folder, "edits", f"{self.paths[shard]}.parquet")
+        return storage.join(self.folder, "edits", f"{self.file(shard)}.parquet")
 
 
 @dataclass(frozen=True)
@@ -158,12 +182,30 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Part:
-    """What a phase says of a bin: tallies, its candidates for the next dedup method, and after the last the pools."""
+    """What a phase says of a bin: tallies, its candidates for the next dedup method, and after the last the pools; the
+    first also which rows the rules of several sources keep.
+    """
 
     tallies: Tallies
     candidates: Mapping[int, int]  # bin -> documents, or spans; empty where it has none
     pools: Mapping[str, Histogram]
     losses: Tallies = field(default_factory=dict)
+    overlap: Overlap = field(default_factory=lambda: Overlap(0, ()))
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Documents that the rules of several sources keep, and the first few: (shard, row, sources)."""
+
+    documents: int
+    examples: tuple[tuple[str, int, tuple[str, ...]], ...]
+
+    @staticmethod
+    def of(parts: Iterable[Overlap]) -> Overlap:
+        """All of these together, which are of different shards."""
+        held = list(parts)
+        examples = sorted(example for each in held for example in each.examples)
+        return Overlap(sum(each.documents for each in held), tuple(examples[:SHOWN]))
 
 
 @dataclass(frozen=True)
@@ -194,8 +236,9 @@ def cuts_spans(text: str) -> bool:
 def judge(context: Context) -> Part:
     """Draft of the bin after the keep rules, with each rule's losses: first reason, own, exclusive and missing."""
     tallies: Tallies = {}
+    kept: dict[str, dict[str, Array]] = {}  # of shared shards: by source, the rows that its rules keep
     with ExitStack() as stack:
-        following = _Following(stack, context, 0, tallies)
+        following = Following(stack, context, after_top(context, 0), tallies)
         for number, source in context.sources.items():
             if context.is_reference(number):
                 table = load(context, number, [])
@@ -217,7 +260,10 @@ def judge(context: Context) -> Part:
                     sizes: Array = sizes) -> None:
                 _add(tallies, (source, what, rule), where, units, sizes)
 
-            add("read", "", np.ones(len(units), bool))
+            everything = np.ones(len(units), bool)
+            add("read", "", everything)
+            if context.paths[number] not in kept:
+                _add(tallies, READ, everything, units, sizes)
             for text, bad, missing in failed:
                 first = bad & (draft == 0)
                 draft[first] = context.reason_numbers[text]
@@ -225,9 +271,20 @@ def judge(context: Context) -> Part:
                 add("own", text, bad)
                 add("only", text, bad & (fails == 1))
                 add("missing", text, missing)
-            add("kept", "", draft == 0)
+            if not context.tops:
+                add("kept", "", draft == 0)
+            if number in context.shared:
+                kept.setdefault(context.paths[number], {})[source] = draft == 0
             following.take(number, draft, table)
-        return following.finish()
+        return replace(following.finish(), overlap=Overlap.of(_overlap(*each) for each in kept.items()))
+
+
+def _overlap(path: str, kept: Mapping[str, Array]) -> Overlap:
+    """Rows of a shard that several sources keep."""
+    several = np.stack(list(kept.values())).sum(axis=0) > 1
+    examples = [(path, int(row), tuple(sorted(source for source, mine in kept.items() if mine[row])))
+                for row in np.flatnonzero(several)[:SHOWN]]
+    return Overlap(int(several.sum()), tuple(examples))
 
 
 # ---- phase 3: dedup; which candidate of each key stays is decided by the resolvers, between these two
@@ -238,8 +295,8 @@ def drop_losers(method: int, context: Context) -> Part:
     tallies: Tallies = {}
     losses: Tallies = {}
     with ExitStack() as stack:
-        following = _Following(stack, context, method + 1, tallies)
-        drafts, kept = _Drafts(context, method), _Keepers(context, method)
+        following = Following(stack, context, method + 1, tallies)
+        drafts, kept = Drafts(context, method), _Keepers(context, method)
         reason = context.reasons[context.dedup_reason(method)]
         lose = _lose_spans if context.finds_spans(method) else _lose_documents
         for number, source in context.sources.items():
@@ -329,7 +386,7 @@ def _lose_spans(lost: _Lost, number: int, kept: _Keepers, draft: Array) -> Array
     lost.to(ranks.argmax(axis=1), nothing + 1, lost.units[gone], lost.sizes[gone], nothing, nothing, nothing)
     # Documents that stay: each cut takes what those before it in its document have left.
     found, rank, taken = found[~inside], keeper["rank"][~inside], taken[~inside]
-    units = _units_cut(context.recipe.unit, found["row"], taken, lost.sizes)
+    units = _units_cut(context.recipe, found["row"], taken, lost)
     nothing = np.zeros(len(found), np.int64)
     lost.to(rank, nothing, nothing, nothing, nothing + 1, units, taken)
     edited = touched & ~gone
@@ -338,15 +395,16 @@ def _lose_spans(lost: _Lost, number: int, kept: _Keepers, draft: Array) -> Array
     return gone
 
 
-def _units_cut(unit: str, row: Array, taken: Array, sizes: Array) -> Array:
+def _units_cut(recipe: Recipe, row: Array, taken: Array, lost: _Lost) -> Array:
     """int64: what each cut takes in units, in their order, so that a row's sum is what it has less."""
-    if unit == "docs" or not len(row):
+    if recipe.unit == "docs" or not len(row):
         return np.zeros(len(row), np.int64)
     total = np.cumsum(taken)
     first = np.flatnonzero(np.diff(row, prepend=-1))
     before = np.repeat(total[first] - taken[first], np.diff(first, append=len(row)))  # of the rows before
-    left = sizes[row] - (total - before)
-    return units_of_bytes(unit, left + taken) - units_of_bytes(unit, left)
+    units, sizes = lost.units[row], lost.sizes[row]
+    left = sizes - (total - before)
+    return units_left(recipe, units, sizes, left + taken) - units_left(recipe, units, sizes, left)
 
 
 def _all_cuts(context: Context, methods: int, number: int, chosen: Array) -> Array:
@@ -396,13 +454,18 @@ class _Keepers:
                                "plan's folder: make sure that nothing does, and plan again") from None
 
 
-class _Following:
-    """What a phase leaves to those that follow it: the draft of its bin after so many dedup methods, and either the
-    candidates of the next method, or, after the last, the pools.
+def after_top(context: Context, tops: int) -> int | str:
+    """What the draft after so many rules for the best share is called: after the last of them dedup begins."""
+    return 0 if tops == context.tops else f"top-{tops}"
+
+
+class Following:
+    """What a phase leaves to those that follow it: the draft of its bin, and after so many dedup methods either the
+    candidates of the next one, or, after the last, the pools.
     """
 
-    def __init__(self, stack: ExitStack, context: Context, methods: int, tallies: Tallies) -> None:
-        self._stack, self._context, self._methods, self._tallies = stack, context, methods, tallies
+    def __init__(self, stack: ExitStack, context: Context, after: int | str, tallies: Tallies) -> None:
+        self._stack, self._context, self._after, self._tallies = stack, context, after, tallies
         self._drafts: list[Array] = []
         self._held: list[Array] = []
         self._candidates = 0
@@ -413,18 +476,20 @@ class _Following:
     def take(self, number: int, draft: Array, table: pa.Table) -> None:
         """One shard more: its rows, and what has been decided of them."""
         self._drafts.append(draft)
-        if self._methods == len(self._context.sets):
-            alive = (draft == 0) & (not self._context.is_reference(number))
-            self._pool(self._context.sources[number], alive, table)
+        if isinstance(self._after, str):
             return
-        count, found = _candidates(self._context, number, self._methods, draft, table)
+        if self._after == len(self._context.sets):
+            alive = (draft == 0) & (not self._context.is_reference(number))
+            self._pool(number, alive, table)
+            return
+        count, found = _candidates(self._context, number, self._after, draft, table)
         self._candidates += count
         self._held += [found] if len(found) else []
         if sum(map(len, self._held)) >= CANDIDATE_ROWS:
             self._flush()
 
-    def _pool(self, source: str, alive: Array, table: pa.Table) -> None:
-        units = units_of(self._context.recipe, table)
+    def _pool(self, number: int, alive: Array, table: pa.Table) -> None:
+        source, units = self._context.sources[number], _units(self._context, number, table)
         if alive.any():
             _add(self._tallies, (source, "pool", ""), alive, units, np.asarray(table.column("bytes")))
         buckets = (_draws(self._context, table) >> np.uint64(64 - BUCKET_BITS)).astype(np.uint16)
@@ -435,14 +500,14 @@ class _Following:
 
     def _flush(self) -> None:
         if self._out is None:
-            uri = self._context.candidates_uri(self._methods, self._context.bin)
+            uri = self._context.candidates_uri(int(self._after), self._context.bin)
             self._out = self._stack.enter_context(storage.writer(uri))
         self._out.write(keepers.best(np.concatenate(self._held)).tobytes())
         self._held = []
 
     def finish(self) -> Part:
         context = self._context
-        with storage.writer(context.draft_uri(self._methods)) as out:
+        with storage.writer(context.draft_uri(self._after)) as out:
             np.save(out, np.concatenate(self._drafts))
         if self._held:
             self._flush()
@@ -505,7 +570,7 @@ def boundary(buckets: Mapping[str, int], context: Context) -> dict[str, Array]:
     Few shards have one, and no other is opened.
     """
     found: dict[str, list[Array]] = {}
-    drafts = _Drafts(context, len(context.sets))
+    drafts = pool_drafts(context)
     with np.load(io.BytesIO(storage.read(context.pool_uri()))) as pool:
         sizes, places = pool["rows"].tolist(), pool["buckets"]
     at = 0
@@ -515,7 +580,7 @@ def boundary(buckets: Mapping[str, int], context: Context) -> dict[str, Array]:
         inside = (mine == buckets[source]) & (draft == 0) if source in buckets else np.zeros(size, bool)
         if inside.any():
             table = load(context, number, [])
-            columns = [*_keys(table, _draws(context, table)), units_of(context.recipe, table).astype(np.uint64)]
+            columns = [*order_of(context, table), units_of(context.recipe, table).astype(np.uint64)]
             found.setdefault(source, []).append(np.stack([column[inside] for column in columns], axis=1))
     return {source: np.concatenate(parts) for source, parts in found.items()}
 
@@ -524,16 +589,16 @@ def select(grants: Mapping[str, Grant], context: Context) -> tuple[Tallies, dict
     """Writes the selection of each shard; says what was emitted, and each selection's metadata."""
     tallies: Tallies = {}
     written = {}
-    drafts = _Drafts(context, len(context.sets))
+    drafts = pool_drafts(context)
     for number, source in context.sources.items():
         grant = grants.get(source, Grant(0, NO_EXTRA))  # nothing of a reference is taken
         table = load(context, number, [])
         draft = drafts.next(len(table))
         alive = draft == 0
-        extra = draw.below(_keys(table, _draws(context, table)), grant.cutoff)
+        extra = draw.below(order_of(context, table), grant.cutoff)
         copies = np.where(alive, grant.copies + extra, 0).astype(np.int32)
         draft[alive & (copies == 0)] = len(context.reasons) - 1
-        units, sizes = units_of(context.recipe, table), np.asarray(table.column("bytes"))
+        units, sizes = _units(context, number, table), np.asarray(table.column("bytes"))
         chosen = copies > 0
         edits = cuts.union(_all_cuts(context, len(context.sets), number, chosen))
         removed = cuts.by_row(edits, edits["bytes"], len(table))
@@ -541,11 +606,11 @@ def select(grants: Mapping[str, Grant], context: Context) -> tuple[Tallies, dict
         _add(tallies, (source, NOT_DRAWN, ""), alive & ~chosen, units, sizes)
         emitted = np.array([copies.sum(dtype=np.int64), (units * copies).sum(), (sizes * copies).sum()])
         _plus(tallies, (source, "emitted", ""), emitted)
-        fewer = 0 if context.recipe.unit == "docs" else units - units_of_bytes(context.recipe.unit, sizes - removed)
+        fewer = units - units_left(context.recipe, units, sizes, sizes - removed)
         edited = np.array([copies[removed > 0].sum(dtype=np.int64), copies[edits["row"]].sum(dtype=np.int64),
                            (fewer * copies).sum(), (removed * copies).sum(), 0])
         _plus(tallies, (source, "edited", ""), edited)
-        about = {"shard": context.paths[number], "rows_digest": context.digests[rows.KEY][number]}
+        about = {"shard": context.paths[number], "source": source, "rows_digest": context.digests[rows.KEY][number]}
         table = pa.table([copies, draft], schema=SELECTION_SCHEMA)
         meta = sidecars.write(context.selection_uri(number), table, about)
         written[number] = {
@@ -588,28 +653,57 @@ def merge_histograms(parts: Sequence[Mapping[str, Histogram]]) -> dict[str, Arra
 
 
 def units_of(recipe: Recipe, table: pa.Table) -> Array:
-    """Units of each row, int64: documents, text bytes, or approximate tokens (bytes / 4, rounded up)."""
-    sizes = np.asarray(table.column("bytes"))
-    return units_of_bytes(recipe.unit, sizes)
+    """Units of each row, int64: documents, text bytes, approximate tokens (bytes / 4, rounded up), or those of the
+    column that the recipe counts by.
+    """
+    if recipe.unit_column is not None:
+        return np.asarray(table.column(recipe.unit_column))
+    return units_of_bytes(recipe.unit, np.asarray(table.column("bytes")))
 
 
 def units_of_bytes(unit: str, sizes: Array) -> Array:
+    """The same where they follow from the size of the text."""
     if unit == "docs":
         return np.ones(len(sizes), np.int64)
     return sizes if unit == "bytes" else (sizes + 3) // 4
+
+
+def units_left(recipe: Recipe, units: Array, sizes: Array, left: Array) -> Array:
+    """Units, int64, of texts of so many units and bytes of which so many bytes are left."""
+    return units_left_by(measure(recipe.unit, recipe.counter), units, sizes, left)
+
+
+def measure(unit: str, counter: str | None) -> str:
+    """What says how many units a text has: a unit that follows from its bytes, or TOKENIZED."""
+    return TOKENIZED if counter == TOKENIZED else unit
+
+
+def units_left_by(measure: str, units: Array, sizes: Array, left: Array) -> Array:
+    """The same by what measures them. Where a tokenizer counts, nobody knows before the text is read: then it is their
+    part of the bytes, rounded down.
+    """
+    if measure != TOKENIZED:
+        return units_of_bytes(measure, left)
+    return np.where(left == sizes, units, units * left // np.maximum(sizes, 1))
 
 
 # ---- helpers
 
 
 def load(context: Context, number: int, columns: Sequence[str]) -> pa.Table:
-    """Rows of a shard, zipped with columns of its attribute sidecars; sidecars that are not aligned are an error."""
+    """Rows of a slice's shard, zipped with columns of its attribute sidecars, and with the one that says how many units
+    each has, if there is one; sidecars that are not aligned are an error.
+    """
     place, shard = context.workspace, context.paths[number]
-    wanted = ["bytes", "identity", "text_sha256"]
+    wanted = ["bytes", "identity", "text_sha256", *(["source"] if "document.source" in columns else [])]
     table, meta = sidecars.read(place.sidecar(rows.KEY, shard), wanted)
     _check(context, rows.KEY, number, meta)
     by_sidecar: dict[str, dict[str, str]] = {}
-    for column in columns:
+    counted = [] if context.recipe.unit_column is None or context.is_reference(number) else [context.recipe.unit_column]
+    for column in dict.fromkeys([*columns, *counted]):
+        if column in DOCUMENT_COLUMNS:
+            table = table.append_column(column, DOCUMENT_COLUMNS[column](table))
+            continue
         key, stored = context.columns[column]
         by_sidecar.setdefault(key, {})[column] = stored
     for key, names in by_sidecar.items():
@@ -623,6 +717,28 @@ def load(context: Context, number: int, columns: Sequence[str]) -> pa.Table:
     return table
 
 
+def _own_source(table: pa.Table) -> pa.ChunkedArray:
+    return table.column("source").cast(pa.string())
+
+
+def _own_slice(table: pa.Table) -> pa.Array:
+    return slice_numbers(fixed_bytes(table.column("identity")))
+
+
+def slice_numbers(identities: Array) -> pa.Array:
+    """int64: of each identity (uint8, shape (rows, 16)) its first 8 bytes as a fraction of 2^64, times SLICES."""
+    first = draw.words(identities)[:, 0]
+    low, high = first & np.uint64(0xFFFFFFFF), first >> np.uint64(32)
+    count = np.uint64(registry.SLICES)
+    return pa.array(((high * count + (low * count >> np.uint64(32))) >> np.uint64(32)).astype(np.int64))
+
+
+# The columns that rows have themselves; see registry.DOCUMENT.
+DOCUMENT_COLUMNS: Mapping[str, Callable[[pa.Table], Any]] = {
+    "document.source": _own_source, "document.slice": _own_slice,
+}
+
+
 def _check(context: Context, key: str, number: int, meta: Mapping[str, Any]) -> None:
     """A plan decides by the sidecars that its lock names, or not at all."""
     if meta["digest"] != context.digests[key][number]:
@@ -633,6 +749,16 @@ def _check(context: Context, key: str, number: int, meta: Mapping[str, Any]) -> 
 def _tag_again(context: Context) -> str:
     """Without --verify, tag would trust the index, and find nothing to do."""
     return f"run `solera tag {context.arguments} --verify`"
+
+
+def _units(context: Context, number: int, table: pa.Table) -> Array:
+    """Units of each row of a slice; 0 for those of references, of which nothing is counted."""
+    return np.zeros(len(table), np.int64) if context.is_reference(number) else units_of(context.recipe, table)
+
+
+def order_of(context: Context, table: pa.Table) -> list[Array]:
+    """The draw order of rows, as uint64 columns, the most significant first."""
+    return _keys(table, _draws(context, table))
 
 
 def _candidates(context: Context, number: int, method: int, draft: Array, table: pa.Table) -> tuple[int, Array]:
@@ -672,15 +798,20 @@ def _keys(table: pa.Table, values: Array) -> list[Array]:
     return draw.order_keys(values, fixed_bytes(table.column("identity")), fixed_bytes(table.column("text_sha256")))
 
 
-class _Drafts:
-    """The draft of a bin after so many dedup methods, taken shard by shard."""
+def pool_drafts(context: Context) -> Drafts:
+    """The draft of a bin before the draw."""
+    return Drafts(context, len(context.sets))
 
-    def __init__(self, context: Context, methods: int) -> None:
-        self._whole: Array = np.load(io.BytesIO(storage.read(context.draft_uri(methods))))
+
+class Drafts:
+    """The draft of a bin after so many dedup methods, or after a phase before them, taken slice by slice."""
+
+    def __init__(self, context: Context, after: int | str) -> None:
+        self._whole: Array = np.load(io.BytesIO(storage.read(context.draft_uri(after))))
         self._at = 0
 
     def next(self, size: int) -> Array:
-        """Of the next shard, which has so many rows; may be written to."""
+        """Of the next slice, which has so many rows; may be written to."""
         self._at += size
         return self._whole[self._at - size : self._at]
 

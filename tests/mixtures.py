@@ -22,6 +22,7 @@ import zstandard
 from jobs.cli import main
 from mixer import manifest, mixture, sidecars, tree
 from mixer.documents import canonical_json
+from mixer.selection import units_of_bytes
 
 _WORDS = """
 the of and to in is it you that he was for on are with as his they be at one have this from or had by hot but what some
@@ -216,6 +217,7 @@ def rewrite_shard(made: Made, name: str, change: Callable[[list[bytes]], list[by
     `index` says whether the index is made to agree with the new records.
     """
     path, index_path = mixture.shard_paths(name)
+    unit = made.manifest["mixture"]["unit"]
     lines = change(inflated(made.out / path).split(b"\n")[:-1])
     found = []
     for line in lines:
@@ -225,11 +227,12 @@ def rewrite_shard(made: Made, name: str, change: Callable[[list[bytes]], list[by
         original = by.get("original", {"sha256": emitted.hex(), "bytes": len(text)})
         found.append(mixture.Record(line, by["source"], fields["source"], fields["id"], by["shard"], by["row"],
                                     by["copy"], bytes.fromhex(original["sha256"]), original["bytes"], emitted,
-                                    len(text), len(by.get("cut", []))))
+                                    len(text), len(by.get("cut", [])),
+                                    int(units_of_bytes(unit, np.array([original["bytes"]]))[0])))
     before = (made.out / index_path).read_bytes()
     meta = sidecars.metadata(str(made.out / index_path))
     assert meta is not None
-    row = mixture.write_shard(str(made.out), name, found, made.manifest["mixture"]["unit"], meta["build_key"])
+    row = mixture.write_shard(str(made.out), name, found, unit, meta["build_key"])
     assert row is not None
     if not index:
         (made.out / index_path).write_bytes(before)

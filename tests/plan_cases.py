@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 from hypothesis import strategies as st
-from plan_oracle import Doc, Outcome, key_number, key_of, spans_of
+from plan_oracle import Doc, Outcome, key_number, key_of, slice_name, spans_of
 
 from jobs.tagging import Order, Settings, entry_of, tag_shard
 from mixer import attributes, clusters, index, plan, rows, selection, sidecars, storage
@@ -42,12 +42,12 @@ class Case:
     sets: list[ClusterSet]
 
     @property
-    def owner(self) -> dict[str, str]:
-        return {shard.path: shard.source for shard in self.corpus.shards}
+    def owner(self) -> dict[str, tuple[str, ...]]:
+        return {shard.path: shard.sources for shard in self.corpus.shards}
 
     def plan(self, bins: Sequence[Sequence[int]] | None = None) -> tuple[Plan, Outcome]:
-        """A plan made now, in this process, with these bins of shard numbers (else one), and what it says."""
-        bins = [list(range(len(self.corpus.shards)))] if bins is None else bins
+        """A plan made now, in this process, with these bins of slice numbers (else one), and what it says."""
+        bins = [list(range(len(self.corpus.slices)))] if bins is None else bins
         storage.remove_below(storage.join(self.corpus.workspace.folder, "plans"))
         made = plan.make(self.recipe, self.corpus, self.indexes, self.sets, bins,
                          lambda phase, parts, label: [phase(part) for part in parts], selection.resolve_in_memory)
@@ -62,10 +62,11 @@ class Case:
         chosen: dict[str, list[tuple[int, str]]] = {}
         losers: list[dict[tuple[str, int], Any]] = [{} for _ in self.recipe.dedup]
         edits: dict[tuple[str, int], list[Any]] = {}
-        paths = [shard.path for shard in self.corpus.shards]
+        paths = [each.path for each in self.corpus.slices]
+        names = [slice_name(each.path, each.source, self.owner) for each in self.corpus.slices]
         for number, path in enumerate(paths):
             table = sidecars.read(context.selection_uri(number))[0].to_pylist()
-            chosen[path] = [(row["copies"], context.reasons[row["reason"]]) for row in table]
+            chosen[names[number]] = [(row["copies"], context.reasons[row["reason"]]) for row in table]
             for method, lost in enumerate(losers):
                 for row in selection.read_losers(context, method, number).to_pylist():
                     keeper = paths[row["keeper_shard"]], row["keeper_row"]
@@ -79,7 +80,8 @@ class Case:
                 assert meta["digest"] == made.body["selections"][number]["edits"]
                 for row in table.to_pylist():
                     edits.setdefault((path, row["row"]), []).append(tuple(row[name] for name in PLACE))
-        about = {each["shard"]: {name: each[name] for name in ("rows", "docs", "bytes", "max_copies")}
+        about = {slice_name(each["shard"], each["source"], self.owner):
+                 {name: each[name] for name in ("rows", "docs", "bytes", "max_copies")}
                  for each in made.body["selections"]}
         return Outcome(made.body["counts"], made.body["losses"], made.body["links"], chosen, losers, about,
                        edits)
@@ -234,7 +236,16 @@ RULES: list[tuple[str, dict[str, Any]]] = [
 ]
 VALUES = {"words.count": [None, 0, 1, 2, 3], "language.en": [None, *F32], "language.top": [None, "en", "de"],
           "words.mean_length": [None, 3.4999999999999996, 3.5, 3.5000000000000004]}
-WEIGHTS = {1: [[1]], 2: [[0.5, 0.5], [0.7, 0.3], [1, 0]], 3: [[0.2, 0.3, 0.5], [0.25, 0.75, 0], [0.4, 0.4, 0.2]]}
+# Rules of two sources that share shards: of the first pairs no document passes both.
+APART: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"document.slice": {"max": 399_999}}, {"document.slice": {"min": 400_000}}),
+    ({"document.source": {"is": "x"}}, {"document.source": {"not_in": ["x"]}}),
+    ({"document.source": {"in": ["x"]}, "words.count": {"min": 1}}, {"document.source": {"is": "y"}}),
+    ({"document.slice": {"min": 400_000}}, {"document.slice": {"max": 400_001}, "document.source": {"is": "y"}}),
+    ({}, {"words.count": {"min": 3}}),
+]
+WEIGHTS = {4: [[0.1, 0.2, 0.3, 0.4], [1, 0, 0, 0]], 1: [[1]], 2: [[0.5, 0.5], [0.7, 0.3], [1, 0]],
+           3: [[0.2, 0.3, 0.5], [0.25, 0.75, 0], [0.4, 0.4, 0.2]]}
 
 
 @st.composite
@@ -272,24 +283,36 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
             method = {"use": use, "unit": unit, "max_removed": draw(st.sampled_from([0, 0.3, 0.5, 0.8, 1]))}
             methods.insert(draw(st.integers(0, len(methods))), method)
     rules = draw(st.lists(st.sampled_from(RULES), max_size=3, unique_by=lambda rule: rule[0]))
+    tops = st.tuples(st.sampled_from(["words.count", "language.en", "words.mean_length", "sizes.bytes"]),
+                     st.sampled_from([0, 0.1, 0.5, 0.75, 1]))
+    for column, share in draw(st.lists(tops, max_size=2, unique_by=lambda top: top[0])):
+        bounds = dict(rules).get(column, {})
+        rules = [rule for rule in rules if rule[0] != column] + [(column, {**bounds, "top": share})]
     shared = {column for column, _ in rules}
     own = [rule for rule in RULES if rule[0] not in shared]
     is_fixed = draw(st.booleans())
-    weights = draw(st.sampled_from(WEIGHTS[len(folders)]))
-    order = draw(st.permutations(folders))
+    apart = draw(st.sampled_from(APART)) if draw(st.booleans()) else None  # the first folder is of two sources
+    names = [*folders, "z"] if apart else folders
+    weights = draw(st.sampled_from(WEIGHTS[len(names)]))
+    order = draw(st.permutations(names))
     chosen: dict[str, Any] = {}
     for folder, weight in zip(order, weights, strict=True):
         source: dict[str, Any] = {"weight": weight} if is_fixed else {}
         if draw(st.booleans()):
             source["max_epochs"] = draw(st.sampled_from([0.3, 1, 2.45, 4]))
         if own and draw(st.booleans()):
-            source["keep"] = dict([draw(st.sampled_from(own))])
+            column, bounds = draw(st.sampled_from(own))
+            source["keep"] = {column: bounds if column == "language.top" or draw(st.booleans()) else
+                              {**bounds, "top": 0.6}}
+        if apart and folder in (folders[0], "z"):
+            source["keep"] = apart[folder == "z"]
+            source["shards"] = f"{folders[0]}/*.jsonl"
         chosen[folder] = source
     fields: dict[str, Any] = {
         "seed": draw(st.integers(0, 3)), "unit": draw(st.sampled_from(["tokens", "bytes", "docs"])),
         "policy": {"kind": "fixed" if is_fixed else "proportional"},
         "budget": draw(st.one_of(st.integers(1, 300), st.integers(1, 20))),
-        "dedup": methods, "prefer": draw(st.permutations(folders))[: draw(st.integers(0, 3))],
+        "dedup": methods, "prefer": draw(st.permutations(names))[: draw(st.integers(0, 3))],
         "keep": dict(rules), "on_shortfall": draw(st.sampled_from(["error", "redistribute", "redistribute"])),
     }
     if not is_fixed and draw(st.booleans()):

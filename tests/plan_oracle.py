@@ -7,9 +7,10 @@ and identities themselves, not from their hashes.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import struct
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -40,6 +41,10 @@ class Shortfall(Exception):
     """The sources cannot give what the recipe asks for."""
 
 
+class Overlapping(Exception):
+    """So many documents pass the rules of several sources."""
+
+
 @dataclass
 class Row:
     shard: str
@@ -68,22 +73,24 @@ class Outcome:
     counts: list[dict[str, Any]]
     losses: list[dict[str, Any]]
     links: list[dict[str, Any]]
-    selection: dict[str, list[tuple[int, str]]]  # shard -> (copies, reason) of each row
+    selection: dict[str, list[tuple[int, str]]]  # shard, or slice -> (copies, reason) of each row
     losers: list[dict[tuple[str, int], Any]]  # for each method: row -> the row that stays, or its cuts
-    shards: dict[str, dict[str, int]]  # shard -> rows, emitted documents and bytes, most copies
+    shards: dict[str, dict[str, int]]  # shard, or slice -> rows, emitted documents and bytes, most copies
     edits: dict[tuple[str, int], list[tuple[int, int, int, int]]]  # row -> start, end, first byte and bytes of its cuts
 
 
-def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[str, str]) -> Outcome:
-    """The plan of a recipe over shards of documents; `owner` says which of the recipe's sources a shard is of."""
-    rows = [_row(recipe, shard, number, owner[shard], doc)
-            for shard in sorted(shards) for number, doc in enumerate(shards[shard])]
-    counts = {source.name: _start(recipe, source.name, rows, list(owner.values())) for source in recipe.sources}
+def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[str, Sequence[str]]) -> Outcome:
+    """The plan of a recipe over shards of documents; `owner` says which of the recipe's sources a shard is of. A row
+    of several is there for each.
+    """
+    rows = [_row(recipe, shard, number, source, doc) for shard in sorted(shards) for source in owner[shard]
+            for number, doc in enumerate(shards[shard])]
+    counts = {source.name: _start(recipe, source.name, rows, owner) for source in recipe.sources}
 
     # 1. Keep rules: the first that fails is the reason.
     for row in rows:
         rules = recipe.rules_for(row.source)
-        failed = [rule for rule in rules if not passes(rule, row.doc.values.get(rule.column, _built_in(rule, row)))]
+        failed = [rule for rule in rules if not passes(rule, _value(rule.column, row))]
         if failed:
             row.reason = failed[0].text
         for count in counts[row.source]["rules"]:
@@ -94,9 +101,25 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
                 _add(count["own"], row)
             if failed == [rule]:
                 _add(count["only"], row)
-            if row.doc.values.get(rule.column, _built_in(rule, row)) is None:
+            if _value(rule.column, row) is None:
                 _add(count["missing"], row)
-        if not failed:
+    kept = Counter((row.shard, row.row) for row in rows if not row.reason)
+    if kept and max(kept.values()) > 1:
+        raise Overlapping(sum(times > 1 for times in kept.values()))
+
+    # 2. The best shares: each rule of a source among what those before it leave.
+    for source in recipe.sources:
+        for number, rule in enumerate(recipe.tops_for(source.name)):
+            alive = [row for row in rows if row.source == source.name and not row.reason]
+            taken = best_share(rule, alive)
+            for row in alive:
+                if id(row) not in taken:
+                    row.reason = rule.text
+                    _add(counts[source.name]["tops"][number]["dropped"], row)
+                    if _value(rule.column, row) is None:
+                        _add(counts[source.name]["tops"][number]["missing"], row)
+    for row in rows:
+        if not row.reason:
             _add(counts[row.source]["kept"], row)
 
     # 3. Dedup: each method among the rows still alive; its clusters are of all rows.
@@ -155,11 +178,14 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
 
     edits = {(row.shard, row.row): [_place(row, span) for span in _runs(row.cut)] for row in rows
              if row.copies and row.cut}
-    selection: dict[str, list[tuple[int, str]]] = {shard: [] for shard in sorted(shards)}
-    written = {shard: {"rows": len(docs), "docs": 0, "bytes": 0, "max_copies": 0} for shard, docs in shards.items()}
+    slices = {(shard, source): slice_name(shard, source, owner) for shard in sorted(shards) for source in owner[shard]}
+    selection: dict[str, list[tuple[int, str]]] = {name: [] for name in slices.values()}
+    written = {name: {"rows": len(shards[shard]), "docs": 0, "bytes": 0, "max_copies": 0}
+               for (shard, _), name in slices.items()}
     for row in rows:
-        selection[row.shard].append((row.copies, row.reason or "kept"))
-        about = written[row.shard]
+        name = slices[row.shard, row.source]
+        selection[name].append((row.copies, row.reason or "kept"))
+        about = written[name]
         about["docs"] += row.copies
         about["bytes"] += row.copies * (row.bytes - (_bytes(row, row.cut) if row.copies else 0))
         about["max_copies"] = max(about["max_copies"], row.copies)
@@ -175,7 +201,8 @@ def _cut(
     """Phase 3 for a method of spans, character by character; what it links, and the cuts of each row."""
     method = recipe.dedup[number]
     places: defaultdict[Any, list[tuple[Row, int, int]]] = defaultdict(list)
-    for row in rows:
+    once = {(row.shard, row.row): row for row in sorted(rows, key=lambda row: not row.reason)}
+    for row in once.values():
         for start, end, key in spans_of(method, row.doc):
             places[key].append((row, start, end))
     places = defaultdict(list, {key: found for key, found in places.items() if len(found) > 1})
@@ -190,7 +217,7 @@ def _cut(
                 cuts[row.shard, row.row].append((start, end, key_number(key), best[0][0], best[0][1]))
     lost: dict[tuple[str, int], list[tuple[int, ...]]] = {}
     share = Fraction(str(method.parameters["max_removed"]))
-    for row in rows:
+    for row in once.values():
         if (row.shard, row.row) not in cuts:
             continue
         mine = sorted(cuts[row.shard, row.row], key=lambda each: each[:3])
@@ -215,17 +242,14 @@ def _cut(
             held = lost_to.setdefault((number, row.source, source), _loss())["cut"]
             held["repeats"] += 1
             held["bytes"] += _bytes(row, took)
-            held["units"] += _units(recipe, left) - _units(recipe, left - _bytes(row, took))
+            held["units"] += _left(recipe, row, left) - _left(recipe, row, left - _bytes(row, took))
             left -= _bytes(row, took)
     return link, lost
 
 
 def _preference(recipe: Recipe, row: Row) -> tuple[Any, ...]:
     by = recipe.prefer_by
-    value = None
-    if by is not None:
-        value = row.doc.values.get(by.column, {"sizes.bytes": row.bytes, "sizes.chars": len(row.doc.text)}
-                                   .get(by.column))
+    value = None if by is None else _value(by.column, row)
     worth = 0 if value is None or by is None else -Fraction(value) if by.best == "max" else Fraction(value)
     return recipe.prefer.index(row.source), value is None, worth, row.keep, *row.order[1:], row.shard, row.row
 
@@ -269,7 +293,7 @@ def _add_edited(edited: dict[str, int], recipe: Recipe, row: Row, characters: Co
     size = _bytes(row, characters)
     edited["docs"] += 1
     edited["spans"] += len(_runs(characters))
-    edited["units"] += _units(recipe, row.bytes) - _units(recipe, row.bytes - size)
+    edited["units"] += row.units - _left(recipe, row, row.bytes - size)
     edited["bytes"] += size
 
 
@@ -285,12 +309,36 @@ def passes(rule: Rule, value: Any) -> bool:
     return (value in bounds) != (rule.kind == "not_in")
 
 
+def best_share(rule: Rule, rows: Sequence[Row]) -> set[int]:
+    """The ids of the rows with the greatest values, up to the rule's share of the units of those that have one."""
+    known = [row for row in rows if _value(rule.column, row) is not None]
+    return {id(row) for row in prefix(known, lambda row: (-Fraction(_value(rule.column, row)), row.order),
+                                      Fraction(rule.value) * sum(row.units for row in known))}  # type: ignore[arg-type]
+
+
+def prefix(rows: Iterable[Row], key: Callable[[Row], Any], limit: Fraction) -> list[Row]:
+    """The longest run of rows from the first on, in this order, of no more units than that; equal ones end together."""
+    taken: list[Row] = []
+    for _, same in itertools.groupby(sorted(rows, key=key), key):
+        group = list(same)
+        for row in group:
+            limit -= row.units
+            if limit < 0:
+                return taken
+        taken += group
+    return taken
+
+
 def clusters_of(method: DedupMethod, rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows that are the same by a method, two or more together."""
-    found: defaultdict[Any, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[key_of(method, row.doc)].append(row)
-    return [cluster for cluster in found.values() if len(cluster) > 1]
+    """Rows that are the same by a method, two or more together; each once, whatever sources it is of."""
+    found: defaultdict[Any, dict[tuple[str, int], Row]] = defaultdict(dict)
+    for row in sorted(rows, key=lambda row: bool(row.reason)):  # as the source has it that keeps it
+        found[key_of(method, row.doc)].setdefault((row.shard, row.row), row)
+    return [list(cluster.values()) for cluster in found.values() if len(cluster) > 1]
+
+
+def slice_name(shard: str, source: str, owner: Mapping[str, Sequence[str]]) -> str:
+    return shard if len(owner[shard]) == 1 else f"{shard}@{source}"
 
 
 def key_of(method: DedupMethod, doc: Doc) -> Any:
@@ -354,18 +402,27 @@ def _row(recipe: Recipe, shard: str, number: int, source: str, doc: Doc) -> Row:
     data = doc.text.encode()
     own = doc.source.encode()
     identity = hashlib.sha256(struct.pack("<q", len(own)) + own + doc.id.encode()).digest()[:16]
-    units = _units(recipe, len(data))
+    units = doc.values["tokens.count"] if recipe.unit_column else _units(recipe, len(data))
     draw, keep = (int(draws(recipe.seed, purpose, np.frombuffer(identity, np.uint8)[None])[0])
                   for purpose in ("draw", "keep"))
     return Row(shard, number, source, doc, units, len(data), identity, hashlib.sha256(data).digest(), draw, keep)
+
+
+def _left(recipe: Recipe, row: Row, size: int) -> int:
+    """Units of a row's text once so many bytes are left of it."""
+    if not recipe.unit_column:
+        return _units(recipe, size)
+    return row.units * size // row.bytes if size < row.bytes else row.units
 
 
 def _units(recipe: Recipe, size: int) -> int:
     return {"docs": 1, "bytes": size, "tokens": -(-size // 4)}[recipe.unit]
 
 
-def _built_in(rule: Rule, row: Row) -> Any:
-    return {"sizes.bytes": row.bytes, "sizes.chars": len(row.doc.text)}.get(rule.column)
+def _value(column: str, row: Row) -> Any:
+    own = {"sizes.bytes": row.bytes, "sizes.chars": len(row.doc.text), "document.source": row.doc.source,
+           "document.slice": int.from_bytes(row.identity[:8], "big") * 1_000_000 >> 64}
+    return row.doc.values.get(column, own.get(column))
 
 
 def _bound(column: str, bound: Any) -> Any:
@@ -399,12 +456,14 @@ def _add(three: dict[str, Any], row: Row) -> None:
     three["bytes"] += row.bytes
 
 
-def _start(recipe: Recipe, name: str, rows: Sequence[Row], owners: Sequence[str]) -> dict[str, Any]:
+def _start(recipe: Recipe, name: str, rows: Sequence[Row], owner: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     count: dict[str, Any] = {
-        "source": name, "shards": owners.count(name), "broken": 0, "bad": 0, "read": _three(),
+        "source": name, "shards": sum(name in owners for owners in owner.values()), "broken": 0, "bad": 0,
+        "read": _three(),
         "rules": [{"rule": rule.text, "first": _three(), "own": _three(), "only": _three(), "missing": _three()}
                   for rule in recipe.rules_for(name)],
-        "tops": [], "kept": _three(),
+        "tops": [{"rule": rule.text, "dropped": _three(), "missing": _three()} for rule in recipe.tops_for(name)],
+        "kept": _three(),
         "dedup": [{"method": f"dedup {_named(method)}", "dropped": _three(), "edited": _edited()}
                   for method in recipe.dedup],
         "edits": [], "held_out": [], "not_held_out": _three(), "sample": None, "curve": None,

@@ -161,12 +161,6 @@ def test_a_glob_that_matches_what_is_no_shard(little: Path, capsys: pytest.Captu
     assert "web/notes.txt" in said and ".jsonl.zst" in said
 
 
-def test_two_sources_that_share_a_shard(little: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    little.write_text(LITTLE + "  all: {shards: '*/*.jsonl'}\n")
-    said = mistake(capsys, "plan", str(little), "--work", str(little.parent / "work"))
-    assert "web/0.jsonl: belongs to the sources web and all" in said and "narrow one of the patterns" in said
-
-
 @pytest.mark.parametrize("setting", ["spark.driver.memory", "=4g", ""])
 def test_a_setting_that_is_none(little: Path, capsys: pytest.CaptureFixture[str], setting: str) -> None:
     said = mistake(capsys, "tag", str(little), "--work", str(little.parent / "work"), "--conf", setting)

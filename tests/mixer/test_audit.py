@@ -281,12 +281,13 @@ def test_a_lock_that_was_edited_and_named_anew(made: Made) -> None:
     text = (made.out / "recipe.lock").read_text()
     cases = {
         "other rows": text.replace('"rows":120', '"rows":121', 1),
-        "a shard of another source": text.replace('"source":"book"', '"source":"web"', 1),
-        "a shard of no source": text.replace('"source":"book"', '"source":"moon"', 1),
+        "a shard of another source": text.replace('"sources":["book"]', '"sources":["web"]', 1),
+        "a shard of no source": text.replace('"sources":["book"]', '"sources":["moon"]', 1),
+        "a shard shared": text.replace('"sources":["book"]', '"sources":["book","web"]', 1),
         "other clusters": text.replace('"clusters": ', '"clusters": 1', 1),
         "another recipe's": text.replace('"version": "1.2.3"', '"version": "1.2.4"'),
         "not JSON": text[:-10],
-        "another format": text.replace("solera-lock@1", "solera-lock@2"),
+        "another format": text.replace("solera-lock@2", "solera-lock@1"),
         "no shards": json.dumps({**json.loads(text), "shards": []}),
         "shards of odd types": json.dumps({**json.loads(text), "shards": [1, None]}),
     }
@@ -401,7 +402,7 @@ def test_a_record_moved_to_another_shard(made: Made) -> None:
 def test_a_document_drawn_in_place_of_another(mixed: Made, made: Made) -> None:
     """One that the draw left out, of the same size, stands in the place of one that it took: only the draw can tell."""
     lock = json.loads((made.out / "recipe.lock").read_bytes())
-    numbers = {shard["path"] for shard in lock["shards"] if shard["source"] == "web" and shard["rows"] > 100}
+    numbers = {shard["path"] for shard in lock["shards"] if shard["sources"] == ["web"] and shard["rows"] > 100}
     there = {(by["shard"], by["row"]) for _, line in records_of(made) for by in [json.loads(line)["provenance"]]}
     free = next((path, row) for path in sorted(numbers) for row in range(120) if (path, row) not in there)
     target = next(line for _, line in records_of(made) if json.loads(line)["provenance"]["shard"] in numbers)

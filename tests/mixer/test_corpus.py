@@ -37,10 +37,19 @@ def tree(tmp_path: Path) -> Path:
 
 def test_shards_come_in_order_of_path_with_their_source(tree: Path) -> None:
     corpus = found(tree, wiki="wiki/*.parquet", web='["**/*.jsonl", "web/*", "**/*.gz"]')
-    assert [(shard.path, shard.source) for shard in corpus.shards] == [
+    assert [(shard.path, *shard.sources) for shard in corpus.shards] == [
         ("web/a.jsonl.zst", "web"), ("web/b.jsonl", "web"), ("web/deep/c.json.gz", "web"), ("wiki/a.parquet", "wiki")]
     assert corpus.bytes == sum(len(shard.path) for shard in corpus.shards)
     assert corpus.shards[0].stat == storage.stat(str(tree / "recipes" / "corpus" / "web" / "a.jsonl.zst"))
+
+
+def test_sources_that_share_a_shard_have_slices_of_it(tree: Path) -> None:
+    corpus = found(tree, wiki='["wiki/*.parquet", "web/b.*"]', web='["**/*.jsonl", "web/*.zst"]')
+    assert [(shard.path, shard.sources) for shard in corpus.shards] == [
+        ("web/a.jsonl.zst", ("web",)), ("web/b.jsonl", ("web", "wiki")), ("wiki/a.parquet", ("wiki",))]
+    assert [(each.shard, each.source, each.file) for each in corpus.slices] == [
+        (0, "web", "web/a.jsonl.zst"), (1, "web", "web/b.jsonl@web"), (1, "wiki", "web/b.jsonl@wiki"),
+        (2, "wiki", "wiki/a.parquet")]
 
 
 def test_a_corpus_is_relative_to_its_recipe_or_absolute(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,9 +69,7 @@ def test_all_that_is_wrong_is_told_at_once(tree: Path) -> None:
     assert [line.removeprefix(f"{tree}/recipes/x.yaml: ") for line in said] == [
         f"sources.web.shards: 'nowhere/*.jsonl' matches no file below {folder}; correct the pattern or the corpus",
         "sources.wiki.shards: 'wiki/*' matches wiki/notes.txt, which is not a shard's name; use one of .jsonl, .json, "
-        ".jsonl.gz, .json.gz, .jsonl.zst, .json.zst, .parquet",
-        "web/b.jsonl: belongs to the sources web and wiki; a document may be in one source only, so narrow one of the "
-        "patterns"]
+        ".jsonl.gz, .json.gz, .jsonl.zst, .json.zst, .parquet"]
 
 
 def test_of_many_mistakes_twenty_are_told_and_the_rest_counted(tmp_path: Path) -> None:
@@ -114,7 +121,7 @@ def test_references_are_found_here_or_in_a_corpus_of_their_own(tree: Path) -> No
     other.parent.mkdir(parents=True)
     other.write_bytes(b"x")
     corpus = with_references(tree, "{old: {corpus: ../mixture, shards: data/*}, wiki: {shards: wiki/*.parquet}}")
-    assert [(shard.path, shard.source, shard.is_reference) for shard in corpus.shards] == [
+    assert [(shard.path, *shard.sources, shard.is_reference) for shard in corpus.shards] == [
         ("@old/data/0.jsonl.zst", "old", True), ("web/b.jsonl", "web", False), ("wiki/a.parquet", "wiki", True)]
     place = corpus.workspace
     assert place.shard("@old/data/0.jsonl.zst") == str(other)
@@ -131,5 +138,5 @@ def test_what_is_wrong_with_references_is_told(tree: Path) -> None:
     said = [line.removeprefix(f"{tree}/recipes/x.yaml: ") for line in str(error.value).splitlines()]
     assert said[0] == ("reference.old.shards: 'data/*' matches no file below /nowhere; correct the pattern or the "
                        "corpus")
-    assert said[1].startswith("web/b.jsonl: belongs to the sources web and more")
+    assert said[1].startswith("web/b.jsonl: belongs to web and to the reference more")
     assert said[2].startswith("reference.more.shards: 'wiki/*' matches wiki/notes.txt, which is not a shard's name")

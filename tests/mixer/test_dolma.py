@@ -171,7 +171,7 @@ def test_what_is_imported_is_what_the_file_says_and_is_exported_as_it_was(
             [{"start": start, "end": end, "bytes": len(text[start:end].encode()), "score": score}
              for start, end, score in each] for (text, _), each in zip(docs, spans, strict=True)]
     columns = [dolma.Exported(name, f"dolma.pii.{name}.spans", "spans", KEY) for name in names]
-    dolma.export_shard(Export(place, str(folder), "again", tuple(columns)), "web/0.jsonl", 0)
+    dolma.export_shard(Export(place, str(folder), "again", tuple(columns)), "web/0.jsonl")
     again = read_lines(folder / "attributes/again/web/0.jsonl")
     assert [each["attributes"] for each in again] == [
         {name: found.get(name, []) for name in names} for _, found in docs]
@@ -284,7 +284,7 @@ def test_numbers_come_back_as_they_were(
     names = [dolma.Exported("n", "words.count", "int64", "words@2"),
              dolma.Exported("f", "words.mean_length", "float64", "words@2")]
     place = found.corpus.workspace
-    dolma.export_shard(Export(place, str(folder), "pii", tuple(names)), "web/0.jsonl", 0)
+    dolma.export_shard(Export(place, str(folder), "pii", tuple(names)), "web/0.jsonl")
     file = folder / "attributes/pii/web/0.jsonl"
     for number, each in enumerate(read_lines(file)):
         spans = [[] if value is None else [[0, 2 * number, value]] for value in values[number]]
@@ -304,7 +304,7 @@ def test_a_line_for_each_line_of_the_documents(tmp_path: Path, name: str) -> Non
     place = corpus(tmp_path, [odd[0], SHARD[0], *odd[1:5], SHARD[1], b"", SHARD[2], odd[5], b""], name)
     take(place, put(tmp_path / "0.jsonl", [b"", GOOD[0], *[b""] * 4, GOOD[1], b"", GOOD[2]]), name)
     columns = (dolma.Exported("x", "dolma.pii.x.score", "float64", KEY),)
-    size = dolma.export_shard(Export(place, str(tmp_path / "to"), "again", columns), name, 0)
+    size = dolma.export_shard(Export(place, str(tmp_path / "to"), "again", columns), name)
     file = tmp_path / "to/attributes/again" / name
     assert size == file.stat().st_size
     found = read_lines(file)
@@ -346,7 +346,7 @@ def test_a_value_that_json_cannot_hold_is_an_error(tmp_path: Path) -> None:
     write_sidecar(found.corpus, "web/0.jsonl", use, columns, found.indexes[rows.KEY])
     names = (dolma.Exported("f", "words.mean_length", "float64", "words@2"),)
     with pytest.raises(BadInput, match=r"words\.mean_length has the value nan"):
-        dolma.export_shard(Export(found.corpus.workspace, str(tmp_path), "pii", names), "web/0.jsonl", 0)
+        dolma.export_shard(Export(found.corpus.workspace, str(tmp_path), "pii", names), "web/0.jsonl")
     assert not list((tmp_path / "attributes").rglob("*.jsonl"))
 
 
@@ -365,8 +365,8 @@ def test_what_the_plan_decides_is_exported_with_it(tmp_path: Path) -> None:
     found, _ = dolma.exported_columns(ready.recipe, "pii", ["words.count"], plan=True)
     export = Export(ready.corpus.workspace, str(tmp_path), "pii", tuple(found), ready.context(made))
     lines = {}
-    for number, shard in enumerate(ready.corpus.shards):
-        dolma.export_shard(export, shard.path, number)
+    for shard in ready.corpus.shards:
+        dolma.export_shard(export, shard.path)
         lines |= {each["id"]: {name: [span[2] for span in spans] for name, spans in each["attributes"].items()}
                   for each in read_lines(tmp_path / "attributes/pii" / shard.path)}
     assert {id: each["pii__words__count"] for id, each in lines.items()} == {

@@ -39,7 +39,7 @@ def test_every_shard_of_every_glob_is_there_with_its_digests(tmp_path):
         assert shard["sha256"] == hashlib.sha256(stored).hexdigest()
         assert shard["bytes"] == len(stored)
         assert shard["rows"] == len(DOCS[shard["path"]])
-        assert shard["source"] == shard["path"].split("/")[0]
+        assert shard["sources"] == shard["path"].split("/")[:1]
         assert shard["sidecars"].keys() == keys
         for key, digest in shard["sidecars"].items():
             table, _ = sidecars.read(found.corpus.workspace.sidecar(key, shard["path"]))
@@ -92,10 +92,10 @@ def test_encoded_lock_decodes_to_the_same(head, shards):
 
 @pytest.mark.parametrize(("text", "why"), [
     (b"", "not a lock"), (b"{", "not a lock"), (b"\xff\xfe\x00", "not a lock"), (b"[" * 100_000, "not a lock"),
-    (b"[]", "expected solera-lock@1"), (b"{}", "expected solera-lock@1"), (b'"solera-lock@1"', "expected solera-lock"),
-    (b'{"format": "solera-lock@2", "shards": []}', "expected solera-lock@1"),
-    (b'{"format": "solera-lock@1"}', "no shards"), (b'{"format": "solera-lock@1", "shards": {}}', "no shards"),
-    (b'{"format": "solera-lock@1", "shards": ["web/0.jsonl"]}', "no shards"),
+    (b"[]", "expected solera-lock@2"), (b"{}", "expected solera-lock@2"), (b'"solera-lock@2"', "expected solera-lock"),
+    (b'{"format": "solera-lock@0", "shards": []}', "expected solera-lock@2"),
+    (b'{"format": "solera-lock@2"}', "no shards"), (b'{"format": "solera-lock@2", "shards": {}}', "no shards"),
+    (b'{"format": "solera-lock@2", "shards": ["web/0.jsonl"]}', "no shards"),
 ])
 def test_what_is_no_lock_is_an_error_that_names_the_file(text, why):
     with pytest.raises(BadInput, match=rf"^there/recipe.lock: .*{why}"):

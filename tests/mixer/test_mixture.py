@@ -15,6 +15,7 @@ from mixtures import frames
 
 from mixer import mixture, sidecars, tree
 from mixer.mixture import Edit, Record, is_written_so, merkle_root, record_line, shard_of, write_shard
+from mixer.selection import units_of_bytes
 
 
 def rfc6962(leaves: list[bytes]) -> bytes:
@@ -95,7 +96,7 @@ def some(count: int, size: int = 50) -> list[Record]:
         original = text + b"and more" * (number % 2)
         found.append(Record(line, "web" if number % 3 else "wiki", "own", str(number), f"{number % 2}.jsonl", number, 0,
                             hashlib.sha256(original).digest(), len(original), hashlib.sha256(text).digest(), len(text),
-                            number % 2))
+                            number % 2, int(units_of_bytes("tokens", np.array([len(original)]))[0])))
     return found
 
 

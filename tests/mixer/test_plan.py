@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_cases import TEXTS, VALUES, Case, case, cases, corpora, recipe_text
-from plan_oracle import Doc, Shortfall, decide
+from plan_oracle import Doc, Overlapping, Shortfall, decide
 
-from mixer import lock, plan, selection, storage
+from mixer import lock, plan, quantiles, selection, storage
 from mixer.errors import BadInput, JobFailed
 from mixer.recipe_parser import parse
 
@@ -49,25 +49,39 @@ def selected(found, source: str) -> list[int]:
 
 
 @settings(SLOW, max_examples=40)
-@given(cases(), st.randoms(use_true_random=False), st.sampled_from([16, 1]))
-def test_plan_is_what_the_oracle_says(made, random, bits):
-    """With one bit, half of all documents share the bucket where the allocation ends."""
+@given(cases(), st.randoms(use_true_random=False), st.sampled_from([16, 1]), st.sampled_from([1 << 14, 1 << 14, 1 << 14, 0]))
+def test_plan_is_what_the_oracle_says(made, random, bits, few):
+    """With one bit, half of all documents share the bucket where the allocation ends; with no rows that are few enough
+    to be sorted, quantiles are looked for to the last bit.
+    """
     recipe, docs = made
     with folder() as place, pytest.MonkeyPatch.context() as patch:
         patch.setattr(selection, "BUCKET_BITS", bits)
+        patch.setattr(quantiles, "FEW", few)
         opened = case(place, recipe, docs)
-        numbers = list(range(len(opened.corpus.shards)))
-        random.shuffle(numbers)
-        cuts = sorted(random.choices(range(len(numbers) + 1), k=2))
-        bins = [part for part in (numbers[: cuts[0]], numbers[cuts[0]: cuts[1]], numbers[cuts[1]:]) if part]
+        bins = some_bins(opened, random)
         try:
             expected = decide(opened.recipe, docs, opened.owner)
+        except Overlapping as error:
+            with pytest.raises(BadInput, match=f"{error} documents pass the rules of more than one source"):
+                opened.plan(bins)
+            return
         except Shortfall:
             with pytest.raises(BadInput, match="sources"):
                 opened.plan(bins)
             return
         _, found = opened.plan(bins)
         assert found == expected
+
+
+def some_bins(made: Case, random: random.Random) -> list[list[int]]:
+    """The slices in up to three bins, those of a shard in one, in any order."""
+    shards = list(range(len(made.corpus.shards)))
+    random.shuffle(shards)
+    cuts = sorted(random.choices(range(len(shards) + 1), k=2))
+    parts = [part for part in (shards[: cuts[0]], shards[cuts[0]: cuts[1]], shards[cuts[1]:]) if part]
+    return [[number for shard in part for number, each in enumerate(made.corpus.slices) if each.shard == shard]
+            for part in parts]
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +269,7 @@ def test_plan_that_was_stopped_is_made_again_whole(rich):
             raise KeyboardInterrupt
         return run(phase, parts, label)
 
-    numbers = list(range(len(rich.corpus.shards)))
+    numbers = list(range(len(rich.corpus.slices)))
     with pytest.raises(KeyboardInterrupt):
         remade(rich, stops, [numbers[:2], numbers[2:]])
     folders = {path.split("/")[0] for path in storage.listing(storage.join(rich.corpus.workspace.folder, "plans"))}
@@ -272,7 +286,7 @@ def run(phase, parts, label):
 
 
 def remade(made: Case, run=run, bins=None):
-    bins = [list(range(len(made.corpus.shards)))] if bins is None else bins
+    bins = [list(range(len(made.corpus.slices)))] if bins is None else bins
     return plan.make(made.recipe, made.corpus, made.indexes, made.sets, bins, run, selection.resolve_in_memory)
 
 

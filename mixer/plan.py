@@ -109,7 +109,8 @@ class _Tasks:
 
     @cached_property
     def _parts(self) -> list[Context]:
-        by, counted = self.whole.recipe.prefer_by, self.whole.recipe.unit_column
+        by = self.whole.recipe.prefer_by if self.whole.recipe.dedup else None
+        counted = self.whole.recipe.unit_column
         columns = [*([by.column] if by is not None else []), *([counted] if counted is not None else [])]
         keys = list(dict.fromkeys([rows.KEY, *(self.whole.columns[column][0] for column in columns)]))
         return [self.whole.part(part, keys) for part in self.bins]

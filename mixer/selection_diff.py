@@ -9,6 +9,7 @@ are joined by the hash of the text, in parts that fit into memory: a part that c
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -357,8 +358,8 @@ class _Placed(Workspace):
 def context_of(plan: Plan, locked: Mapping[str, Any]) -> Context:
     """What a finished plan's phases knew, from its own folder; no corpus is looked at."""
     listed = {shard["path"]: shard for shard in locked["shards"]}
-    slices = [(each["shard"], each.get("source") or listed[each["shard"]]["source"])
-              for each in plan.body["selections"]]
+    slices = [(each["shard"], each["source"]) for each in plan.body["selections"]]
+    times = Counter(path for path, _ in slices)
     keys = {key for shard in listed.values() for key in shard["sidecars"]}
     columns = {name: (key, stored) for name, (use, stored) in plan.recipe.stored().items()
                if (key := _key(use.tagger.key, use, keys)) is not None}
@@ -370,6 +371,7 @@ def context_of(plan: Plan, locked: Mapping[str, Any]) -> Context:
         digests={key: {number: listed[path]["sidecars"][key] for number, (path, _) in enumerate(slices)
                        if key in listed[path]["sidecars"]} for key in sorted(keys)},
         sets=(), arguments="RECIPE",
+        shared=frozenset(number for number, (path, _) in enumerate(slices) if times[path] > 1),
     )
 
 

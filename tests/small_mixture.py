@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from plan_cases import Case
 
-from mixer import cuts, manifest, mixture, sidecars, storage, tree
+from mixer import cuts, manifest, mixture, selection, sidecars, storage, tree
 from mixer.documents import canonical_json
 from mixer.plan import Plan
 
@@ -31,9 +31,13 @@ def write_mixture(made: Case, found: Plan, folder: Path, shards: int = 2) -> Pat
             text = cuts.without(doc.text, spans.get(row, []))
             for copy in range(times):
                 line = canonical_json({"id": doc.id, "source": doc.source, "text": text})
-                records.append(mixture.Record(
-                    line, context.sources[number], doc.source, doc.id, path, row, copy, _sha256(doc.text),
-                    len(doc.text.encode()), _sha256(text), len(text.encode()), len(spans.get(row, []))))
+                size = len(doc.text.encode())
+                about = {"line": line, "mix_source": context.sources[number], "source": doc.source, "id": doc.id,
+                         "shard": path, "row": row, "copy": copy, "text_sha256": _sha256(doc.text),
+                         "text_bytes": size, "emitted_sha256": _sha256(text), "emitted_bytes": len(text.encode()),
+                         "cuts": len(spans.get(row, [])),
+                         "units": int(selection.units_of_bytes(made.recipe.unit, np.array([size]))[0])}
+                records.append(mixture.Record(**{**dict.fromkeys(mixture.Record.__annotations__, 0), **about}))
     rows_of = [mixture.write_shard(str(folder), f"{number:05d}", records[number::shards], made.recipe.unit, "key")
                for number in range(shards)]
     table = mixture.shards_table([row for row in rows_of if row is not None])

@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
 from mixer import attributes, draw, ledger, rows, rules, selection, sidecars, storage
@@ -481,14 +482,30 @@ class PlanSide:
         return self.context.sources[file]
 
     def why(self, file: int, row: int, reason: str) -> str:
-        """With the value that failed a rule."""
+        """With the value that failed a rule, or the copy that it lost to."""
         source = self.context.sources[file]
+        methods = [selection.method_text(method) for method in self.context.recipe.dedup]
+        if reason in methods:
+            return reason + self._lost_to(methods.index(reason), file, row)
         rule = next((each for each in self.context.recipe.rules_for(source) if each.text == reason), None)
         if rule is None or rule.column not in self.context.columns:
             return reason
         key, stored = self.context.columns[rule.column]
         part, _ = attributes.read(self.context.workspace.sidecar(key, self.context.paths[file]), [stored])
         return rules.verdict(rule, part.column(stored).slice(row, 1).to_pylist()[0])
+
+
+    def _lost_to(self, method: int, file: int, row: int) -> str:
+        """The first document that keeps what this one has too, as the plan numbers it; empty where it is not known."""
+        uri = self.context.losers_uri(method, file)
+        if not storage.exists(uri):
+            return ""
+        table, _ = sidecars.read(uri, ["row", "keeper_shard", "keeper_row"])
+        lost = table.filter(pc.equal(table.column("row"), row)).slice(0, 1).to_pylist()
+        if not lost or lost[0]["keeper_shard"] not in self.context.paths:
+            return ""
+        keeper = self.place(lost[0]["keeper_shard"], lost[0]["keeper_row"])
+        return f", lost to {keeper['source']} {keeper['id']} ({keeper['shard']} line {keeper['line']})"
 
 
 def _spans(table: pa.Table) -> Array:

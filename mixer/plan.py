@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from mixer import (
     attributes,
     clusters,
+    curves,
     draw,
     lock,
     packing,
@@ -33,7 +34,7 @@ from mixer.corpus import Corpus
 from mixer.documents import canonical_json
 from mixer.errors import BadInput, JobFailed
 from mixer.index import Index
-from mixer.recipe import Recipe
+from mixer.recipe import Recipe, Source, shown
 from mixer.recipe_parser import parse
 from mixer.selection import Context, Grant, Tallies
 
@@ -109,8 +110,8 @@ class _Tasks:
 
     @cached_property
     def _parts(self) -> list[Context]:
-        by = self.whole.recipe.prefer_by if self.whole.recipe.dedup else None
-        counted = self.whole.recipe.unit_column
+        recipe = self.whole.recipe
+        by, counted = recipe.prefer_by if recipe.dedup else None, recipe.unit_column
         columns = [*([by.column] if by is not None else []), *([counted] if counted is not None else [])]
         keys = list(dict.fromkeys([rows.KEY, *(self.whole.columns[column][0] for column in columns)]))
         return [self.whole.part(part, keys) for part in self.bins]
@@ -153,8 +154,12 @@ def _make(
         losses = selection.merge_tallies([losses, *(part.losses for part in parts)])
     # Phases 4, 5 and 6: the draw and the allocation, and what is cut from the documents that are taken.
     pools = {source.name: int(_tally(tallies, source.name, "pool")[1]) for source in recipe.sources}
-    allocated = _allocate(recipe, pools)
+    curved = _rank_curves(tasks)
+    tallies = selection.merge_tallies([tallies, curved])
+    buckets = {source.name: _bucket_pools(curved, source) for source in recipe.sources if source.curve is not None}
+    allocated = _allocate(recipe, pools, _limits(recipe, buckets))
     grants = _grants(tasks, allocated, pools, selection.merge_histograms([part.pools for part in parts]))
+    fitted = _grant_curves(tasks, allocated, curved, buckets)
     chosen = tasks.run(functools.partial(selection.select, grants), "plan: selection")
     tallies = selection.merge_tallies([tallies, *(part[0] for part in chosen)])
     about = {number: each for part in chosen for number, each in part[1].items()}
@@ -167,7 +172,7 @@ def _make(
         "format": FORMAT,
         "lock_sha256": lock.digest(lock_text),
         "read": _three(_tally(tallies, *selection.READ)),
-        "counts": _counts(recipe, tallies, allocated, grants, unread, most),
+        "counts": _counts(recipe, tallies, allocated, grants, fitted, unread, most),
         "losses": _losses(whole, losses),
         "links": links,
         "references": [{"reference": each.name, "shards": unread[each.name]["shards"],
@@ -250,18 +255,106 @@ def bins_of(corpus: Corpus, entries: Index, slots: int, sets: Sequence[ClusterSe
     return [[number for each in part for number in each] for part in packed]
 
 
-def allocations(recipe: Recipe, pools: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Requested and allocated units of each source, as the manifest has them: a function of recipe and pools alone."""
-    return [asdict(share) for share in _allocate(recipe, pools)]
+def allocations(
+    recipe: Recipe, pools: Mapping[str, int], buckets: Mapping[str, Sequence[int]]
+) -> list[dict[str, Any]]:
+    """Requested and allocated units of each source, as the manifest has them: a function of recipe and pools alone.
+    `buckets` are the pools of the buckets that curves take from.
+    """
+    return [asdict(share) for share in _allocate(recipe, pools, _limits(recipe, buckets))]
 
 
-def _allocate(recipe: Recipe, pools: Mapping[str, int]) -> tuple[weights.Share, ...]:
+def _limits(recipe: Recipe, buckets: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    """The most that each source of a curve can give."""
+    return {source.name: curves.limit(source.curve, buckets[source.name]) for source in recipe.sources
+            if source.curve is not None}
+
+
+def _allocate(recipe: Recipe, pools: Mapping[str, int], limits: Mapping[str, int]) -> tuple[weights.Share, ...]:
     return weights.allocate(
         policy=recipe.policy, budget=recipe.budget, pools=pools,
         weights={source.name: source.weight for source in recipe.sources},
         max_epochs={source.name: source.max_epochs for source in recipe.sources},
         on_shortfall=recipe.on_shortfall,
+        limits=limits,
     )
+
+
+def _rank_curves(tasks: _Tasks) -> Tallies:
+    """Ranks what reaches the draw of the sources that have a curve; what is in each bucket, discarded or without a
+    score. Empty where no source has a curve.
+    """
+    recipe = tasks.whole.recipe
+    if all(source.curve is None for source in recipe.sources):
+        return {}
+    ranked = tasks.measured(curves.rank, "plan: curves")
+    totals: dict[int, int] = {}
+    for part, _ in ranked:
+        for group, units in part.items():
+            totals[group] = totals.get(group, 0) + units
+    ends = quantiles.find(tasks.run, curves.SCORES, curves.targets(recipe, totals))
+    found = tasks.run(functools.partial(curves.split, ends), "plan: curves")
+    return selection.merge_tallies([*(tallies for _, tallies in ranked), *found])
+
+
+def _bucket_pools(curved: Tallies, source: Source) -> list[int]:
+    """The units of each bucket that a source's curve takes from, the best last."""
+    assert source.curve is not None
+    taken = source.curve.buckets - curves.discarded(source.curve)
+    return [int(_tally(curved, source.name, "curve bucket", str(number))[1]) for number in range(taken)]
+
+
+def _grant_curves(
+    tasks: _Tasks, allocated: Sequence[weights.Share], curved: Tallies, buckets: Mapping[str, Sequence[int]]
+) -> dict[str, dict[str, Any]]:
+    """What a plan says of each source's curve; writes the copies of each row."""
+    if not buckets:
+        return {}
+    recipe = tasks.whole.recipe
+    given = {share.source: share.allocated for share in allocated}
+    fits: dict[str, curves.Fit] = {}
+    copies: dict[int, int] = {}
+    rests: dict[int, list[int]] = {}
+    for number, source in enumerate(recipe.sources):
+        if source.curve is None:
+            continue
+        pools = buckets[source.name]
+        whole = sum(pools) + int(_tally(curved, source.name, "curve discarded")[1])
+        fits[source.name] = curves.fit(source.curve, given[source.name], whole, pools)
+        for bucket, (target, pool) in enumerate(zip(fits[source.name].allocated, pools, strict=True)):
+            group = curves.group_of(number, bucket)
+            copies[group], rest = divmod(target, pool) if pool else (0, 0)
+            _check_copies(source.name, target, pool, copies[group])
+            if rest:
+                rests[group] = [rest]
+    ends = quantiles.find(tasks.run, curves.DRAWS, rests)
+    grants = {group: Grant(count, _after_first(ends[group][0]) if group in ends else selection.NO_EXTRA)
+              for group, count in copies.items()}
+    tasks.run(functools.partial(curves.grant, grants), "plan: curves")
+    return {source.name: _curve_count(number, source, fits[source.name], curved, grants)
+            for number, source in enumerate(recipe.sources) if source.curve is not None}
+
+
+def _after_first(end: quantiles.Key | None) -> tuple[int, ...]:
+    """The place in draw order of a row that was ranked by its draw, which stands there twice. Less than all was asked
+    for, so there is one.
+    """
+    assert end is not None
+    return end[1:]
+
+
+def _curve_count(
+    number: int, source: Source, fit: curves.Fit, curved: Tallies, grants: Mapping[int, Grant]
+) -> dict[str, Any]:
+    assert source.curve is not None
+    found = []
+    for bucket, target in enumerate(fit.allocated):
+        granted = grants[curves.group_of(number, bucket)]
+        found.append({**_three(_tally(curved, source.name, "curve bucket", str(bucket))), "allocated": target,
+                      "copies": granted.copies, "cutoff": _cutoff_text(granted.cutoff)})
+    return {"curve": source.curve.text, "power": shown(fit.power), "growth": shown(fit.growth),
+            **{what: _three(_tally(curved, source.name, f"curve {what}")) for what in ("discarded", "missing")},
+            "buckets": found}
 
 
 def _repeated_text(corpus: Corpus, found: ClusterSet) -> str:
@@ -305,10 +398,9 @@ def _grants(
     base, rest, buckets, before = {}, {}, {}, {}
     for share in allocated:
         pool = pools[share.source]
-        base[share.source], rest[share.source] = divmod(share.allocated, pool) if pool else (0, 0)
-        if base[share.source] > selection.MOST_COPIES:
-            raise BadInput(f"{share.source}: {share.allocated:_} allocated over a pool of {pool:_} is "
-                           f"{base[share.source]:_} copies of each document; set max_epochs, or lower the budget")
+        has_curve = tasks.whole.recipe.source(share.source).curve is not None  # its buckets have grants of their own
+        base[share.source], rest[share.source] = divmod(share.allocated, pool) if pool and not has_curve else (0, 0)
+        _check_copies(share.source, share.allocated, pool, base[share.source])
         if rest[share.source]:  # less than the pool, so the sums pass it
             sums = np.cumsum(histograms[share.source])
             bucket = int(np.searchsorted(sums, rest[share.source], side="right"))
@@ -325,6 +417,12 @@ def _grants(
     return grants
 
 
+def _check_copies(source: str, allocated: int, pool: int, copies: int) -> None:
+    if copies > selection.MOST_COPIES:
+        raise BadInput(f"{source}: {allocated:_} allocated over a pool of {pool:_} is {copies:_} copies of each "
+                       "document; set max_epochs, or lower the budget")
+
+
 def _cutoff(found: Any, room: int) -> tuple[int, ...]:
     """The order key of the first row that no longer fits; what comes before it does."""
     columns = [found[:, number] for number in range(found.shape[1])]
@@ -336,7 +434,7 @@ def _cutoff(found: Any, room: int) -> tuple[int, ...]:
 
 def _counts(
     recipe: Recipe, tallies: Tallies, allocated: Sequence[weights.Share], grants: Mapping[str, Grant],
-    unread: Mapping[str, Mapping[str, int]], most: Mapping[str, int],
+    fitted: Mapping[str, Mapping[str, Any]], unread: Mapping[str, Mapping[str, int]], most: Mapping[str, int],
 ) -> list[dict[str, Any]]:
     """The counts of each source at each step; every step is the one before less what it names. `most` are copies."""
     counts = []
@@ -374,13 +472,13 @@ def _counts(
                 "sample": source.sample.text, **{what: _three(_tally(tallies, source.name, f"sample {what}"))
                                                  for what in ("dropped", "missing")}},
             "pool": _three(_tally(tallies, source.name, "pool")),
-            "curve": None,
+            "curve": fitted.get(source.name),
             "requested": share.requested,
             "allocated": share.allocated,
             "cap": share.cap,
             "capped": share.capped,
             "copies": grants[source.name].copies,
-            "cutoff": "".join(f"{part:016x}" for part in grants[source.name].cutoff),
+            "cutoff": _cutoff_text(grants[source.name].cutoff),
             "not_drawn": _three(_tally(tallies, source.name, selection.NOT_DRAWN)),
             "selected": _three(_tally(tallies, source.name, "selected")),
             "emitted": _three(_tally(tallies, source.name, "emitted")),
@@ -388,6 +486,10 @@ def _counts(
             "max_copies": most[source.name],
         })
     return counts
+
+
+def _cutoff_text(cutoff: tuple[int, ...]) -> str:
+    return "".join(f"{part:016x}" for part in cutoff)
 
 
 def _unread(shards: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
@@ -435,12 +537,18 @@ def left_for_the_draw(count: Mapping[str, Any], what: str) -> int:
     return left - (count["sample"]["dropped"][what] if count["sample"] is not None else 0)
 
 
+def left_out_by_curve(count: Mapping[str, Any], what: str) -> int:
+    """The documents, units or bytes of its pool that a source's curve leaves out: the worst, and what has no score."""
+    curve = count["curve"]
+    return curve["discarded"][what] + curve["missing"][what] if curve is not None else 0
+
+
 def _check_counts(counts: Sequence[Mapping[str, Any]]) -> None:
     """What the phases counted, each for itself, has to add up; else one of them saw what another did not."""
     for count in counts:
         for what in ("docs", "units", "bytes"):
             left = left_for_the_draw(count, what)
-            drawn = count["selected"][what] + count["not_drawn"][what]
+            drawn = count["selected"][what] + count["not_drawn"][what] + left_out_by_curve(count, what)
             if not left == count["pool"][what] == drawn:
                 raise JobFailed(f"{count['source']}: rules and dedup leave {left} {what}, the pool has "
                                 f"{count['pool'][what]}, and {drawn} were judged by the draw; something else has "

@@ -159,6 +159,10 @@ class Context:
         """Where the rows of these shards that reach the draw come in it, roughly."""
         return storage.join(self.scratch, "pool", f"{self.bin}.npz")
 
+    def curved_uri(self) -> str:
+        """Where the copies of these slices' rows stand that curves decide; see mixer.curves.grant."""
+        return storage.join(self.scratch, "curved", f"{self.bin}.npy")
+
     def candidates_uri(self, method: int, bin: int) -> str:
         return storage.join(self.scratch, f"candidates-{method}", str(bin))
 
@@ -586,9 +590,13 @@ def boundary(buckets: Mapping[str, int], context: Context) -> dict[str, Array]:
 
 
 def select(grants: Mapping[str, Grant], context: Context) -> tuple[Tallies, dict[int, Any]]:
-    """Writes the selection of each shard; says what was emitted, and each selection's metadata."""
+    """Writes the selection of each slice; says what was emitted, and each selection's metadata. `grants` are of the
+    sources without a curve.
+    """
     tallies: Tallies = {}
     written = {}
+    curves = {source.name: source.curve.text for source in context.recipe.sources if source.curve is not None}
+    curved = _Curved(context) if curves else None
     drafts = pool_drafts(context)
     for number, source in context.sources.items():
         grant = grants.get(source, Grant(0, NO_EXTRA))  # nothing of a reference is taken
@@ -597,13 +605,20 @@ def select(grants: Mapping[str, Grant], context: Context) -> tuple[Tallies, dict
         alive = draft == 0
         extra = draw.below(order_of(context, table), grant.cutoff)
         copies = np.where(alive, grant.copies + extra, 0).astype(np.int32)
+        by_curve = curved.next(len(table)) if curved is not None else copies
+        left_out = np.zeros(len(table), bool)
+        if source in curves:
+            left_out = alive & (by_curve < 0)
+            copies = np.where(alive, np.maximum(by_curve, 0), 0).astype(np.int32)
         draft[alive & (copies == 0)] = len(context.reasons) - 1
+        if source in curves:
+            draft[left_out] = context.reason_numbers[curves[source]]
         units, sizes = _units(context, number, table), np.asarray(table.column("bytes"))
         chosen = copies > 0
         edits = cuts.union(_all_cuts(context, len(context.sets), number, chosen))
         removed = cuts.by_row(edits, edits["bytes"], len(table))
         _add(tallies, (source, "selected", ""), chosen, units, sizes)
-        _add(tallies, (source, NOT_DRAWN, ""), alive & ~chosen, units, sizes)
+        _add(tallies, (source, NOT_DRAWN, ""), alive & ~chosen & ~left_out, units, sizes)
         emitted = np.array([copies.sum(dtype=np.int64), (units * copies).sum(), (sizes * copies).sum()])
         _plus(tallies, (source, "emitted", ""), emitted)
         fewer = units - units_left(context.recipe, units, sizes, sizes - removed)
@@ -796,6 +811,19 @@ def _draws(context: Context, table: pa.Table, purpose: str = "draw") -> Array:
 
 def _keys(table: pa.Table, values: Array) -> list[Array]:
     return draw.order_keys(values, fixed_bytes(table.column("identity")), fixed_bytes(table.column("text_sha256")))
+
+
+class _Curved:
+    """The copies of a bin's rows that curves decide, taken slice by slice."""
+
+    def __init__(self, context: Context) -> None:
+        self._whole: Array = np.load(io.BytesIO(storage.read(context.curved_uri())))
+        self._at = 0
+
+    def next(self, size: int) -> Array:
+        """Of the next slice, which has so many rows."""
+        self._at += size
+        return self._whole[self._at - size : self._at]
 
 
 def pool_drafts(context: Context) -> Drafts:

@@ -37,6 +37,7 @@ def allocate(
     weights: Mapping[str, Fraction | None],
     max_epochs: Mapping[str, Decimal | None],
     on_shortfall: Literal["error", "redistribute"],
+    limits: Mapping[str, int] | None = None,
 ) -> tuple[Share, ...]:
     """One share for each source, in the order of `pools`; what each gets does not depend on that order.
 
@@ -48,7 +49,7 @@ def allocate(
     if total and not any(parts.values()):
         remedy = "give weight to a source that has documents" if policy.kind == "fixed" else "loosen the keep rules"
         raise BadInput(f"no source can give any of the budget of {total:_}", place="sources", remedy=remedy)
-    caps = {name: _cap(pool, max_epochs.get(name)) for name, pool in pools.items()}
+    caps = {name: _lesser(_cap(pool, max_epochs.get(name)), (limits or {}).get(name)) for name, pool in pools.items()}
     requested = _round(_shares(total, parts))
     short = [name for name in sorted(pools) if _is_below(caps[name], requested[name])]
     if not short:
@@ -66,6 +67,10 @@ def allocate(
     rest = {name: part for name, part in parts.items() if name not in filled}
     allocated = filled | _round(_shares(total - sum(filled.values()), rest))
     return tuple(Share(name, requested[name], allocated[name], caps[name], name in filled) for name in pools)
+
+
+def _lesser(cap: int | None, limit: int | None) -> int | None:
+    return cap if limit is None else limit if cap is None else min(cap, limit)
 
 
 def _parts(policy: Policy, pools: Mapping[str, int], weights: Mapping[str, Fraction | None]) -> dict[str, Fraction]:

@@ -244,6 +244,10 @@ APART: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"document.slice": {"min": 400_000}}, {"document.slice": {"max": 400_001}, "document.source": {"is": "y"}}),
     ({}, {"words.count": {"min": 3}}),
 ]
+CURVES = [{"column": "words.count", "buckets": 4, "discard": 0.5, "max_upsample": 3},
+          {"column": "language.en", "buckets": 5}, {"column": "words.mean_length", "buckets": 3, "discard": 0},
+          {"column": "sizes.bytes", "buckets": 1, "discard": 0, "max_upsample": 1.5},
+          {"column": "sizes.chars", "buckets": 20, "discard": 0.1, "max_upsample": 2.5}]
 WEIGHTS = {4: [[0.1, 0.2, 0.3, 0.4], [1, 0, 0, 0]], 1: [[1]], 2: [[0.5, 0.5], [0.7, 0.3], [1, 0]],
            3: [[0.2, 0.3, 0.5], [0.25, 0.75, 0], [0.4, 0.4, 0.2]]}
 
@@ -304,6 +308,8 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
             column, bounds = draw(st.sampled_from(own))
             source["keep"] = {column: bounds if column == "language.top" or draw(st.booleans()) else
                               {**bounds, "top": 0.6}}
+        if draw(st.integers(0, 3)) == 0:
+            source["curve"] = draw(st.sampled_from(CURVES))
         if apart and folder in (folders[0], "z"):
             source["keep"] = apart[folder == "z"]
             source["shards"] = f"{folders[0]}/*.jsonl"

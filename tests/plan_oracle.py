@@ -12,7 +12,7 @@ import struct
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 import xxhash
 
 from mixer.draw import draws
-from mixer.recipe import DedupMethod, Recipe, Rule
+from mixer.recipe import Curve, DedupMethod, Recipe, Rule, shown
 from taggers.text_hash import normalise
 
 FLOAT32 = ("language.en", "language.score")
@@ -111,9 +111,9 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
     for source in recipe.sources:
         for number, rule in enumerate(recipe.tops_for(source.name)):
             alive = [row for row in rows if row.source == source.name and not row.reason]
-            taken = best_share(rule, alive)
+            best = best_share(rule, alive)
             for row in alive:
-                if id(row) not in taken:
+                if id(row) not in best:
                     row.reason = rule.text
                     _add(counts[source.name]["tops"][number]["dropped"], row)
                     if _value(rule.column, row) is None:
@@ -148,25 +148,25 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
         link["method"] = f"dedup {link['method']}"
 
     # 5. and 6. The allocation, and one more copy to the longest prefix in draw order that fits what is left over.
-    pools = {source.name: sum(row.units for row in rows if row.source == source.name and not row.reason)
+    alive = {source.name: [row for row in rows if row.source == source.name and not row.reason]
              for source in recipe.sources}
-    for name, share in share_out(recipe, pools).items():
-        count = counts[name]
-        pool = sorted((row for row in rows if row.source == name and not row.reason), key=lambda row: row.order)
+    curved = {source.name: buckets_of(source.curve, alive[source.name])
+              for source in recipe.sources if source.curve is not None}
+    pools = {name: sum(row.units for row in each) for name, each in alive.items()}
+    limits = {name: int(Fraction(curve.max_upsample) * sum(row.units for each in taken(curve, buckets) for row in each))
+              for name, buckets in curved.items() if (curve := recipe.source(name).curve) is not None}
+    for name, share in share_out(recipe, pools, limits).items():
+        count, pool, curve = counts[name], alive[name], recipe.source(name).curve
         count |= share
-        count["copies"], rest = divmod(share["allocated"], pools[name]) if pools[name] else (0, 0)
-        count["cutoff"] = "0" * 7 * 16
-        full = rest == 0
-        for row in pool:
-            row.copies = count["copies"]
-            if not full and rest >= row.units:
-                row.copies += 1
-                rest -= row.units
-            elif not full:
-                full = True
-                count["cutoff"] = f"{row.draw:016x}{row.identity.hex()}{row.sha256.hex()}"
+        if curve is None:
+            count["copies"], count["cutoff"] = _copy(pool, share["allocated"])
+        else:
+            count["copies"], count["cutoff"] = 0, "0" * 7 * 16
+            count["curve"] = _repeat(curve, curved[name], pool, share["allocated"])
         for row in pool:
             _add(count["pool"], row)
+            if row.reason:
+                continue
             _add(count["selected" if row.copies else "not_drawn"], row)
             if not row.copies:
                 row.reason = "not drawn"
@@ -192,6 +192,107 @@ def decide(recipe: Recipe, shards: Mapping[str, Sequence[Doc]], owner: Mapping[s
     losses = [{"method": links[number]["method"], "source": loser, "lost_to": keeper, **value}
               for (number, loser, keeper), value in sorted(lost_to.items())]
     return Outcome(list(counts.values()), losses, links, selection, losers, written, edits)
+
+
+def _copy(pool: Sequence[Row], allocated: int) -> tuple[int, str]:
+    """Gives a pool's rows their copies; how many each has, and the order key of the first that has not one more."""
+    units, cutoff = sum(row.units for row in pool), "0" * 7 * 16
+    copies, rest = divmod(allocated, units) if units else (0, 0)
+    full = rest == 0
+    for row in sorted(pool, key=lambda row: row.order):
+        row.copies = copies
+        if not full and rest >= row.units:
+            row.copies += 1
+            rest -= row.units
+        elif not full:
+            full = True
+            cutoff = f"{row.draw:016x}{row.identity.hex()}{row.sha256.hex()}"
+    return copies, cutoff
+
+
+def buckets_of(curve: Curve, rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows with a score by rank, the worst first, in buckets of equal units: never over where a bucket ends."""
+    known = [row for row in rows if _value(curve.column, row) is not None]
+    whole, so_far = sum(row.units for row in known), 0
+    found: list[list[Row]] = [[] for _ in range(curve.buckets)]
+    for row in sorted(known, key=lambda row: (Fraction(_value(curve.column, row)), row.order)):
+        so_far += row.units
+        found[max(1, -(-so_far * curve.buckets // whole)) - 1 if whole else 0].append(row)
+    return found
+
+
+def taken(curve: Curve, buckets: Sequence[list[Row]]) -> Sequence[list[Row]]:
+    return buckets[int(Fraction(curve.discard) * curve.buckets):]
+
+
+def _repeat(curve: Curve, buckets: Sequence[list[Row]], pool: Sequence[Row], allocated: int) -> dict[str, Any]:
+    """Gives the rows of a curve's source their copies; what is counted of it."""
+    count: dict[str, Any] = {"curve": curve.text, "discarded": _three(), "missing": _three(), "buckets": []}
+    kept = taken(curve, buckets)
+    for row in pool:
+        if not any(row is each for bucket in kept for each in bucket):
+            row.reason = curve.text
+            _add(count["missing" if _value(curve.column, row) is None else "discarded"], row)
+    pools = [sum(row.units for row in bucket) for bucket in kept]
+    whole = sum(row.units for bucket in buckets for row in bucket)
+    power, growth, targets = curve_targets(curve, allocated, whole, pools)
+    for bucket, target in zip(kept, targets, strict=True):
+        three = _three()
+        for row in bucket:
+            _add(three, row)
+        copies, cutoff = _copy(bucket, target)
+        count["buckets"].append({**three, "allocated": target, "copies": copies, "cutoff": cutoff})
+    return count | {"power": shown(power), "growth": shown(growth)}
+
+
+def curve_targets(curve: Curve, allocated: int, pool: int, pools: Sequence[int]) -> tuple[Decimal, Decimal, list[int]]:
+    """Power, growth and the units of each bucket: by logarithms, digit by digit, and another series of the integral."""
+    n, unit = len(pools), Decimal("1e-30")
+    with localcontext() as context:
+        context.prec = 90
+        if not allocated or not pool:
+            return Decimal("0.01"), Decimal(0), [0] * n
+        most = Decimal(curve.max_upsample) * pool / allocated / curve.buckets
+
+        def up_to(k: int, p: Decimal, g: Decimal) -> Decimal:  # Kummer's: e^x x^(p+1) sum of (-x)^j / (p+1)...(p+1+j)
+            x = Decimal(k) / curve.buckets
+            if not x:
+                return Decimal(0)
+            total, term = Decimal(0), 1 / (p + 1)
+            j = 0
+            while abs(term) > Decimal("1e-80"):
+                total += term
+                term *= -g * x / (p + 2 + j)
+                j += 1
+            return (g * x).exp() * ((p + 1) * x.ln()).exp() * total
+
+        def best(p: Decimal, g: Decimal) -> Decimal:
+            return 1 - up_to(n - 1, p, g) / up_to(n, p, g)
+
+        p, g, held = Decimal(2), Decimal(2), False
+        if best(Decimal("0.01"), Decimal(0)) > most:
+            p, g = Decimal("0.01"), Decimal(0)
+        elif best(p, Decimal(0)) > most:  # so there are two buckets or more, and most is below 1
+            p, g, held = (1 - most).ln() / (Decimal(n - 1) / n).ln() - 1, Decimal(0), True
+            p = p.quantize(unit, ROUND_FLOOR)
+        elif best(p, g) > most:
+            g, held = Decimal(0), True
+            for place in range(0, -31, -1):
+                while best(p, g + Decimal(1).scaleb(place)) <= most:
+                    g += Decimal(1).scaleb(place)
+        ends = [up_to(k, p, g) for k in range(n + 1)]
+        targets = [int((allocated * (after - before) / ends[-1]).quantize(Decimal("1e-20")))
+                   for before, after in itertools.pairwise(ends)]
+    upsample = Fraction(curve.max_upsample)
+    if held:
+        targets[-1] = int(upsample * pool / curve.buckets)
+    given = [min(target, int(upsample * each)) for target, each in zip(targets, pools, strict=True)]
+    over = sum(targets) - sum(given)
+    while over and any(given[k] < int(upsample * pools[k]) for k in range(n)):  # to the best that has room
+        k = max(k for k in range(n) if given[k] < int(upsample * pools[k]))
+        more = min(over, int(upsample * pools[k]) - given[k])
+        given[k], over = given[k] + more, over - more
+    return p, g, given
 
 
 def _cut(
@@ -348,7 +449,7 @@ def key_of(method: DedupMethod, doc: Doc) -> Any:
     return normalise(doc.text, steps) if isinstance(steps, list | tuple) and steps else doc.text
 
 
-def share_out(recipe: Recipe, pools: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+def share_out(recipe: Recipe, pools: Mapping[str, int], limits: Mapping[str, int]) -> dict[str, dict[str, Any]]:
     """requested, allocated, cap and capped of each source."""
     total = sum(pools.values()) if recipe.budget is None else recipe.budget
     by_name = {source.name: source for source in recipe.sources}
@@ -362,6 +463,8 @@ def share_out(recipe: Recipe, pools: Mapping[str, int]) -> dict[str, dict[str, A
     for name, pool in pools.items():
         epochs = by_name[name].max_epochs
         caps[name] = 0 if pool == 0 else None if epochs is None else Fraction(epochs) * pool // 1
+        if name in limits:
+            caps[name] = min(limits[name], caps[name] if caps[name] is not None else limits[name])
     requested = _rounded(total, parts)
     result = {name: {"requested": requested[name], "allocated": requested[name], "cap": caps[name], "capped": False}
               for name in pools}

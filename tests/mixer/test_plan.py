@@ -49,7 +49,8 @@ def selected(found, source: str) -> list[int]:
 
 
 @settings(SLOW, max_examples=40)
-@given(cases(), st.randoms(use_true_random=False), st.sampled_from([16, 1]), st.sampled_from([1 << 14, 1 << 14, 1 << 14, 0]))
+@given(cases(), st.randoms(use_true_random=False), st.sampled_from([16, 1]),
+       st.sampled_from([1 << 14, 1 << 14, 1 << 14, 0]))
 def test_plan_is_what_the_oracle_says(made, random, bits, few):
     """With one bit, half of all documents share the bucket where the allocation ends; with no rows that are few enough
     to be sorted, quantiles are looked for to the last bit.

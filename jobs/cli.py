@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jobs.training import Planned
     from mixer.corpus import Corpus
     from mixer.recipe import Recipe
+    from mixer.sides import Side
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -166,6 +167,14 @@ def parser() -> argparse.ArgumentParser:
                               "as the plan prints it, or some of its words, such as a column")
     made.add_argument("--examples", type=_size, metavar="N",
                       help="with --show-dropped, at most so many of each kind (default 5)")
+    made = command("diff", _diff, "Say what changed between two recipes, locks, plans or mixtures.")
+    for name, says in (("old", "a recipe, a lock, a plan's folder or a mixture's"), ("new", "the same, as it is now")):
+        made.add_argument(name, metavar="AB"[name == "new"], help=says)
+    made.add_argument("--examples", type=_few, default=3, metavar="N",
+                      help="name so many documents of each kind and source that are in or out (default 3)")
+    made.add_argument("--plan", action="store_true", help="plan a recipe that has not been planned")
+    for add in (own, work, spark, planning):
+        add(made)
     made = command("build", _build, "Write the mixture of a recipe that has been planned.")
     for add in (recipe, out, work, spark, planning, split, stage):
         add(made)
@@ -374,6 +383,50 @@ def _print_training(options: Any, first: Planned, engine: Engine) -> int:
         "later_stages": {each.name: report.plan_json(each.plan) for each in planned[1:]},
         "training": None if found is None else found.as_json()}, text, done)
     return 0
+
+
+def _diff(options: Any) -> int:
+    from jobs.diff import compare
+    from jobs.engine import engine
+    from mixer.sides import opened
+
+    own = _own(options).taggers
+    sides = [_planned(options, opened(uri, own)) for uri in (options.old, options.new)]
+    with engine(None, {}, "", options.quiet or options.json) as made:
+        found = compare(sides[0], sides[1], made, options.examples)
+    _print(options, found.as_json(), lambda: found.text)
+    return 0 if found.verdict.enough else 1
+
+
+def _planned(options: Any, side: Side) -> Side:
+    """A recipe with the plan of what lies in the work folder, if there is one; anything else as it is."""
+    from dataclasses import replace
+
+    from jobs.plan import existing_plan, make_plan
+    from mixer.corpus import find
+    from mixer.errors import NotDone, SoleraError, StoreUnavailable
+    from mixer.models import resolve
+    from mixer.sides import planned
+
+    if side.kind != "recipe" or side.recipe is None:
+        return side
+    words = [word for reference in options.taggers for word in ("--taggers", reference)]
+    try:
+        recipe = resolve(side.recipe, side.uri)
+        corpus = find(recipe, side.uri, options.work, words)
+        try:
+            return planned(side, existing_plan(recipe, corpus)[0])
+        except NotDone:
+            if not options.plan:
+                raise
+        with opened_engine(options, corpus) as made:
+            return planned(side, make_plan(recipe, corpus, made, options.where))
+    except StoreUnavailable:
+        raise
+    except SoleraError as error:
+        if options.plan:
+            raise
+        return replace(side, unplanned=str(error))
 
 
 def _build(options: Any) -> int:
@@ -640,6 +693,12 @@ def _size(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
         raise argparse.ArgumentTypeError(f"{text} is no number of documents; write one from 1 to 1,000,000, such as "
                                          "1000")
+    return int(text)
+
+
+def _few(text: str) -> int:
+    if not text.isdecimal() or int(text) > 10_000:
+        raise argparse.ArgumentTypeError(f"{text} is no number of examples; write one from 0 to 10,000, such as 3")
     return int(text)
 
 

@@ -371,7 +371,7 @@ def context_of(plan: Plan, locked: Mapping[str, Any]) -> Context:
         sources={number: source for number, (_, source) in enumerate(slices)}, columns=columns,
         digests={key: {number: listed[path]["sidecars"][key] for number, (path, _) in enumerate(slices)
                        if key in listed[path]["sidecars"]} for key in sorted(keys)},
-        sets=(), arguments="RECIPE",
+        sets=(), holdouts=(), arguments="RECIPE",
         shared=frozenset(number for number, (path, _) in enumerate(slices) if times[path] > 1),
     )
 

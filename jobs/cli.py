@@ -527,9 +527,9 @@ def _taggers(options: Any) -> int:
 
     from jobs import tagger_list
     from mixer.errors import BadInput
-    from taggers.registry import TAGGERS
+    from taggers.registry import DOCUMENT, TAGGERS
 
-    every = (*TAGGERS, *_own(options).taggers)
+    every = (*TAGGERS, DOCUMENT, *_own(options).taggers)
     unknown = [name for name in options.names if name not in {tagger.name for tagger in every}]
     if unknown:
         raise BadInput(f"{', '.join(unknown)}: no tagger of this name; there are "

@@ -116,7 +116,8 @@ def _find(context: Context, source: str, id: str) -> tuple[int, int]:
         found = pc.index(table.column("identity").combine_chunks(), wanted).as_py()
         if found >= 0:
             return number, found
-    raise BadInput(f"no document {id!r} of the source {source!r} is in the {len(context.paths):,} shards of this "
+    shards = len(set(context.paths.values()))
+    raise BadInput(f"no document {id!r} of the source {source!r} is in the {shards:,} shards of this "
                    "recipe; the source is the document's own, and both are case-sensitive")
 
 

@@ -436,7 +436,7 @@ def _opened(options: Any) -> tuple[Recipe, Corpus]:
     from mixer.corpus import find
     from mixer.models import resolve
     from mixer.recipe_parser import parse
-    from mixer.stages import check_shards
+    from mixer.stages import check_shards, needs_same_shards
 
     first = parse(_read(options.recipe), options.recipe, _own(options).taggers)
     recipe, uri = _staged(options, first)
@@ -448,7 +448,7 @@ def _opened(options: Any) -> tuple[Recipe, Corpus]:
         more += ["--stage", options.stage]
     recipe = resolve(recipe, uri)
     corpus = find(recipe, uri, options.work, more, options.recipe)
-    if recipe.first is not None:
+    if needs_same_shards(recipe):
         check_shards(recipe, corpus, find(first, options.recipe, options.work))
     return recipe, corpus
 

@@ -547,7 +547,7 @@ def _opened(options: Any, text: bytes | None = None) -> tuple[Recipe, Corpus]:
     """Recipe and corpus of a command. `text` is that of the recipe's file, where it has been read."""
     from mixer.corpus import find
     from mixer.models import resolve
-    from mixer.stages import check_shards
+    from mixer.stages import check_shards, needs_same_shards
 
     first = _recipe(options, text)
     recipe, uri = _staged(options, first)
@@ -564,7 +564,7 @@ def _opened(options: Any, text: bytes | None = None) -> tuple[Recipe, Corpus]:
         more += [] if value is None else [option, str(value)]
     recipe = resolve(recipe, uri)
     corpus = find(recipe, uri, options.work, more, options.recipe)
-    if recipe.first is not None:
+    if needs_same_shards(recipe):
         check_shards(recipe, corpus, find(first, options.recipe, options.work))
     return recipe, corpus
 

@@ -27,6 +27,7 @@ from mixer import (
     attributes,
     cuts,
     draw,
+    edits,
     lock,
     manifest,
     mixture,
@@ -50,7 +51,8 @@ BLOCK_SCHEMA = pa.schema(
     [("place", pa.uint64()), ("identity", pa.binary(16)), ("line", pa.large_binary()), ("mix_source", pa.string()),
      ("source", pa.large_string()), ("id", pa.large_string()), ("shard", pa.string()), ("row", pa.int64()),
      ("copy", pa.int32()), ("text_sha256", pa.binary(32)), ("text_bytes", pa.int64()),
-     ("emitted_sha256", pa.binary(32)), ("emitted_bytes", pa.int64()), ("cuts", pa.int32()), ("units", pa.int64())]
+     ("emitted_sha256", pa.binary(32)), ("emitted_bytes", pa.int64()), ("cuts", pa.int32()), ("added", pa.int64()),
+     ("units", pa.int64())]
 )
 
 
@@ -82,7 +84,7 @@ class Input:
     sha256: str
     counted: str | None  # content digest of the sidecar that says how many units each row has, if there is one
     selection: str
-    edits: str | None  # None: nothing is cut
+    edits: str | None  # None: nothing is cut or replaced
 
 
 @dataclass(frozen=True)
@@ -212,12 +214,12 @@ def _finished(out: str, names: Sequence[str], key: str) -> dict[str, dict[str, A
 
 
 def emitted_totals(plan: Plan) -> dict[str, int]:
-    """Documents of the mixture, and units and bytes of their texts without what is cut from them."""
+    """Documents of the mixture, and units and bytes of their texts as they are once edited."""
     totals = {"docs": 0, "units": 0, "text_bytes": 0}
     for count in plan.body["counts"]:
         totals["docs"] += count["emitted"]["docs"]
         totals["units"] += count["emitted"]["units"] - count["edited"]["units"]
-        totals["text_bytes"] += count["emitted"]["bytes"] - count["edited"]["bytes"]
+        totals["text_bytes"] += count["emitted"]["bytes"] - count["edited"]["bytes"] + count["edited"]["added"]
     return totals
 
 
@@ -375,8 +377,8 @@ def _leaves(parts: Sequence[bytes]) -> Any:
 
 
 def emitted(job: Job, shard: Input) -> Iterator[tuple[Any, int, Record, Edit | None]]:
-    """(identity as uint8 of shape (1, 16), copies, record with its raw line, what is cut from its text) of each
-    selected row of a shard.
+    """(identity as uint8 of shape (1, 16), copies, record with its raw line, what is cut from its text or replaced) of
+    each selected row of a shard.
 
     Selection and edits are zipped with the shard: their digests, identity, text and, at the end, the shard's sha256
     have to be the plan's.
@@ -386,8 +388,8 @@ def emitted(job: Job, shard: Input) -> Iterator[tuple[Any, int, Record, Edit | N
     selected, about = _planned(job, shard, "selection", shard.selection)
     if about["rows_digest"] != meta["digest"]:
         raise BadInput(f"{place.sidecar(rows.KEY, path)}: not the rows that were planned; {_again(job)}")
-    edits = cuts.of(cuts.SCHEMA.empty_table() if shard.edits is None
-                    else _planned(job, shard, "edits", shard.edits)[0])
+    changes = edits.SCHEMA.empty_table() if shard.edits is None else _planned(job, shard, "edits", shard.edits)[0]
+    edited = np.asarray(changes.column("row"))  # in order
     copies = np.asarray(selected.column("copies"))
     identities = sidecars.fixed_bytes(known.column("identity"))
     text_sha256s = sidecars.fixed_bytes(known.column("text_sha256"))
@@ -403,11 +405,14 @@ def emitted(job: Job, shard: Input) -> Iterator[tuple[Any, int, Record, Edit | N
                 if identity != identities[row].tobytes() or text_sha256 != text_sha256s[row].tobytes():
                     raise BadInput(f"{place.shard(path)}: row {row} is not the document that was planned; "
                                    f"{_again(job)}")
-                edit = _edit(job, path, row, document.text, text_sha256, edits)
+                low, high = np.searchsorted(edited, (row, row + 1)).tolist()
+                mine = changes.slice(low, high - low).to_pylist() if low < high else []
+                edit = _edit(job, path, document.text, text_sha256, mine)
                 left = text if edit is None else edit.text.encode()
                 record = Record(raw, shard.source, document.source, document.id, path, row, 0, text_sha256, len(text),
                                 text_sha256 if edit is None else hashlib.sha256(left).digest(), len(left),
-                                0 if edit is None else len(edit.cut), int(units[row]))
+                                0 if edit is None else edit.spans, 0 if edit is None else edit.added,
+                                int(units[row]))
                 yield identities[row : row + 1], int(copies[row]), record, edit
             row += 1
     if reader.sha256 != shard.sha256 or row != len(copies):
@@ -430,7 +435,7 @@ def _units(job: Job, shard: Input, sizes: Any) -> Any:
 def _planned(job: Job, shard: Input, what: str, digest: str) -> tuple[pa.Table, dict[str, Any]]:
     """A slice's "selection" or "edits" in the plan, which has to be the one that plan.json names."""
     uri = storage.join(job.plan_folder, what, f"{shard.file}.parquet")
-    called = "selection" if what == "selection" else "list of cuts"
+    called = "selection" if what == "selection" else "list of edits"
     anew = f"remove {job.plan_folder} and build again, which plans anew"
     try:
         table, about = sidecars.read(uri)
@@ -443,18 +448,26 @@ def _planned(job: Job, shard: Input, what: str, digest: str) -> tuple[pa.Table, 
     return table, about
 
 
-def _edit(job: Job, path: str, row: int, text: str, sha256: bytes, edits: Any) -> Edit | None:
-    """What is cut from the text of a row; None where nothing is."""
-    mine = edits[np.searchsorted(edits["row"], row) : np.searchsorted(edits["row"], row, side="right")]
-    if not len(mine):
+def _edit(job: Job, path: str, text: str, sha256: bytes, spans: Sequence[Mapping[str, Any]]) -> Edit | None:
+    """What these spans of the plan, in order, make of the text of their row; None where there are none."""
+    if not spans:
         return None
-    cut = tuple(zip(mine["start"].tolist(), mine["end"].tolist(), strict=True))
-    left, size = cuts.without(text, cut), len(text.encode())
-    if cut[-1][1] > len(text) or len(left.encode()) != size - mine["bytes"].sum():
-        raise JobFailed(f"{job.workspace.shard(path)}: what is to be cut from row {row} is not in its text as the "
-                        f"cluster sets have it, which are wrong; remove {job.workspace.folder}/clusters, and run dedup "
-                        "again")
-    return Edit(cut, left, sha256, size, len(text))
+    at = before = 0
+    for span in spans:
+        start, end = span["start"], span["end"]
+        before += len(text[at:start].encode())
+        size = len(text[start:end].encode())
+        if not at <= start < end <= len(text) or (before, size) != (span["first_byte"], span["bytes"]):
+            raise JobFailed(f"{job.workspace.shard(path)}: what is to be cut from row {span['row']} or replaced is not "
+                            "in its text as cluster sets and columns of spans have it, one of which is wrong; remove "
+                            f"{job.workspace.folder}/clusters and the sidecars of the columns that the recipe edits, "
+                            "and run tag and dedup again")
+        at, before = end, before + size
+    cut = tuple((span["start"], span["end"]) for span in spans if span["replacement"] is None)
+    replaced = tuple((span["start"], span["end"], span["replacement"]) for span in spans
+                     if span["replacement"] is not None)
+    left = cuts.edited(text, [(span["start"], span["end"], span["replacement"]) for span in spans])
+    return Edit(cut, replaced, left, sha256, len(text.encode()), len(text))
 
 
 def _again(job: Job) -> str:

@@ -111,6 +111,10 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("--where", choices=("auto", "pool", "spark"), default="auto",
                           help="plan in processes of this machine, or in Spark (default: by the size of the corpus)")
 
+    def split(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--split", metavar="NAME",
+                          help="of what this split of the recipe's holdout holds out, instead of all else")
+
     def out(made: argparse.ArgumentParser) -> None:
         made.add_argument("--out", required=True, metavar="DIR", help="the folder of the mixture")
 
@@ -118,22 +122,22 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("folder", nargs="?", default="solera-demo", metavar="DIR", help="where (default: solera-demo)")
     spark(made)
     made = command("run", _run, "Do what is not done yet of tag, dedup, plan and build.")
-    for add in (recipe, out, work, spark, tagging, planning):
+    for add in (recipe, out, work, spark, tagging, planning, split):
         add(made)
     made = command("tag", _tag, "Measure every document that has not been measured.")
-    for add in (recipe, work, spark, tagging):
+    for add in (recipe, work, spark, tagging, split):
         add(made)
     made.add_argument("--columns", type=_columns, default=[], metavar="A,B",
                       help="columns to measure beside those that the recipe's rules name; words.* is all of a tagger's")
     made.add_argument("--sample", type=_size, metavar="N",
                       help="write nothing; measure N documents here, and show how each column's values lie")
     made = command("dedup", _dedup, "Find the documents that are the same.")
-    for add in (recipe, work, spark):
+    for add in (recipe, work, spark, split):
         add(made)
     made = command("lint", _lint, "Check a recipe without any data.")
     recipe(made)
     made = command("plan", _plan, "Show what a recipe takes, without reading any text.")
-    for add in (recipe, work, spark, planning):
+    for add in (recipe, work, spark, planning, split):
         add(made)
     made.add_argument("--sweep", metavar="COLUMN", help="instead of a plan, show what each threshold would keep")
     made = command("diff", _diff, "Say what changed between two recipes, locks, plans or mixtures.")
@@ -142,10 +146,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--examples", type=_few, default=3, metavar="N",
                       help="name so many documents of each kind and source that are in or out (default 3)")
     made.add_argument("--plan", action="store_true", help="plan a recipe that has not been planned")
-    for add in (own, work, spark, planning):
+    for add in (own, work, spark, planning, split):
         add(made)
     made = command("build", _build, "Write the mixture of a recipe that has been planned.")
-    for add in (recipe, out, work, spark, planning):
+    for add in (recipe, out, work, spark, planning, split):
         add(made)
     made = command("audit", _audit, "Recompute all that a mixture's folder allows.")
     made.add_argument("mixture", metavar="DIR", help="the folder of a mixture")
@@ -171,6 +175,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("source", metavar="SOURCE", help="the document's own source")
     made.add_argument("id", metavar="ID", help="the document's own id")
     work(made)
+    split(made)
     made = command("train", _train, "Train a quality model from documents that a recipe selects.")
     for add in (recipe, work, spark, planning):
         add(made)
@@ -327,7 +332,11 @@ def _planned(options: Any, side: Side) -> Side:
     if side.kind != "recipe" or side.recipe is None:
         return side
     words = [word for reference in options.taggers for word in ("--taggers", reference)]
+    if options.split is not None:
+        side = replace(side, recipe=side.recipe.for_split(options.split))
+        words += ["--split", options.split]
     try:
+        assert side.recipe is not None
         recipe = resolve(side.recipe, side.uri)
         corpus = find(recipe, side.uri, options.work, words)
         try:
@@ -462,9 +471,13 @@ def _opened(options: Any) -> tuple[Recipe, Corpus]:
     from mixer.models import resolve
     from mixer.recipe_parser import parse
 
-    recipe = resolve(parse(_read(options.recipe), options.recipe, _own(options).taggers), options.recipe)
-    own = [word for reference in options.taggers for word in ("--taggers", reference)]
-    return recipe, find(recipe, options.recipe, options.work, own)
+    recipe = parse(_read(options.recipe), options.recipe, _own(options).taggers)
+    more = [word for reference in options.taggers for word in ("--taggers", reference)]
+    if getattr(options, "split", None) is not None:
+        recipe = recipe.for_split(options.split)
+        more += ["--split", options.split]
+    recipe = resolve(recipe, options.recipe)
+    return recipe, find(recipe, options.recipe, options.work, more)
 
 
 def _own(options: Any) -> Own:

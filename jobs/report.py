@@ -91,7 +91,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 def plan_text(plan: Plan, arguments: str, seconds: float) -> str:
     recipe, counts = plan.recipe, plan.body["counts"]
-    moved = sum(count["emitted"]["bytes"] - count["edited"]["bytes"] for count in counts)
+    moved = sum(count["emitted"]["bytes"] - count["edited"]["bytes"] + count["edited"]["added"] for count in counts)
     lines = [f"{recipe.name} {recipe.version}: {recipe.unit}" + (f" ({recipe.counter})" if recipe.counter else "") +
              (f", budget {recipe.budget:,}" if recipe.budget is not None else ", no budget: all there is"), "",
              tables.funnel(counts, recipe.unit), ""]
@@ -155,8 +155,11 @@ def build_text(found: BuildSummary, out: str) -> str:
         f"{part['name']} {part['version']}: {totals['docs']:,} documents ({totals['unique_docs']:,} unique), " +
         (f"{totals['units']:,} {unit}, " if unit != "docs" else "") +
         f"{megabytes(totals['text_bytes'])} of text in {totals['shards']:,} shards, {part['order']} order",
-        *([f"{totals['edited']['docs']:,} of them edited: {totals['edited']['spans']:,} spans cut, "
-           f"{megabytes(totals['edited']['bytes'])} of text"] if totals["edited"]["docs"] else []),
+        *([f"{totals['edited']['docs']:,} of them edited: {totals['edited']['spans']:,} spans cut"
+           + (" or replaced" if totals["edited"]["added"] else "") +
+           f", {megabytes(totals['edited']['bytes'])} of text"
+           + (f", with {totals['edited']['added']:,} bytes in their place" if totals["edited"]["added"] else "")]
+          if totals["edited"]["docs"] else []),
         f"digest sha256:{found.manifest['digest']}",
         f"next: solera audit {shlex.quote(out)}",
     ])
@@ -215,16 +218,49 @@ def explain_text(found: dict[str, Any]) -> str:
             lines += _difference_lines(keeper["difference"])
         else:
             lines.append(f"  {each['method']}: in cluster {each['cluster']}, not beaten by another copy")
-    without = ""
-    if found["edits"]:
-        size = sum(cut["bytes"] for cut in found["edits"])
-        without = f", without {_spans_text(len(found['edits']))}, {tables.percent(size, found['bytes'])} of its text"
-    lines += [f"  draw {found['draw']}", "",
-              f"in: {found['copies']} cop{'y' if found['copies'] == 1 else 'ies'}{without}" if found["copies"]
+    lines += _further_lines(found)
+    lines += [f"  draw {found['draw']}", *_edit_lines(found["edits"]), "",
+              f"in: {found['copies']} cop{'y' if found['copies'] == 1 else 'ies'}{_edited_text(found)}"
+              if found["copies"]
               else f"out: {found['reason']}",
               *(f"  not of {each['source']}, which shares its shard: {each['reason']}"
                 for each in found["other_sources"])]
     return "\n".join(lines)
+
+
+def _further_lines(found: Mapping[str, Any]) -> list[str]:
+    """What edits, splits and a sample say of a document; nothing of a reference's."""
+    lines = []
+    for edit in found.get("would_edit", ()):
+        most = "" if edit["max_removed"] == 1 else f"; up to {edit['max_removed']:.0%} may be"
+        lines.append(f"  {edit['edit']}: {_spans_text(len(edit['spans']))}, {edit['share']:.2%} of its text{most}")
+    for split in found.get("holdout", ()):
+        key = f"cluster {split['cluster']}" if split["cluster"] else "it is like no other"
+        lines.append(f"  split {split['split']}: {'holds it out' if split['held_out'] else 'leaves it'} ({key})")
+    sample = found.get("sample")
+    if sample is not None:
+        lines.append(f"  {sample['sample']}: score {_value(sample['score'])}, draw {sample['draw']}, "
+                     f"{'kept' if sample['kept'] else 'dropped'}")
+    return lines
+
+
+def _edit_lines(edits: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each edit of the text that is taken: [-what goes-] and {+what stands there instead+}."""
+    lines = ["  edited: [-before-] {+after+}"] if edits else []
+    for edit in edits[:CUTS_SHOWN]:
+        instead = f"{{+{_visible(edit['replacement'])}+}}" if edit["replacement"] else ""
+        lines.append(f"    at {edit['start']}: {_visible(edit['before'])}[-{_visible(edit['text'])}-]{instead}"
+                     f"{_visible(edit['after'])}".rstrip())
+    more = len(edits) - CUTS_SHOWN
+    return [*lines, *([f"    … and {more:,} more; --json has all"] if more > 0 else [])]
+
+
+def _edited_text(found: Mapping[str, Any]) -> str:
+    cut = [edit for edit in found["edits"] if edit["replacement"] is None]
+    others = [edit for edit in found["edits"] if edit["replacement"] is not None]
+    said = [f", {what} {_spans_text(len(each))}, {tables.percent(sum(edit['bytes'] for edit in each), found['bytes'])} "
+            "of its text" for what, each in (("without", cut), ("with other words for", others)) if each]
+    return "".join(said)
 
 
 def _place(document: Mapping[str, Any]) -> str:

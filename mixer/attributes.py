@@ -16,9 +16,9 @@ from mixer.errors import StorageError
 from taggers import registry
 from taggers.declare import Use, load
 
-# Start and end count code points of the text, bytes the UTF-8 between them.
-SPANS = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64()), ("bytes", pa.int64()),
-                            ("score", pa.float64())]))
+# Start and end count code points of the text, first_byte the UTF-8 before the span, bytes that of the span.
+SPANS = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64()), ("first_byte", pa.int64()),
+                            ("bytes", pa.int64()), ("score", pa.float64())]))
 
 
 def key_of(use: Use) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -21,8 +22,7 @@ from mixer import curves, draw, ledger, lock, manifest, mixture, plan, rows, sel
 from mixer.documents import Bad, LineReader
 from mixer.errors import BadInput, SoleraError
 from mixer.ledger import Inputs, Ledger, Spill
-from mixer.recipe import Curve, Recipe, shown
-from mixer.recipe_parser import parse
+from mixer.recipe import Curve, Recipe, Source, shown
 
 MOST_FAILURES = 20  # that one check names
 ALLOWED = {"manifest.json", "recipe.yaml", "recipe.lock", "shards.parquet"}
@@ -85,8 +85,8 @@ def audit(folder: str, expected: str | None = None) -> list[Check]:
         try:
             checks.append(_check("listing", "no file is missing, and none is there that the table does not name",
                                  lambda: _listing(folder, part, shards[0])))
-            checks.append(_check("data shards", "every stored byte, record, boundary, text hash, cut and provenance is "
-                                 "as recorded, and in the recipe's order",
+            checks.append(_check("data shards", "every stored byte, record, boundary, text hash, edit and provenance "
+                                 "is as recorded, and in the recipe's order",
                                  lambda: _data(folder, part, shards[0], held)))
             checks.append(_check("selection", "each document stands as often as allocation and draw say, and none "
                                  "twice; they add up to what each source emitted",
@@ -153,10 +153,33 @@ def _recipe(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
             yield f"{source.name}: its rules are not the recipe's"
         if [selection.method_text(each) for each in recipe.dedup] != [each["method"] for each in count["dedup"]]:
             yield f"{source.name}: its dedup methods are not the recipe's"
-        if [rule.text for rule in recipe.tops_for(source.name)] != [rule["rule"] for rule in count["tops"]]:
-            yield f"{source.name}: its best shares are not the recipe's"
-        if (source.curve and source.curve.text) != (count["curve"] and count["curve"]["curve"]):
-            yield f"{source.name}: its curve is not the recipe's"
+        yield from _further_steps(recipe, source, count)
+
+
+def _further_steps(recipe: Recipe, source: Source, count: Mapping[str, Any]) -> Iterator[str]:
+    """What a source's counts say of best shares, edits, hold-outs, samples and curves, as far as the recipe decides."""
+    if [rule.text for rule in recipe.tops_for(source.name)] != [rule["rule"] for rule in count["tops"]]:
+        yield f"{source.name}: its best shares are not the recipe's"
+    edits = recipe.edits_for(source.name)
+    if [edit.text for edit in edits] != [each["edit"] for each in count["edits"]]:
+        yield f"{source.name}: its edits are not the recipe's"
+        return
+    for edit, each in zip(edits, count["edits"], strict=True):
+        if each["edited"]["added"] != each["edited"]["spans"] * len((edit.replace or "").encode()):
+            yield f"{source.name}: {edit.text} cannot have put {each['edited']['added']} bytes into " \
+                  f"{each['edited']['spans']} places"
+    if [split.name for split in recipe.holdout] != [each["split"] for each in count["held_out"]]:
+        yield f"{source.name}: its splits are not the recipe's"
+    if recipe.split is not None and any(each["docs"] for each in count["held_out"]):
+        yield f"{source.name}: documents were held out of a mixture of what {recipe.split} holds out"
+    if recipe.split is None and count["not_held_out"]["docs"]:
+        yield f"{source.name}: {count['not_held_out']['docs']} documents were dropped as not held out, of a mixture " \
+              "that is of no split"
+    sample = None if source.sample is None else source.sample.text
+    if sample != (count["sample"] and count["sample"]["sample"]):
+        yield f"{source.name}: its sample is not the recipe's"
+    if (source.curve and source.curve.text) != (count["curve"] and count["curve"]["curve"]):
+        yield f"{source.name}: its curve is not the recipe's"
 
 
 def _differences(path: str, said: Any, again: Any) -> Iterator[str]:
@@ -175,6 +198,8 @@ def _lock(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
     uri = storage.join(folder, "recipe.lock")
     found = lock.decode(storage.read(uri), uri)
     recipe = _read_recipe(folder)
+    if found.get("split") != part["split"]:
+        yield f"recipe.lock: of the split {found.get('split')!r}, and the manifest says {part['split']!r}"
     about = {"name": recipe.name, "version": recipe.version, "sha256": part["recipe"]["sha256"]}
     if found["recipe"] != about:
         yield f"recipe.lock: made from the recipe {found['recipe']}, and this one is {about}"
@@ -254,13 +279,19 @@ def _counts(part: Mapping[str, Any]) -> Iterator[str]:
             yield from (f"{name}: {wrong} ({what})" for wrong in _rule_counts(count["rules"], what))
         threes = [count[step] for step in ("read", "kept", "pool", "not_drawn", "selected", "emitted")]
         threes += [rule[what] for rule in count["rules"] for what in ("first", "own", "only", "missing")]
-        threes += [method["dropped"] for method in count["dedup"]]
+        threes += [step["dropped"] for step in (*count["dedup"], *count["edits"])]
+        threes += [*count["held_out"], count["not_held_out"]]
+        if count["sample"] is not None:
+            threes += [count["sample"]["dropped"], count["sample"]["missing"]]
+            if any(count["sample"]["missing"][what] > count["sample"]["dropped"][what] for what in ("docs", "bytes")):
+                yield f"{name}: {count['sample']['sample']} misses more than it drops"
         threes += [rule[what] for rule in count["tops"] for what in ("dropped", "missing")]
         if count["curve"] is not None:
             threes += [count["curve"]["discarded"], count["curve"]["missing"], *count["curve"]["buckets"]]
         edits = [("emitted", count["edited"], count["emitted"])]
-        edits += [(method["method"], method["edited"], count["kept"]) for method in count["dedup"]]
-        yield from (f"{name}: {step}: {edited} cannot have been cut from {whole}" for step, edited, whole in edits
+        edits += [(step.get("method") or step["edit"], step["edited"], count["kept"])
+                  for step in (*count["dedup"], *count["edits"])]
+        yield from (f"{name}: {step}: {edited} cannot have been edited in {whole}" for step, edited, whole in edits
                     if not _can_be_cut(_measure(part), edited, whole))
         yield from (f"{name}: {three['docs']} documents of {three['bytes']} bytes cannot be {three['units']} "
                     f"{part['unit']}" for three in threes if not _possible(_measure(part), three))
@@ -270,6 +301,7 @@ def _counts(part: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: all of its pool is taken {count['copies']} times, and documents are not drawn"
     for what, total in (("docs", "docs"), ("units", "units"), ("bytes", "text_bytes")):
         cut = 0 if what == "docs" else sum(count["edited"][what] for count in part["sources"])
+        cut -= sum(count["edited"]["added"] for count in part["sources"]) if what == "bytes" else 0
         emitted = sum(count["emitted"][what] for count in part["sources"]) - cut
         if emitted != part["totals"][total]:
             yield f"totals: {total} is {part['totals'][total]}, and the sources emitted {emitted}"
@@ -295,13 +327,18 @@ def _possible(unit: str, three: Mapping[str, int]) -> bool:
 
 
 def _can_be_cut(unit: str, edited: Mapping[str, int], whole: Mapping[str, int]) -> bool:
-    """Whether so much can have been cut from documents among so many, each of which is left with something."""
-    docs, spans, units, size = (edited[name] for name in ("docs", "spans", "units", "bytes"))
-    least, most = (0, max(0, whole["units"])) if unit == selection.TOKENIZED else \
-        (0, 0) if unit == "docs" else (size, size) if unit == "bytes" else \
-        (max(0, -(-(size - 3 * docs) // 4)), (size + 3 * docs) // 4)
+    """Whether so much can have been cut from documents among so many or replaced, each of which is left with something.
+    What is added may be all that is left of some.
+    """
+    docs, spans, units, size, added = (edited[name] for name in ("docs", "spans", "units", "bytes", "added"))
+    fewer = size - added
+    least, most = (0, 0) if unit == "docs" else (fewer, fewer) if unit == "bytes" else \
+        (-(-(fewer - 3 * docs) // 4), (fewer + 3 * docs) // 4)
+    least = max(0, least) if not added and unit == "tokens" else least
+    if unit == selection.TOKENIZED:  # nobody can say how many units a byte has
+        least, most = (-max(0, whole["units"]) * added, max(0, whole["units"])) if docs else (0, 0)
     return docs <= spans <= size and docs <= whole["docs"] and least <= units <= most and \
-        size + docs <= max(0, whole["bytes"]) + (docs == 0) and (docs > 0 or spans == size == 0)
+        size + docs <= whole["bytes"] + min(added, docs) and (docs > 0 or spans == size == added == 0)
 
 
 def _rule_counts(rules: list[Mapping[str, Any]], what: str) -> Iterator[str]:
@@ -371,7 +408,8 @@ def _method_counts(source: str, count: Mapping[str, Any], losses: list[Mapping[s
         if lost != count["dropped"][what]:
             yield f"{source}: {method} dropped {count['dropped'][what]} {what}, and {lost} were lost to others"
     cut = {what: sum(loss["cut"][what] for loss in losses) for what in ("repeats", "units", "bytes")}
-    if (cut["units"], cut["bytes"]) != (edited["units"], edited["bytes"]) or cut["repeats"] < edited["spans"]:
+    if (cut["units"], cut["bytes"]) != (edited["units"], edited["bytes"]) or cut["repeats"] < edited["spans"] \
+            or edited["added"]:
         yield f"{source}: {method} cut {edited}, and {cut} was lost to others"
     if not selection.cuts_spans(method) and (any(edited.values()) or any(cut.values())):
         yield f"{source}: {method} cuts nothing, and {edited} is said of it"
@@ -381,9 +419,9 @@ def _allocation(folder: str, part: Mapping[str, Any]) -> Iterator[str]:
     recipe = _read_recipe(folder)
     pools = {count["source"]: count["pool"]["units"] for count in part["sources"]}
     buckets = {count["source"]: [bucket["units"] for bucket in count["curve"]["buckets"]]
-               for count in part["sources"] if count["curve"] is not None}
+                for count in part["sources"] if count["curve"] is not None}
     for share, count in zip(plan.allocations(recipe, pools, buckets), part["sources"], strict=True):
-        for name in ("source", "requested", "allocated", "cap", "capped"):
+        for name in ("source", "part", "requested", "allocated", "cap", "capped"):
             if share[name] != count[name]:
                 yield f"{count['source']}: {name} is {count[name]}, and the recipe gives {share[name]}"
     for source, count in zip(recipe.sources, part["sources"], strict=True):
@@ -491,6 +529,24 @@ def _listing(folder: str, part: Mapping[str, Any], shards: pa.Table) -> Iterator
         yield f"{path}: extra; the manifest does not know it"
 
 
+@dataclass(frozen=True)
+class Editing:
+    """What a recipe may do to the texts of a source: whether it cuts spans, and what it puts in the place of others."""
+
+    cuts: bool
+    texts: frozenset[str]
+
+    @classmethod
+    def by_source(cls, recipe: Recipe) -> dict[str, Editing]:
+        by_dedup = any(method.about.kind == "spans" for method in recipe.dedup)
+        found = {}
+        for source in recipe.sources:
+            edits = recipe.edits_for(source.name)
+            found[source.name] = cls(by_dedup or any(edit.replace is None for edit in edits),
+                                     frozenset(edit.replace for edit in edits if edit.replace is not None))
+        return found
+
+
 @dataclass
 class _Context:
     """What the data shards are judged by. `last` is where each source stands, in by-source order."""
@@ -501,15 +557,14 @@ class _Context:
     inputs: Inputs
     count: int  # of data shards that the recipe's shard_bytes ask for, in shuffled order
     held: Ledger
-    cuts_spans: bool  # whether the recipe has a method that does
+    may: Mapping[str, Editing]  # by source
     last: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def _data(folder: str, part: Mapping[str, Any], shards: pa.Table, held: Ledger) -> Iterator[str]:
     recipe = _read_recipe(folder)
     count = max(1, -(-part["totals"]["text_bytes"] // recipe.shard_bytes))
-    cuts_spans = any(method.about.kind == "spans" for method in recipe.dedup)
-    context = _Context(folder, part, recipe, _inputs(folder, recipe), count, held, cuts_spans)
+    context = _Context(folder, part, recipe, _inputs(folder, recipe), count, held, Editing.by_source(recipe))
     emitted: dict[str, dict[str, int]] = {}
     for row in sorted(shards.to_pylist(), key=lambda row: _number(part, row["path"]) or ("", 0)):
         yield from (f"{row['path']}: {failure}" for failure in _shard(context, row))
@@ -547,8 +602,7 @@ def _shard(context: _Context, row: Mapping[str, Any]) -> Iterator[str]:
             return
         for line in lines:
             content.update(line + b"\n")
-        yield from _records(lines, at, docs, table.slice(docs, len(lines)), context.cuts_spans,
-                            _measure(context.part))
+        yield from _records(lines, at, docs, table.slice(docs, len(lines)), context.may, _measure(context.part))
         at, docs = at + sum(map(len, lines)) + len(lines), docs + len(lines)
     if reader.broken is not None:
         yield reader.broken
@@ -587,7 +641,7 @@ def _blocks(reader: LineReader) -> Iterator[list[bytes] | Bad]:
 
 
 class _Original(msgspec.Struct, forbid_unknown_fields=True):
-    """What a record says of the text that spans were cut from."""
+    """What a record says of the text that spans were cut from or replaced in."""
 
     sha256: manifest.Sha256
     bytes: manifest.Amount
@@ -600,6 +654,7 @@ class _Provenance(msgspec.Struct):
     row: int
     copy: int
     cut: list[tuple[int, int]] | msgspec.UnsetType = msgspec.UNSET
+    replaced: list[tuple[int, int, str]] | msgspec.UnsetType = msgspec.UNSET
     original: _Original | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -616,10 +671,10 @@ _decode = msgspec.json.Decoder(_Written, strict=True).decode
 
 
 def _records(
-    lines: list[bytes], at: int, docs: int, index: pa.Table, cuts_spans: bool, measure: str
+    lines: list[bytes], at: int, docs: int, index: pa.Table, may: Mapping[str, Editing], measure: str
 ) -> Iterator[str]:
-    """A run of records against their index, by making the index again. `at` and `docs` say how many came before;
-    `cuts_spans` whether the recipe has a method that does, `measure` what says how many units a text has.
+    """A run of records against their index, by making the index again. `at` and `docs` say how many came before; `may`
+    what may have been done to texts of each source, `measure` what says how many units a text has.
     """
     found: list[mixture.Record] = []
     bounds = [at]
@@ -634,18 +689,19 @@ def _records(
             return
         by = record.provenance
         emitted = hashlib.sha256(text).digest()
-        sha256, size, count = emitted, len(text), 0
-        if isinstance(by.cut, list) and isinstance(by.original, _Original):
-            sha256, size, count = bytes.fromhex(by.original.sha256), by.original.bytes, len(by.cut)
-            wrong = _wrong_cut(by.cut, by.original, record.text, len(text)) if cuts_spans else \
-                "spans were cut from it, and no method of the recipe cuts any"
-            wrong = "its text is the original, and was cut" if not wrong and sha256 == emitted else wrong
+        sha256, size, count, added = emitted, len(text), 0, 0
+        cut, replaced = _list(by.cut), _list(by.replaced)
+        if (cut or replaced) and isinstance(by.original, _Original):
+            sha256, size, count = bytes.fromhex(by.original.sha256), by.original.bytes, len(cut) + len(replaced)
+            added = sum(len(each.encode()) for _, _, each in replaced)
+            wrong = _not_allowed(by, may.get(by.source)) or _wrong_edit(cut, replaced, by.original, record.text, text)
+            wrong = "its text is the original, and was cut" if not wrong and cut and sha256 == emitted else wrong
             if wrong:
                 yield f"record {docs + number + 1}: {wrong}"
-        elif by.cut is not by.original:
-            yield f"record {docs + number + 1}: says what was cut or what the original was, and not both"
+        elif not by.cut is by.replaced is by.original:
+            yield f"record {docs + number + 1}: says what was edited or what the original was, and not both"
         found.append(mixture.Record(b"", by.source, record.source, record.id, by.shard, by.row, by.copy, sha256, size,
-                                    emitted, len(text), count, 0))
+                                    emitted, len(text), count, added, 0))
         bounds.append(bounds[-1] + len(line) + 1)
     again = mixture.index_table(found, bounds)
     # A tokenizer's count is the index's own word: without the tokenizer nobody can say more.
@@ -660,19 +716,48 @@ def _records(
                 yield f"record {docs + number + 1}: {name} is {_short(mine[name])}; its index has {_short(said[name])}"
 
 
-def _wrong_cut(cut: list[tuple[int, int]], original: _Original, text: str, size: int) -> str | None:
-    """Why these cuts cannot have left this text, of so many bytes; None if they can. What was cut is not here, so that
-    neither it nor its place can be known to be right.
+def _list(said: list[Any] | msgspec.UnsetType) -> list[Any]:
+    return said if isinstance(said, list) else []
+
+
+def _not_allowed(by: _Provenance, may: Editing | None) -> str | None:
+    """Why a record may not have been edited so; None if it may. One of a source that the recipe has not is found out
+    elsewhere.
+    """
+    may = may or Editing(False, frozenset())
+    if by.cut == [] or by.replaced == []:
+        return "its cuts or its replacements are said, and are none"
+    if _list(by.cut) and not may.cuts:
+        return "spans were cut from it, and no method of the recipe cuts any"
+    strange = [each for _, _, each in _list(by.replaced) if each not in may.texts]
+    return f"{_short(strange[0])} stands in the place of a span, and in no edit of the recipe" if strange else None
+
+
+def _wrong_edit(
+    cut: list[tuple[int, int]], replaced: list[tuple[int, int, str]], original: _Original, text: str, data: bytes
+) -> str | None:
+    """Why these cuts and replacements cannot have made this text; None if they can. What was there before is not here,
+    so that neither it nor its place can be known to be right; what replaces it is, and has to stand where they say.
     """
     ends = [end for _, end in cut]
-    if not cut or cut[0][0] < 0 or ends[-1] > original.chars or any(start >= end for start, end in cut) or \
-            any(start <= before for (start, _), before in zip(cut[1:], ends, strict=False)):
-        return f"its cuts are none, or not in order within {original.chars} characters, or touch each other"
-    chars = sum(end - start for start, end in cut)
-    if original.chars - chars != len(text):
-        return f"{chars} of {original.chars} characters were cut, and {len(text)} are left"
-    if not chars <= original.bytes - size <= 4 * chars:
-        return f"{chars} characters were cut of {original.bytes} bytes, and {size} bytes are left"
+    if any(start <= before for (start, _), before in zip(cut[1:], ends, strict=False)):
+        return f"its cuts are not in order within {original.chars} characters, or touch each other"
+    spans = sorted([*((start, end, "") for start, end in cut), *replaced])
+    if replaced != sorted(replaced) or spans[0][0] < 0 or spans[-1][1] > original.chars or \
+            any(start >= end for start, end, _ in spans) or \
+            any(after[0] < before[1] for before, after in itertools.pairwise(spans)):
+        return f"what was cut or replaced is not in order within {original.chars} characters, or overlaps"
+    moved = 0  # by how much what is after a span stands later than it did
+    for start, end, instead in spans:
+        if text[start + moved : start + moved + len(instead)] != instead:
+            return f"{_short(instead)} does not stand in the place of the characters {start} to {end}"
+        moved += len(instead) - (end - start)
+    chars = sum(end - start for start, end, _ in spans)
+    if original.chars + moved != len(text) or not text:
+        return f"{chars} of {original.chars} characters were cut or replaced, and {len(text)} are left"
+    removed = original.bytes - len(data) + sum(len(instead.encode()) for _, _, instead in replaced)
+    if not chars <= removed <= 4 * chars:
+        return f"{chars} characters were cut or replaced of {original.bytes} bytes, and {len(data)} bytes are left"
     return None
 
 
@@ -710,8 +795,8 @@ def _places(context: _Context, path: str, table: pa.Table) -> Iterator[str]:
     records["emitted_sha256"] = sidecars.fixed_bytes(table.column("emitted_sha256")).view("<u8")
     for name, values in (("row", row), ("bytes", np.asarray(table.column("text_bytes"))), ("shard", shard),
                          ("copy", copy), ("emitted_bytes", np.asarray(table.column("emitted_bytes"))),
-                         ("cuts", np.asarray(table.column("cuts"))), ("source", of),
-                         ("units", np.asarray(table.column("units")))):
+                         ("cuts", np.asarray(table.column("cuts"))), ("added", np.asarray(table.column("added"))),
+                         ("source", of), ("units", np.asarray(table.column("units")))):
         records[name] = values
     context.held.add(records)
     source, own = _number(context.part, path) or ("", 0)
@@ -819,4 +904,4 @@ def _inputs(folder: str, recipe: Recipe) -> Inputs:
 
 def _read_recipe(folder: str) -> Recipe:
     uri, lock_uri = storage.join(folder, "recipe.yaml"), storage.join(folder, "recipe.lock")
-    return parse(storage.read(uri), uri, lock.own_taggers(lock.decode(storage.read(lock_uri), lock_uri)))
+    return lock.recipe_of(lock.decode(storage.read(lock_uri), lock_uri), storage.read(uri), uri)

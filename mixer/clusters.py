@@ -101,10 +101,36 @@ def relation(method: DedupMethod, recipe: Recipe) -> Relation:
 
 
 def relations(recipe: Recipe) -> tuple[Relation, ...]:
-    """All that has to be found for a recipe: its methods in order, and repeated identities."""
-    listed = [relation(method, recipe) for method in recipe.dedup]
-    has_identity = any(each.method.use == "id@1" for each in listed)
-    return tuple(listed if has_identity else [*listed, replace(relation(IDENTITY, recipe), own_only=True)])
+    """All that has to be found for a recipe: its methods in order, those that only its hold-outs name, and repeated
+    identities, unless dedup lists them.
+    """
+    found = [relation(method, recipe) for method in _methods(recipe)]
+    return tuple(found if _lists_identity(recipe) else [*found, replace(relation(IDENTITY, recipe), own_only=True)])
+
+
+def repeated_identities(recipe: Recipe, sets: Sequence[ClusterSet]) -> ClusterSet | None:
+    """Of the sets of a recipe's relations the one whose members are an error; None where dedup lists identities, or it
+    was not looked for.
+    """
+    methods = len(_methods(recipe))
+    return None if _lists_identity(recipe) or len(sets) <= methods else sets[methods]
+
+
+def of_splits(recipe: Recipe, sets: Sequence[ClusterSet]) -> tuple[ClusterSet, ...]:
+    """Of the sets of a recipe's relations, that by which each of its splits holds out."""
+    methods = _methods(recipe)
+    return tuple(sets[methods.index(split.by)] for split in recipe.holdout)
+
+
+def _methods(recipe: Recipe) -> list[DedupMethod]:
+    found = list(recipe.dedup)
+    for split in recipe.holdout:
+        found += [split.by] if split.by not in found else []
+    return found
+
+
+def _lists_identity(recipe: Recipe) -> bool:
+    return any(method.use == "id@1" for method in recipe.dedup)
 
 
 def compared(related: Relation, corpus: Corpus) -> Corpus:

@@ -91,7 +91,7 @@ def find(recipe: Recipe, recipe_uri: str, work: str, own: Sequence[str] = ()) ->
     shard's name.
 
     A relative corpus is relative to the recipe file, and so is a reference's. `own` are the arguments that named a
-    user's own taggers.
+    user's own taggers, and a split.
     """
     elsewhere = {each.name: storage.beside(recipe_uri, each.corpus) for each in recipe.reference if each.corpus}
     workspace = open_workspace(work, storage.beside(recipe_uri, recipe.corpus), elsewhere)

@@ -44,7 +44,7 @@ def table_of(cuts: Array) -> pa.Table:
 def taken(cuts: Array) -> Array:
     """int64: of each cut the bytes that it takes and none before it in its row has taken; they sum to the union's."""
     ends = cuts["first_byte"] + cuts["bytes"]
-    found: Array = np.maximum(0, ends - np.maximum(cuts["first_byte"], _reached(cuts["row"], ends)))
+    found: Array = np.maximum(0, ends - np.maximum(cuts["first_byte"], reached(cuts["row"], ends)))
     return found
 
 
@@ -52,14 +52,14 @@ def union(cuts: Array) -> Array:
     """The fewest cuts that take the same: sorted, and in each row neither overlapping nor touching."""
     if not len(cuts):
         return cuts
-    first = np.flatnonzero(cuts["start"] > _reached(cuts["row"], cuts["end"]))
+    first = np.flatnonzero(cuts["start"] > reached(cuts["row"], cuts["end"]))
     found = cuts[first]
     found["end"] = np.maximum.reduceat(cuts["end"], first)
     found["bytes"] = np.maximum.reduceat(cuts["first_byte"] + cuts["bytes"], first) - found["first_byte"]
     return found
 
 
-def _reached(row: Array, ends: Array) -> Array:
+def reached(row: Array, ends: Array) -> Array:
     """int64: for each cut the furthest end of those before it in its row; below 0 where it is the first."""
     if not len(row):
         return ends
@@ -80,16 +80,23 @@ def by_row(cuts: Array, values: Array, rows: int) -> Array:
 
 def is_over(removed: Array, sizes: Array, share: object) -> Array:
     """bool: whether more than this share of so many bytes is removed, exactly; or all of them."""
-    most = Fraction(str(share))
-    allowed = (sizes.astype(object) * most.numerator // most.denominator).astype(np.int64)
-    found: Array = (removed > 0) & ((removed > allowed) | (removed == sizes))
+    found: Array = exceeds(removed, sizes, Fraction(str(share))) | ((removed > 0) & (removed == sizes))
     return found
 
 
-def without(text: str, spans: Sequence[Sequence[int]]) -> str:
-    """The text without these spans (start, end, …), which are sorted and do not overlap."""
+def exceeds(removed: Array, sizes: Array, share: Fraction) -> Array:
+    """bool: whether more than this share of so many bytes is removed, exactly."""
+    touched = np.flatnonzero(removed)
+    allowed = sizes[touched].astype(object) * share.numerator // share.denominator
+    found = np.zeros(len(removed), bool)
+    found[touched] = removed[touched] > allowed.astype(np.int64)
+    return found
+
+
+def edited(text: str, spans: Sequence[tuple[int, int, str | None]]) -> str:
+    """The text without these spans (start, end, what stands in its place), which are sorted and do not overlap."""
     parts, at = [], 0
-    for start, end, *_ in spans:
-        parts.append(text[at:start])
+    for start, end, replacement in spans:
+        parts += [text[at:start], replacement or ""]
         at = end
     return "".join([*parts, text[at:]])

@@ -363,10 +363,12 @@ def _arrays(found: Sequence[Spans], texts: Sequence[str]) -> list[pa.Array]:
     counts = np.fromiter(map(len, found), np.int64, len(found))
     offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(counts)]).astype(np.int32)
     flat = [span for spans in found for span in spans]
+    before = [_utf8_length(text, 0, start) for spans, text in zip(found, texts, strict=True) for start, _, _ in spans]
     sizes = [_utf8_length(text, start, end)
              for spans, text in zip(found, texts, strict=True) for start, end, _ in spans]
     columns = [pa.array([span[0] for span in flat], pa.int64()), pa.array([span[1] for span in flat], pa.int64()),
-               pa.array(sizes, pa.int64()), pa.array([span[2] for span in flat], pa.float64())]
+               pa.array(before, pa.int64()), pa.array(sizes, pa.int64()),
+               pa.array([span[2] for span in flat], pa.float64())]
     structs = pa.StructArray.from_arrays(columns, fields=list(TYPES["spans"].value_type))
     return [
         pa.array([spans[0][2] if spans else None for spans in found], pa.float64()),

@@ -32,7 +32,9 @@ class Mistake:
 
     @property
     def text(self) -> str:
-        return _sentence(self.message, self.file, _place(self.line, self.path), self.value, self.remedy)
+        """On one line, whatever stands in the recipe."""
+        where = _place(self.line, _short(self.path))
+        return visible(_sentence(self.message, self.file, where, _short(self.value), self.remedy))
 
 
 class SoleraError(Exception):
@@ -89,6 +91,18 @@ class FileMissing(StorageError):
 
 class StoreUnavailable(StorageError):
     """A store that did not answer, however often it was asked. It says nothing about the file, which may be well."""
+
+
+def visible(text: str) -> str:
+    """On one line, with nothing that a terminal would act on, and nothing that cannot be written to it."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
+
+
+LONGEST_SHOWN = 200  # characters of a path or value that is told
 
 
 def _place(line: int, path: str) -> str:

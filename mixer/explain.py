@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixer import clusters, cuts, draw, rows, rules, sidecars
+from mixer import clusters, cuts, draw, edits_explained, rows, rules, sidecars
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.difference import difference, shortened
@@ -48,6 +48,7 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
         verdicts.append({"rule": rule.text, "passes": bool(good[0]),
                          "why": "" if good[0] else rules.verdict(rule, column[0].as_py())})
     identity = np.frombuffer(about["identity"], np.uint8)[None]
+    further = {} if is_reference else edits_explained.before_the_draw(context, number, row, about, identity)
     return {
         "source": source, "id": id, "mix_source": mix_source, "shard": shard, "row": row,
         "line": about["line"], "offset": about["offset"], "bytes": about["bytes"], "chars": about["chars"],
@@ -55,18 +56,19 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
         "values": {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()},
         "rules": verdicts,
         "dedup": [_dedup(context, method, found, number, row) for method, found in enumerate(context.sets)],
+        **further,
         "draw": f"{int(draw.draws(context.recipe.seed, 'draw', identity)[0]):016x}",
         "copies": chosen["copies"],
         "reason": f"of the reference {mix_source}, which is only compared with" if is_reference
                   else context.reasons[chosen["reason"]],
-        "edits": _edits(context, plan, number, row),
+        "edits": edits_explained.made(context, plan, number, row),
         "other_sources": others,
     }
 
 
 def with_texts(found: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
     """What `explain` says, with the document's text, how it differs from that of a copy which beat it, and the text of
-    each cut, shortened.
+    each cut or edit, shortened, and what stands before and after an edit.
     """
     text = text_of(corpus, found["shard"], found["row"])
     methods = []
@@ -79,8 +81,7 @@ def with_texts(found: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
         if "cuts" in each:
             more["cuts"] = [{**cut, "text": shortened(text[cut["start"] : cut["end"]])} for cut in each["cuts"]]
         methods.append({**each, **more})
-    edits = [{**cut, "text": shortened(text[cut["start"] : cut["end"]])} for cut in found["edits"]]
-    return {**found, "dedup": methods, "edits": edits, "text": text}
+    return {**found, "dedup": methods, "text": text, **edits_explained.with_text(found["edits"], text)}
 
 
 def text_of(corpus: Corpus, shard: str, row: int) -> str:
@@ -162,15 +163,6 @@ def _spans(context: Context, method: int, found: ClusterSet, number: int, row: i
     return {"method": found.method, "repeated": int(pc.sum(pc.equal(members.column("row"), row)).as_py() or 0),
             "cuts": said, "bytes_cut": int(taken["bytes"].sum()),
             "max_removed": context.recipe.dedup[method].parameters["max_removed"]}
-
-
-def _edits(context: Context, plan: Plan, number: int, row: int) -> list[dict[str, int]]:
-    """What the mixture's record of a document lacks of its text."""
-    if plan.body["selections"][number]["edits"] is None:
-        return []
-    table, _ = sidecars.read(context.edits_uri(number), ["row", "start", "end", "bytes"])
-    return [{name: each[name] for name in ("start", "end", "bytes")}
-            for each in table.filter(pc.equal(table.column("row"), row)).to_pylist()]
 
 
 def _document(context: Context, number: int, row: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from mixer.recipe import Recipe
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# Records that are judged at once, about 430 bytes each while they are. More wait in temporary files, 128 bytes each.
+# Records that are judged at once, about 440 bytes each while they are. More wait in temporary files, 136 bytes each.
 LIMIT = 4_000_000
 # The most temporary files of one spill.
 FILES = 256
@@ -23,7 +23,7 @@ BLOCK_BYTES = 16 << 20
 
 RECORD = np.dtype([("identity", "<u8", 2), ("sha256", "<u8", 4), ("row", "<i8"), ("bytes", "<i8"), ("shard", "<i4"),
                    ("copy", "<i4"), ("emitted_sha256", "<u8", 4), ("emitted_bytes", "<i8"), ("cuts", "<i4"),
-                   ("source", "<i4"), ("units", "<i8")])
+                   ("added", "<i8"), ("source", "<i4"), ("units", "<i8")])
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class _Sums:
 
     selected: Array
     emitted: Array
-    edited: Array  # docs, spans, units and bytes of what is cut
+    edited: Array  # docs, spans, units and bytes of what is cut or replaced, and bytes added
     most: int = 0
     least: tuple[int, ...] | None = None  # order key of the first document without an extra copy
     least_units: int = 0
@@ -133,7 +133,7 @@ def judge(ledger: Ledger, recipe: Recipe, inputs: Inputs, counts: Sequence[Mappi
 
     `counts` are the manifest's, one a source. Memory: one part, and a bit for each row of the corpus.
     """
-    sums = [_Sums(np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(4, np.int64)) for _ in counts]
+    sums = [_Sums(np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(5, np.int64)) for _ in counts]
     grants = [[selection.Grant(each["copies"], cutoff_of(each["cutoff"])) for each in
                (count["curve"]["buckets"] if count["curve"] is not None else [count])] for count in counts]
     starts = np.concatenate([[0], np.cumsum(inputs.rows)])
@@ -152,7 +152,8 @@ def judge(ledger: Ledger, recipe: Recipe, inputs: Inputs, counts: Sequence[Mappi
             (records["sha256"] == head["sha256"]).all(axis=1) & (records["source"] == head["source"])
         yield from _places(records, ~alike, inputs, "one source and id stands for two documents, the other")
         cut_alike = (records["emitted_sha256"] == head["emitted_sha256"]).all(axis=1) & \
-            (records["cuts"] == head["cuts"]) & (records["units"] == head["units"])
+            (records["cuts"] == head["cuts"]) & (records["added"] == head["added"]) & \
+            (records["units"] == head["units"])
         yield from _places(records, alike & ~cut_alike, inputs, "its copies have not the same text:")
         counted = records["copy"] == np.arange(len(records)) - np.repeat(begin, size)
         yield from _places(records, ~counted, inputs, "its copies are not 0, 1, 2 and so on, each once:")
@@ -185,8 +186,8 @@ def _source(
     sums.selected += each.sum(axis=0)
     sums.emitted += (each * copies[:, None]).sum(axis=0)
     fewer = units - selection.units_left(recipe, units, docs["bytes"], docs["emitted_bytes"])
-    edited = np.stack([docs["cuts"] > 0, docs["cuts"].astype(np.int64), fewer, docs["bytes"] - docs["emitted_bytes"]],
-                      axis=1)
+    edited = np.stack([docs["cuts"] > 0, docs["cuts"].astype(np.int64), fewer,
+                       docs["bytes"] - docs["emitted_bytes"] + docs["added"], docs["added"]], axis=1)
     sums.edited += (edited * copies[:, None]).sum(axis=0)
     sums.most = max(sums.most, int(copies.max()))
     values = draw.draws(recipe.seed, "draw", as_bytes(docs["identity"]))
@@ -206,9 +207,9 @@ def _source(
 def _against(count: Mapping[str, Any], grant: selection.Grant, sums: _Sums) -> Iterator[str]:
     """The sums of the records of a source against what the manifest says of it."""
     name = count["source"]
-    three, four = ("docs", "units", "bytes"), ("docs", "spans", "units", "bytes")
+    three, five = ("docs", "units", "bytes"), ("docs", "spans", "units", "bytes", "added")
     for step, names, found in (("selected", three, sums.selected), ("emitted", three, sums.emitted),
-                               ("edited", four, sums.edited)):
+                               ("edited", five, sums.edited)):
         for what, value in zip(names, found.tolist(), strict=True):
             if value != count[step][what]:
                 yield f"{name}: {step} {what} is {count[step][what]}, and its records hold {value}"

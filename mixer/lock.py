@@ -13,6 +13,7 @@ from mixer.corpus import Corpus, Shard
 from mixer.errors import BadInput
 from mixer.index import Index
 from mixer.recipe import Recipe
+from mixer.recipe_parser import parse
 from taggers import declare
 from taggers.declare import Tagger
 
@@ -52,6 +53,7 @@ def make(
         "format": FORMAT,
         "plan": PLAN_FORMAT,
         "recipe": {"name": recipe.name, "version": recipe.version, "sha256": recipe.sha256},
+        **({} if recipe.split is None else {"split": recipe.split}),
         "taggers": taggers,
         "clusters": [
             {"method": each.method, "parameters": dict(each.parameters), "name": each.name, "digest": each.digest,
@@ -102,6 +104,12 @@ def own_taggers(lock: Mapping[str, Any]) -> tuple[Tagger, ...]:
     """
     found = {each["own"]["name"]: declare.from_json(each["own"]) for each in lock["taggers"].values() if "own" in each}
     return tuple(tagger for _, tagger in sorted(found.items()))
+
+
+def recipe_of(lock: Mapping[str, Any], text: bytes, uri: str) -> Recipe:
+    """The recipe of this text as a plan with this lock has it: with the taggers that it brought, and for its split."""
+    recipe = parse(text, uri, own_taggers(lock))
+    return recipe if lock.get("split") is None else recipe.for_split(str(lock["split"]))
 
 
 def digest(text: bytes) -> str:

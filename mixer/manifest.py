@@ -134,6 +134,7 @@ class SourceCount(_Form, frozen=True):
     sample: SampleCount | None
     pool: Three
     curve: CurveCount | None
+    part: str | None  # of policy temperature: pool^(1/tau) to 50 digits
     requested: Amount
     allocated: Amount
     cap: Amount | None
@@ -142,8 +143,8 @@ class SourceCount(_Form, frozen=True):
     cutoff: Cutoff
     not_drawn: Three
     selected: Three
-    emitted: Three  # as selected, so before anything was cut
-    edited: Edited  # what was cut from what was emitted, by all methods together
+    emitted: Three  # as selected, so before anything was edited
+    edited: Edited  # in what was emitted, by all methods and edits together
     max_copies: Amount
     about: dict[str, str]
     weights: Weights
@@ -234,6 +235,7 @@ class MixturePart(_Form, frozen=True):
     recipe: NamedFile
     lock: NamedFile
     seed: Amount
+    split: str | None  # None: not of what is held out
     unit: Literal["tokens", "bytes", "docs"]
     counter: str | None
     budget: Amount | None
@@ -289,6 +291,7 @@ def mixture_part(plan: Plan, shards: pa.Table, tree_files: Sequence[Mapping[str,
         "recipe": {"path": "recipe.yaml", "sha256": recipe.sha256},
         "lock": {"path": "recipe.lock", "sha256": plan.body["lock_sha256"]},
         "seed": recipe.seed,
+        "split": recipe.split,
         "unit": recipe.unit,
         "counter": recipe.counter,
         "budget": recipe.budget,
@@ -313,7 +316,7 @@ def documents_of(tree_files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def edited_of(counts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """What was cut from all sources together."""
+    """What was edited in all sources together."""
     names = ("docs", "spans", "units", "bytes", "added")
     return {what: sum(count["edited"][what] for count in counts) for what in names}
 

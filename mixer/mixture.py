@@ -1,9 +1,9 @@
 """A mixture on disk: its records, its data shards, and the document index of each.
 
 A record is the input's own JSON, field by field as it came, with `provenance` added: the recipe's source, the input
-shard and row, and the copy (from 0). Where spans were cut from its text, that is what is left, and the provenance says
-which they were and what text it was. A data shard is JSONL in zstd frames of about 4 MiB, each with a checksum; its
-index has one row a record.
+shard and row, and the copy (from 0). Where spans were cut from its text or replaced, that is what came of it, and the
+provenance says which they were, what replaced them, and what text it was. A data shard is JSONL in zstd frames of about
+4 MiB, each with a checksum; its index has one row a record.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ INDEX_SCHEMA = pa.schema(
     [("start", pa.int64()), ("end", pa.int64()), ("mix_source", pa.string()), ("source", pa.large_string()),
      ("id", pa.large_string()), ("shard", pa.string()), ("row", pa.int64()), ("copy", pa.int32()),
      ("text_sha256", pa.binary(32)), ("text_bytes", pa.int64()), ("emitted_sha256", pa.binary(32)),
-     ("emitted_bytes", pa.int64()), ("cuts", pa.int32()), ("units", pa.int64())]
+     ("emitted_bytes", pa.int64()), ("cuts", pa.int32()), ("added", pa.int64()), ("units", pa.int64())]
 )
 
 # What shards.parquet says of each data shard. The first columns are digested; files depend on the writers' versions.
@@ -58,21 +58,34 @@ class Record:
     copy: int
     text_sha256: bytes  # of the original text
     text_bytes: int
-    emitted_sha256: bytes  # of the text of the record, which is another where spans were cut
+    emitted_sha256: bytes  # of the text of the record, which is another where spans were cut or replaced
     emitted_bytes: int
-    cuts: int  # how many
+    cuts: int  # how many spans were cut or replaced
+    added: int  # bytes that replaced them
     units: int  # of the original text
 
 
 @dataclass(frozen=True)
 class Edit:
-    """What was cut from a text: start and end of each span, in code points of the original; and what is left."""
+    """What was cut from a text and what was replaced in it: start and end of each span, in code points of the original,
+    and what stands in its place; and what came of it.
+    """
 
     cut: tuple[tuple[int, int], ...]
+    replaced: tuple[tuple[int, int, str], ...]
     text: str
     sha256: bytes  # of the original, as its bytes and chars are
     bytes: int
     chars: int
+
+    @property
+    def spans(self) -> int:
+        return len(self.cut) + len(self.replaced)
+
+    @property
+    def added(self) -> int:
+        """Bytes that replace others."""
+        return sum(len(text.encode()) for _, _, text in self.replaced)
 
 
 def record_line(raw: bytes, mix_source: str, shard: str, row: int, copy: int, edit: Edit | None = None) -> bytes:
@@ -81,7 +94,8 @@ def record_line(raw: bytes, mix_source: str, shard: str, row: int, copy: int, ed
     provenance: dict[str, Any] = {"source": mix_source, "shard": shard, "row": row, "copy": copy}
     if edit is not None:
         fields["text"] = msgspec.Raw(encode(edit.text))
-        provenance["cut"] = edit.cut
+        provenance |= {"cut": edit.cut} if edit.cut else {}
+        provenance |= {"replaced": edit.replaced} if edit.replaced else {}
         provenance["original"] = {"sha256": edit.sha256.hex(), "bytes": edit.bytes, "chars": edit.chars}
     if "provenance" in fields:
         provenance["from"] = fields.pop("provenance")

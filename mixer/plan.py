@@ -35,7 +35,6 @@ from mixer.documents import canonical_json
 from mixer.errors import BadInput, JobFailed
 from mixer.index import Index
 from mixer.recipe import Recipe, Source, shown
-from mixer.recipe_parser import parse
 from mixer.selection import Context, Grant, Tallies
 
 FORMAT = lock.PLAN_FORMAT
@@ -73,9 +72,9 @@ def make(
     `indexes` and `sets` are current and complete; `bins` are the numbers of all slices, cut into tasks that have all of
     a shard or nothing; `run` and `resolve` say where the phases are computed.
     """
-    # The last set is of repeated identities, where the recipe does not list them.
-    if len(sets) > len(recipe.dedup) and sets[-1].documents:
-        raise BadInput(_repeated_text(corpus, sets[-1]))
+    repeated = clusters.repeated_identities(recipe, sets)
+    if repeated is not None and repeated.documents:
+        raise BadInput(_repeated_text(corpus, repeated))
     locked = lock.make(recipe, corpus, indexes, sets)
     lock_text = lock.encode(locked)
     done = find(corpus, lock_text)
@@ -105,14 +104,17 @@ class _Tasks:
         return self.runner(phase, [self.whole.part(part, list(self.whole.digests)) for part in self.bins], label)
 
     def run(self, phase: Callable[[Context], Any], label: str) -> list[Any]:
-        """A phase that looks at rows alone."""
+        """A phase that looks at rows, and at the few columns that dedup, edits and samples look at."""
         return self.runner(phase, self._parts, label)
 
     @cached_property
     def _parts(self) -> list[Context]:
         recipe = self.whole.recipe
-        by, counted = recipe.prefer_by if recipe.dedup else None, recipe.unit_column
-        columns = [*([by.column] if by is not None else []), *([counted] if counted is not None else [])]
+        columns = [recipe.prefer_by.column] if recipe.prefer_by is not None and recipe.dedup else []
+        columns += [recipe.unit_column] if recipe.unit_column is not None else []
+        for source in recipe.sources:
+            columns += [edit.column for edit in recipe.edits_for(source.name)]
+            columns += [source.sample.column] if source.sample is not None else []
         keys = list(dict.fromkeys([rows.KEY, *(self.whole.columns[column][0] for column in columns)]))
         return [self.whole.part(part, keys) for part in self.bins]
 
@@ -204,7 +206,7 @@ def context_of(
         columns={name: (attributes.key_of(use), stored) for name, (use, stored) in recipe.stored(also).items()},
         digests={key: _digests(corpus, entries.at(clusters.measured(recipe, corpus, key).paths))
                  for key, entries in indexes.items()},
-        sets=tuple(sets[: len(recipe.dedup)]), arguments=corpus.arguments,
+        sets=tuple(sets[: len(recipe.dedup)]), holdouts=clusters.of_splits(recipe, sets), arguments=corpus.arguments,
         shared=frozenset(number for number, each in enumerate(corpus.slices) if each.is_shared),
     )
 
@@ -234,8 +236,8 @@ def read(folder: str, lock_sha256: str) -> Plan | None:
         return None
     recipe_uri, lock_uri = storage.join(folder, "recipe.yaml"), storage.join(folder, "recipe.lock")
     lock_text = storage.read(lock_uri)
-    own = lock.own_taggers(lock.decode(lock_text, lock_uri))
-    return Plan(folder, parse(storage.read(recipe_uri), recipe_uri, own), lock_text, body)
+    recipe = lock.recipe_of(lock.decode(lock_text, lock_uri), storage.read(recipe_uri), recipe_uri)
+    return Plan(folder, recipe, lock_text, body)
 
 
 def bins_of(corpus: Corpus, entries: Index, slots: int, sets: Sequence[ClusterSet] = ()) -> list[list[int]]:
@@ -276,6 +278,7 @@ def _allocate(recipe: Recipe, pools: Mapping[str, int], limits: Mapping[str, int
         weights={source.name: source.weight for source in recipe.sources},
         max_epochs={source.name: source.max_epochs for source in recipe.sources},
         on_shortfall=recipe.on_shortfall,
+        min_weights={source.name: source.min_weight for source in recipe.sources},
         limits=limits,
     )
 
@@ -473,6 +476,7 @@ def _counts(
                                                  for what in ("dropped", "missing")}},
             "pool": _three(_tally(tallies, source.name, "pool")),
             "curve": fitted.get(source.name),
+            "part": share.part,
             "requested": share.requested,
             "allocated": share.allocated,
             "cap": share.cap,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,7 @@ from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Literal
 
+from mixer.errors import BadInput
 from mixer.recipe_reference import METHODS, Method
 from taggers import registry
 from taggers.declare import Column, Tagger, Use
@@ -229,6 +231,18 @@ class Recipe:
     sha256: str  # of `text`, in hex
     own: tuple[Tagger, ...] = ()  # a user's own taggers, which the command line names and a recipe never does
     split: str | None = None  # one of `holdout`: the mixture is of what it holds out, which the command line says
+
+    def for_split(self, name: str) -> Recipe:
+        """The recipe of a mixture of what one of its splits holds out: each document of it once, and nothing else."""
+        names = [split.name for split in self.holdout]
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            known = f"it has {', '.join(names)}" if names else "it has no `holdout`"
+            hint = f"did you mean {near[0]}?" if near else known
+            raise BadInput(f"the recipe {self.name} has no split {name!r}; {hint}")
+        sources = tuple(replace(source, weight=None, max_epochs=None, min_weight=None, sample=None, curve=None)
+                        for source in self.sources)
+        return replace(self, split=name, policy=Policy("proportional"), budget=None, sources=sources)
 
     def rules_for(self, source: str) -> tuple[Rule, ...]:
         """The recipe's rules, then the source's own: the order in which the first that fails is the reason. Without

@@ -6,15 +6,14 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from decimal import Context, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, cast
 
-from mixer import storage, yamls
+from mixer import yamls
 from mixer.errors import RecipeError
-from mixer.notes import Notes, did_you_mean, found_text, join, line_of
+from mixer.notes import Enough, Notes, did_you_mean, found_text, join, line_of
 from mixer.recipe import (
-    TOKENS,
     Curve,
     DedupMethod,
     Edit,
@@ -33,6 +32,7 @@ from mixer.recipe import (
     registered,
     shown,
 )
+from mixer.recipe_checks import check_range, check_together, check_uri, last_of_documents, with_rest
 from mixer.recipe_reference import (
     CURVE,
     DEDUP,
@@ -66,17 +66,20 @@ def parse(text: bytes, file: str, own: Sequence[Tagger] = ()) -> Recipe:
     `own` are taggers beside the registry's whose columns its rules may name.
     """
     root, mistakes = yamls.read(text, file)
-    notes = Notes(file, list(mistakes), own)
-    fields = _section(notes, root, RECIPE, "")
-    if fields is not None and isinstance(root, yamls.Section):
-        _check_together(notes, root, fields)
+    notes = Notes(file, list(mistakes), own, most=yamls.MOST_MISTAKES)
+    try:
+        fields = _section(notes, root, RECIPE, "")
+        if fields is not None and isinstance(root, yamls.Section):
+            check_together(notes, root, fields)
+    except Enough:
+        raise RecipeError(yamls.first_of(notes.mistakes)) from None
     if notes.mistakes or fields is None:
         raise RecipeError(notes.mistakes)
-    fields["sources"] = _with_rest(fields["sources"])
-    fields["holdout"] = tuple(replace(split, by=split.by or _last_of_documents(fields["dedup"]))
+    fields["sources"] = with_rest(fields["sources"])
+    fields["holdout"] = tuple(replace(split, by=split.by or last_of_documents(fields["dedup"]))
                               for split in fields["holdout"])
     names = [source.name for source in fields["sources"]]
-    fields["prefer"] += tuple(name for name in names if name not in fields["prefer"])
+    fields["prefer"] = tuple(dict.fromkeys((*fields["prefer"], *names)))
     if fields["unit"] != "tokens":
         fields["counter"] = None
     return Recipe(**fields, text=text, sha256=hashlib.sha256(text).hexdigest(), own=tuple(own))
@@ -182,7 +185,7 @@ def _names(notes: Notes, node: Node, key: Key, path: str) -> tuple[str, ...] | N
     if not isinstance(node, Items):
         _misfit(notes, node, key, path)
         return None
-    names: list[str] = []
+    names: dict[str, None] = {}
     for index, each in enumerate(node.nodes):
         where = f"{path}[{index}]"
         if not isinstance(each, Scalar) or each.value is None:
@@ -190,7 +193,7 @@ def _names(notes: Notes, node: Node, key: Key, path: str) -> tuple[str, ...] | N
         elif each.raw in names:
             notes.add(each.line, where, each.raw, "named twice", "keep one of the two")
         else:
-            names.append(each.raw)
+            names[each.raw] = None
     return tuple(names)
 
 
@@ -203,8 +206,8 @@ def _about(notes: Notes, node: Node, key: Key, path: str) -> dict[str, str] | No
     for name, each in node.nodes.items():
         if isinstance(each, Scalar) and each.value is not None:
             texts[name] = each.raw
-        else:
-            _misfit(notes, each, key, join(path, name))
+        elif not isinstance(each, yamls.Unusable):
+            notes.add(each.line, join(path, name), found_text(each), "not text", "write text, or remove the key")
     return texts
 
 
@@ -248,9 +251,13 @@ def _policy(notes: Notes, node: Node, key: Key, path: str) -> Policy | None:
         elif fields["kind"] not in (kind, None) and name in node.nodes:
             notes.add(line_of(node, name), join(path, name), "", f"policy {fields['kind']} has no {name}",
                       "remove it" if name == "tau" else "remove it, or set that of the sources")
+    if fields["tau"] is not None and fields["tau"] < LEAST_TAU:
+        notes.add(line_of(node, "tau"), join(path, "tau"), shown(fields["tau"]), "out of range",
+                  f"write {LEAST_TAU} or more")
     return Policy(**fields)
 
 
+LEAST_TAU = Decimal("0.1")  # below it the largest source has all but everything, by numbers of hundreds of digits
 _POLICY_NEEDS = {"temperature": "tau", "unimax": "max_epochs"}
 
 
@@ -356,7 +363,8 @@ def _edits(notes: Notes, node: Node, key: Key, path: str) -> tuple[Edit, ...] | 
     edits = []
     for name, each in node.nodes.items():
         where = join(path, name)
-        _check_column(notes, node.lines[name], where, name, ("spans",), "which has no spans", "name one of spans", "")
+        _check_column(notes, node.lines[name], where, name, ("spans",), "which has no spans",
+                      "name one of spans, as `solera taggers` lists them", "")
         fields = _section(notes, each, EDIT, where)
         if fields is None or not isinstance(each, Section):
             continue
@@ -367,11 +375,14 @@ def _edits(notes: Notes, node: Node, key: Key, path: str) -> tuple[Edit, ...] | 
     return tuple(edits)
 
 
-def _score(notes: Notes, node: Node, key: Key, path: str) -> Decimal | None:
-    number = _decimal(node)
-    if number is None:
-        _misfit(notes, node, key, path)
-    return number
+def _replacement(notes: Notes, node: Node, key: Key, path: str) -> str | None:
+    """Text that may be nothing but spaces."""
+    if isinstance(node, Scalar) and isinstance(node.value, str) and node.value:
+        return node.value
+    if isinstance(node, Scalar) and node.value == "":
+        notes.add(node.line, path, "", "replaced by nothing", "write `cut: true` instead")
+        return None
+    return _text(notes, node, key, path)
 
 
 def _holdout(notes: Notes, node: Node, key: Key, path: str) -> tuple[HoldOut, ...] | None:
@@ -396,7 +407,10 @@ def _stages(notes: Notes, node: Node, key: Key, path: str) -> tuple[Stage, ...] 
     if not isinstance(node, Section):
         _misfit(notes, node, key, path)
         return None
-    return tuple(Stage(name, **fields) for name, fields in _named(notes, node, STAGE, path))
+    stages = [Stage(name, **fields) for name, fields in _named(notes, node, STAGE, path)]
+    for stage in stages:
+        check_uri(notes, line_of(node, stage.name, "recipe"), join(join(path, stage.name), "recipe"), stage.recipe)
+    return tuple(stages)
 
 
 # --- sources and rules
@@ -418,7 +432,7 @@ def _references(notes: Notes, node: Node, key: Key, path: str) -> tuple[Referenc
         return None
     references = []
     for name, fields in _named(notes, node, REFERENCE, path):
-        _check_uri(notes, line_of(node, name, "corpus"), join(join(path, name), "corpus"), fields["corpus"])
+        check_uri(notes, line_of(node, name, "corpus"), join(join(path, name), "corpus"), fields["corpus"])
         references.append(Reference(name, **fields))
     return tuple(references)
 
@@ -458,12 +472,13 @@ def _keep(notes: Notes, node: Node, key: Key, path: str) -> tuple[Rule, ...] | N
             notes.add(node.lines[name], where, "", f"{found.tagger.key} needs a {file}",
                       f"add to `taggers`: `{found.name}: {{use: {found.tagger.key}, {file}: FILE}}`")
         else:
-            rules += _bounds(notes, bounds, found[1], where)
+            rules += _bounds(notes, bounds, found, where)
     return tuple(rules)
 
 
-def _bounds(notes: Notes, node: Node, column: Column, path: str) -> list[Rule]:
+def _bounds(notes: Notes, node: Node, found: registry.Found, path: str) -> list[Rule]:
     """One rule for each bound, in the order of the file."""
+    column = found.column
     if isinstance(node, yamls.Unusable):
         return []
     kinds = [key.name for key in RULE.keys]
@@ -478,6 +493,8 @@ def _bounds(notes: Notes, node: Node, column: Column, path: str) -> list[Rule]:
             _check_known(notes, kind, RULE, where, node.lines[kind])
         elif kind in ("min", "max", "top") and column.type not in _NUMERIC:
             notes.add(node.lines[kind], where, "", f"{column.name} is no number", "use is, in or not_in")
+        elif kind == "top" and found.tagger is registry.DOCUMENT:
+            notes.add(node.lines[kind], where, "", f"{column.name} is no score", "use min and max")
         elif kind == "top":
             share = _value(notes, each, next(key for key in RULE.keys if key.name == kind), where)
             if share is not None:
@@ -486,7 +503,7 @@ def _bounds(notes: Notes, node: Node, column: Column, path: str) -> list[Rule]:
             value = _many(notes, each, column, where) if kind in ("in", "not_in") else _one(notes, each, column, where)
             if value is not None:
                 rules.append(Rule(column.name, cast(RuleKind, kind), value))
-    _check_range(notes, rules, [node.line] * len(rules), path)
+    check_range(notes, rules, [node.line] * len(rules), path)
     return rules
 
 
@@ -496,13 +513,13 @@ def _many(notes: Notes, node: Node, column: Column, path: str) -> RuleValue | No
     if not isinstance(node, Items) or not node.nodes:
         notes.add(node.line, path, found_text(node), "not a list of values", "write them as [a, b]")
         return None
-    values: list[int | Decimal | str | bool] = []
+    values: dict[int | Decimal | str | bool, None] = {}
     for index, each in enumerate(node.nodes):
         value = _one(notes, each, column, f"{path}[{index}]")
         if value is not None and value in values:
             notes.add(each.line, f"{path}[{index}]", found_text(each), "listed twice", "keep one of the two")
         elif value is not None:
-            values.append(value)
+            values[value] = None
     return tuple(values)
 
 
@@ -688,7 +705,10 @@ def _check_column(
         return
     if found is None:
         known = registry.column_names(notes.named, notes.own)
-        notes.add(line, where, value, "unknown column", did_you_mean(column, known, "see `solera taggers`"))
+        notes.add(line, where, value, "unknown column", did_you_mean(
+            column, known, "`solera taggers` lists the columns",
+            lambda name: (near := registry.find_column(name, notes.named, notes.own)) is not None
+            and near.column.type in types and near.tagger is not registry.DOCUMENT))
     elif found.tagger is registry.DOCUMENT:
         notes.add(line, where, value, f"{column} is for rules alone", "name a column that a tagger measures")
     elif found.column.type not in types:
@@ -762,7 +782,7 @@ def _parameters(
         if value is None:
             continue
         if tagger is not None and name == tagger.file:
-            _check_uri(notes, each.line, where, value)
+            check_uri(notes, each.line, where, value)
         least, most = ({} if tagger is None else tagger.bounds).get(name, (None, None))
         if isinstance(value, int) and least is not None and most is not None and not least <= value <= most:
             notes.add(each.line, where, str(value), "out of range", f"write {least:_} to {most:_}")
@@ -810,195 +830,15 @@ def _method_of(tagger: Tagger) -> str:
     return next(method.use for method in METHODS if method.tagger == tagger.name)
 
 
-# --- what must fit together
-
-
-def _check_together(notes: Notes, root: Section, fields: Mapping[str, Any]) -> None:
-    """Notes what is wrong between keys that are right by themselves. A field with a mistake of its own is None."""
-    sources: tuple[Source, ...] = fields["sources"] or ()
-    _check_policy(notes, root, fields, sources)
-    _check_counter(notes, root, fields)
-    _check_holdout(notes, root, fields)
-    _check_edits(notes, root, fields["edit"] or (), sources)
-    _check_uri(notes, line_of(root, "corpus"), "corpus", fields["corpus"])
-    _check_prefer(notes, root, fields["prefer"] or ())
-    _check_globs(notes, root, sources)
-    _check_references(notes, root, fields["reference"] or (), sources)
-    _check_rules(notes, root, fields["keep"] or (), sources)
-
-
-def _check_policy(notes: Notes, root: Section, fields: Mapping[str, Any], sources: tuple[Source, ...]) -> None:
-    kind = None if fields["policy"] is None else fields["policy"].kind
-    if kind is None:
-        return
-    if kind != "proportional" and "budget" not in root.nodes:
-        notes.add(root.line, "budget", "", "missing", f"add `budget: …`: policy {kind} shares out a stated amount")
-    weights = {name: "weight" in node.nodes for name, node in _source_nodes(root).items()}
-    for name, is_given in weights.items():
-        at = ("sources", name, "weight")
-        if is_given and kind != "fixed":
-            notes.add(line_of(root, *at), at, "", f"a weight under policy {kind}", "remove it, or use fixed")
-        elif not is_given and kind == "fixed":
-            notes.add(line_of(root, *at), at, "", "missing", "add `weight: …`: policy fixed needs one for each source")
-    if kind == "fixed" and weights and all(weights.values()):
-        _check_sum(notes, root, sources, len(weights))
-    _check_least(notes, root, sources)
-
-
-def _check_sum(notes: Notes, root: Section, sources: tuple[Source, ...], count: int) -> None:
-    """Of this many sources. One that says `rest` has what the others leave, which is not nothing."""
-    given = [source.weight for source in sources if isinstance(source.weight, Fraction)]
-    rest = [source.name for source in sources if isinstance(source.weight, str)]
-    for name in rest[1:]:
-        at = ("sources", name, "weight")
-        notes.add(line_of(root, *at), at, "rest", f"{rest[0]} has the rest already", "give one of them a number")
-    if len(given) + len(rest) < count or len(rest) > 1:
-        return
-    total, line = sum(given, Fraction(0)), line_of(root, "sources")
-    if rest and total >= 1:
-        at = ("sources", rest[0], "weight")
-        notes.add(line_of(root, *at), at, "rest", f"the other weights sum to {_exactly(total)} and leave nothing",
-                  "lower them, or remove the source")
-    elif not rest and total != 1:
-        change = f"raise them by {_exactly(1 - total)}" if total < 1 else f"lower them by {_exactly(total - 1)}"
-        notes.add(line, "sources", "", f"the weights sum to {_exactly(total)}, not 1",
-                  f"{change} in all, or write `rest` for one of them")
-
-
-def _check_least(notes: Notes, root: Section, sources: tuple[Source, ...]) -> None:
-    least = sum((Fraction(source.min_weight) for source in sources if source.min_weight is not None), Fraction(0))
-    if least > 1:
-        notes.add(line_of(root, "sources"), "sources", "", f"the least weights sum to {_exactly(least)}, more than 1",
-                  f"lower them by {_exactly(least - 1)} in all")
-    for source in sources:
-        if source.min_weight is not None and isinstance(source.weight, Fraction) and source.weight < source.min_weight:
-            at = ("sources", source.name, "min_weight")
-            notes.add(line_of(root, *at), at, shown(source.min_weight), f"more than the weight {shown(source.weight)}",
-                      "raise the weight, or lower this")
-
-
-def _exactly(number: Fraction) -> str:
-    """As a decimal where that is exact and short."""
-    decimal = _EXACT.divide(Decimal(number.numerator), Decimal(number.denominator))
-    return shown(decimal) if Fraction(decimal) == number and len(str(decimal)) < 30 else str(number)
-
-
-def _with_rest(sources: tuple[Source, ...]) -> tuple[Source, ...]:
-    """With a number for `rest`."""
-    given = sum((source.weight for source in sources if isinstance(source.weight, Fraction)), Fraction(0))
-    return tuple(replace(source, weight=1 - given) if isinstance(source.weight, str) else source
-                 for source in sources)
-
-
-def _last_of_documents(methods: Sequence[DedupMethod]) -> DedupMethod | None:
-    return next((method for method in reversed(methods) if method.about.kind == "documents"), None)
-
-
-def _check_holdout(notes: Notes, root: Section, fields: Mapping[str, Any]) -> None:
-    if _last_of_documents(fields["dedup"] or ()) is not None:
-        return
-    for split in fields["holdout"] or ():
-        if split.by is None:
-            at = ("holdout", split.name, "by")
-            notes.add(line_of(root, *at), at, "", "no method says which documents are the same",
-                      "add `by: {use: minhash@1}`, or such a method to `dedup`")
-
-
-def _check_edits(notes: Notes, root: Section, edits: tuple[Edit, ...], sources: tuple[Source, ...]) -> None:
-    """One column is edited once in a source."""
-    columns = {edit.column for edit in edits}
-    for source in sources:
-        for edit in source.edit or ():
-            if edit.column in columns:
-                at = ("sources", source.name, "edit", edit.column)
-                notes.add(line_of(root, *at), at, "", "the recipe's own `edit` has this column already",
-                          "remove one of the two")
-
-
-def _check_uri(notes: Notes, line: int, path: str, uri: object) -> None:
-    """Without the value: the recipe is copied into the mixture, and its mistakes go to a terminal and a log."""
-    if isinstance(uri, str) and storage.carries_credentials(uri):
-        notes.add(line, path, "", "a URI that carries credentials", "take them out: the usual chain finds them")
-
-
-def _check_counter(notes: Notes, root: Section, fields: Mapping[str, Any]) -> None:
-    if fields["unit"] in ("bytes", "docs") and "counter" in root.nodes:
-        remedy = "remove it, or write `unit: tokens`"
-        notes.add(line_of(root, "counter"), "counter", "", f"no tokens are counted with unit {fields['unit']}", remedy)
-    use = notes.named.get(TOKENS)
-    is_named = use is not None and use.tagger.name == "tokens"
-    if fields["counter"] == "tokens@1" and not is_named and TOKENS not in notes.unusable:
-        notes.add(line_of(root, "counter"), "counter", "tokens@1", "no tokenizer is named",
-                  f"add to `taggers`: `{TOKENS}: {{use: tokens@1, tokenizer: FILE}}`")
-
-
-def _check_prefer(notes: Notes, root: Section, prefer: tuple[str, ...]) -> None:
-    names = list(_source_nodes(root))
-    for name in prefer:
-        if names and name not in names:
-            notes.add(line_of(root, "prefer"), "prefer", name, "unknown source", did_you_mean(name, names))
-
-
-def _check_globs(notes: Notes, root: Section, sources: tuple[Source, ...]) -> None:
-    """The same glob twice in a source says nothing; two sources may share one."""
-    for source in sources:
-        for glob in sorted({glob for glob in source.shards or () if source.shards.count(glob) > 1}):
-            at = ("sources", source.name, "shards")
-            notes.add(line_of(root, *at), at, glob, "this glob stands here twice", "keep one of the two")
-
-
-def _check_references(
-    notes: Notes, root: Section, references: tuple[Reference, ...], sources: tuple[Source, ...]
-) -> None:
-    """One name is one thing, since losses are counted by it. A reference without dedup does nothing."""
-    for name in sorted({each.name for each in references} & {source.name for source in sources}):
-        notes.add(line_of(root, "reference", name), ("reference", name), "", "a source is called so, too",
-                  "give the reference another name")
-    if references and not (isinstance(dedup := root.nodes.get("dedup"), Items) and dedup.nodes):
-        notes.add(line_of(root, "reference"), "reference", "", "nothing is compared, since there is no `dedup`",
-                  "add a method, such as `dedup: [{use: text@1}]`")
-
-
-def _check_rules(notes: Notes, root: Section, keep: tuple[Rule, ...], sources: tuple[Source, ...]) -> None:
-    """The recipe's rules hold for a source too, so a source's min may lie above the recipe's max."""
-    for source in sources:
-        for rule in source.keep or ():
-            if rule in keep:  # counted twice, neither would have exclusive losses
-                own = ("sources", source.name, "keep", rule.column, rule.kind)
-                message = "the recipe's own `keep` has this rule already"
-                notes.add(line_of(root, *own), own, "", message, "remove it here")
-        for column in {rule.column: None for rule in source.keep or ()}:
-            both = [[rule for rule in rules if rule.column == column] for rules in (keep, source.keep)]
-            if not any(_empty_range(rules) for rules in both):
-                at = ("sources", source.name, "keep", column)
-                lines = [line_of(root, *at)] * 2
-                _check_range(notes, both[0] + both[1], lines, ".".join(at))
-
-
-def _check_range(notes: Notes, rules: Sequence[Rule], lines: Sequence[int], path: str) -> None:
-    clash = _empty_range(rules)
-    if clash is not None:
-        low, high = clash
-        notes.add(lines[0], path, "", f"nothing passes both {low.text} and {high.text}", "lower min or raise max")
-
-
-def _empty_range(rules: Sequence[Rule]) -> tuple[Rule, Rule] | None:
-    lows = [rule for rule in rules if rule.kind == "min"]
-    highs = [rule for rule in rules if rule.kind == "max"]
-    pairs = [(low, high) for low in lows for high in highs if cast(Decimal, low.value) > cast(Decimal, high.value)]
-    return pairs[0] if pairs else None
-
 # --- helpers
 
 _NAME = re.compile("[a-z0-9][a-z0-9_-]*")
 _VERSION = re.compile(r"(?:0|[1-9][0-9]*)\.(?:0|[1-9][0-9]*)\.(?:0|[1-9][0-9]*)")
 _USE = re.compile(r"[a-z0-9][a-z0-9_-]*@[1-9][0-9]*")
-_EXACT = Context(prec=200)  # holds any sum of the numbers that mixer.yamls lets through
 
 _READERS: dict[str, Reader] = {
     "about": _about,
     "choice": _choice,
-    "bound": _score,
     "curve": _curve,
     "dedup": _dedup,
     "edits": _edits,
@@ -1010,10 +850,12 @@ _READERS: dict[str, Reader] = {
     "names": _names,
     "policy": _policy,
     "prefer_by": _prefer_by,
+    "number": _number(lambda number: True),
     "positive": _number(lambda number: number > 0),
     "published": _published(PUBLISHED),
     "published_source": _published(PUBLISHED_SOURCE),
     "references": _references,
+    "replacement": _replacement,
     "sample": _sample,
     "share": _number(lambda number: 0 <= number <= 1),
     "sources": _sources,
@@ -1039,10 +881,3 @@ def _takes(key: Key) -> str:
         return " or ".join(key.choices)
     plain = re.sub(r"\[([^]]+)\]\([^)]*\)", r"\1", TAKES[key.takes])
     return f"{plain}, {key.least} or more" if key.least is not None else plain
-
-def _source_nodes(root: Section) -> dict[str, Section]:
-    """The sources that are mappings, whatever is wrong inside them."""
-    sources = root.nodes.get("sources")
-    nodes = sources.nodes if isinstance(sources, Section) else {}
-    return {name: node for name, node in nodes.items() if isinstance(node, Section)}
-

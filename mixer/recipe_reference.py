@@ -71,10 +71,12 @@ TAKES = {
     "names": "a list of names",
     "policy": "a [policy](#policy)",
     "prefer_by": "a [preference](#preference)",
+    "number": "a number",
     "positive": "a number above 0",
     "published": "[figures](#published)",
     "published_source": "[figures](#published-of-a-source)",
     "references": "a mapping of names to [references](#reference)",
+    "replacement": "text, which may be spaces",
     "sample": "a [sample](#sample)",
     "share": "a number from 0 to 1",
     "sources": "a mapping of names to [sources](#sources)",
@@ -175,7 +177,8 @@ POLICY = Vocabulary(
             "The rule that shares the budget.",
             choices=("fixed", "proportional", "temperature", "unimax"),
         ),
-        Key("tau", "positive", "Of `temperature`, which needs it: 1 is `proportional`, more is more even.", None),
+        Key("tau", "positive", "Of `temperature`, which needs it: 1 is `proportional`, more is more even, and 0.1 is "
+            "the least.", None),
         Key("max_epochs", "positive", "Of `unimax`, which needs it: the most epochs of any source.", None),
     ),
 )
@@ -253,8 +256,8 @@ EDIT = Vocabulary(
     "replacements: one that a cut overlaps is cut, too. Of replacements that overlap the first stands for all.",
     keys=(
         Key("cut", "true", "The spans go. Either this or `replace`.", None),
-        Key("replace", "text", "What stands in their place.", None),
-        Key("min_score", "bound", "Spans of a lower score are left alone.", None),
+        Key("replace", "replacement", "What stands in their place.", None),
+        Key("min_score", "number", "Spans of a lower score are left alone.", None),
         Key("max_removed", "share", "A document goes if this edit would take more than this share of its bytes. One of "
             "which nothing would be left goes in any case.", Decimal(1)),
     ),

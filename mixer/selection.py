@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mixer import attributes, clusters, cuts, draw, keepers, rows, rules, sidecars, storage
+from mixer import attributes, clusters, cuts, draw, edits, keepers, rows, rules, sampling, sidecars, storage
 from mixer.clusters import ClusterSet
 from mixer.corpus import slice_file
 from mixer.errors import StorageError
-from mixer.recipe import DedupMethod, Recipe
+from mixer.recipe import DedupMethod, Edit, Recipe
 from mixer.recipe_reference import METHODS
 from mixer.sidecars import fixed_bytes
 from mixer.workspace import Workspace
@@ -72,6 +72,7 @@ class Context:
     columns: Mapping[str, tuple[str, str]]  # column, as the recipe calls it -> sidecar key, and its name there
     digests: Mapping[str, Mapping[int, str]]  # sidecar key -> content digest for each slice's shard, as the lock has it
     sets: tuple[ClusterSet, ...]  # of the recipe's dedup methods, in their order, with the members of these shards
+    holdouts: tuple[ClusterSet, ...]  # of the recipe's splits, the same
     arguments: str  # that name recipe and work folder, for the commands that messages suggest
     shared: frozenset[int] = frozenset()  # the slices of shards that have several
     run: str = ""  # of all makings of this plan, which one: its scratch is its own
@@ -86,7 +87,8 @@ class Context:
             self, paths=paths, sources={number: self.sources[number] for number in numbers},
             digests={key: {number: self.digests[key][number] for number in numbers if number in self.digests[key]}
                      for key in keys},
-            sets=tuple(each.among(inside) for each in self.sets), shared=self.shared.intersection(numbers),
+            sets=tuple(each.among(inside) for each in self.sets),
+            holdouts=tuple(each.among(inside) for each in self.holdouts), shared=self.shared.intersection(numbers),
         )
 
     def slices_of(self, path: str) -> list[int]:
@@ -105,7 +107,8 @@ class Context:
         texts += [rule.text for name in names for rule in recipe.tops_for(name)]
         texts += map(method_text, recipe.dedup)
         texts += [edit.text for name in names for edit in recipe.edits_for(name)]
-        texts += [split.text for split in recipe.holdout] + [NOT_HELD_OUT]
+        texts += [split.text for split in recipe.holdout]
+        texts += [NOT_HELD_OUT] if recipe.split is not None else []
         texts += [source.sample.text for source in recipe.sources if source.sample is not None]
         texts += [source.curve.text for source in recipe.sources if source.curve is not None]
         return tuple(dict.fromkeys(["kept", *texts, NOT_DRAWN]))
@@ -127,9 +130,19 @@ class Context:
         return self.ranking.index(self.sources[shard]) < len(self.recipe.reference)
 
     def columns_of(self, methods: int, shard: int) -> list[str]:
-        """The columns that decide between a shard's candidates of the method after so many, if there is one."""
-        by = self.recipe.prefer_by
-        return [by.column] if by is not None and methods < len(self.sets) and not self.is_reference(shard) else []
+        """The columns that decide between a shard's candidates of the method after so many; after the last, those that
+        edits and samples of its source look at.
+        """
+        if self.is_reference(shard):
+            return []
+        if methods < len(self.sets):
+            return [self.recipe.prefer_by.column] if self.recipe.prefer_by is not None else []
+        sample = self.recipe.source(self.sources[shard]).sample
+        return [*self.edited_columns(shard), *([sample.column] if sample is not None else [])]
+
+    def edited_columns(self, shard: int) -> list[str]:
+        """The columns of the spans that are edited in a shard's texts."""
+        return [] if self.is_reference(shard) else [edit.column for edit in self.recipe.edits_for(self.sources[shard])]
 
     def finds_spans(self, method: int) -> bool:
         return self.sets[method].kind == "spans"
@@ -483,6 +496,8 @@ class Following:
         if isinstance(self._after, str):
             return
         if self._after == len(self._context.sets):
+            if not self._context.is_reference(number):
+                _before_the_draw(self._context, number, draft, table, self._tallies)
             alive = (draft == 0) & (not self._context.is_reference(number))
             self._pool(number, alive, table)
             return
@@ -565,7 +580,153 @@ def read_losers(context: Context, method: int, shard: int) -> pa.Table:
     return sidecars.read(uri)[0] if storage.exists(uri) else schema.empty_table()
 
 
-# ---- phases 5 and 6: the draw, and what each row gets
+# ---- phases 4 and 5: edits, hold-outs and samples, each among the rows still alive
+
+
+def _before_the_draw(context: Context, number: int, draft: Array, table: pa.Table, tallies: Tallies) -> None:
+    """Judges the rows of a shard that dedup leaves: enters reasons into its draft, and what they drop into tallies."""
+    judged = _Judged(context, number, draft, table, tallies)
+    _judge_edits(judged)
+    _judge_holdouts(judged)
+    _judge_sample(judged)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A shard that is judged, and what has been decided of its rows."""
+
+    context: Context
+    number: int
+    draft: Array
+    table: pa.Table
+    tallies: Tallies
+
+    @property
+    def source(self) -> str:
+        return self.context.sources[self.number]
+
+    @cached_property
+    def units(self) -> Array:
+        return units_of(self.context.recipe, self.table)
+
+    @cached_property
+    def sizes(self) -> Array:
+        return np.asarray(self.table.column("bytes"))
+
+    @cached_property
+    def identities(self) -> Array:
+        return fixed_bytes(self.table.column("identity"))
+
+    @property
+    def alive(self) -> Array:
+        found: Array = self.draft == 0
+        return found
+
+    def count(self, what: str, of: str, where: Array) -> None:
+        if where.any():
+            _add(self.tallies, (self.source, what, of), where, self.units, self.sizes)
+
+    def drop(self, where: Array, reason: str, what: str, of: str = "") -> None:
+        self.draft[where] = self.context.reason_numbers[reason]
+        self.count(what, of, where)
+
+
+def _judge_edits(judged: _Judged) -> None:
+    """Drops documents of which an edit would take too much, or, together with all cuts before it, everything."""
+    context, sizes = judged.context, judged.sizes
+    chosen = context.recipe.edits_for(judged.source)
+    if not chosen or not judged.alive.any():
+        return
+    cut = _all_cuts(context, len(context.sets), judged.number, judged.alive)
+    replaced = np.empty(0, edits.SPAN)
+    for place, edit in enumerate(chosen):
+        found = _spans(context, judged.number, judged.table, edit, judged.alive)
+        removed = cuts.by_row(found, cuts.taken(found), len(sizes))
+        gone = edits.exceeds(removed, sizes, edit.max_removed)
+        mine = edits.of_edit(found, edit, place)
+        cut, replaced = (cuts.in_order(np.concatenate([cut, mine[0]])), np.concatenate([replaced, mine[1]]))
+        gone |= (removed > 0) & _leaves_nothing(cut, replaced, chosen, sizes)
+        judged.drop(gone, edit.text, "edit", edit.text)
+        cut, replaced = (each[~gone[each["row"]]] for each in (cut, replaced))
+        whole = edits.merged(*(each[~gone[each["row"]]] for each in mine))
+        five = _edited(context.recipe, whole, chosen, judged.units, sizes, np.ones(len(sizes), np.int64))
+        _plus(judged.tallies, (judged.source, "edited", edit.text), five)
+
+
+def _leaves_nothing(cut: Array, replaced: Array, chosen: Sequence[Edit], sizes: Array) -> Array:
+    """bool: of which rows nothing is left by all of these together. Few are looked at closely: those of which there is
+    as much to take as they have.
+    """
+    most = cuts.by_row(cut, cut["bytes"], len(sizes)) + cuts.by_row(replaced, replaced["bytes"], len(sizes))
+    near = (most >= sizes) & (most > 0)
+    removed, added = edits.removed_and_added(
+        edits.merged(cut[near[cut["row"]]], replaced[near[replaced["row"]]]), chosen, len(sizes))
+    found: Array = near & (removed == sizes) & (added == 0)
+    return found
+
+
+def _spans(context: Context, number: int, table: pa.Table, edit: Edit, wanted: Array) -> Array:
+    """The spans that an edit means in the wanted rows of a shard; an error where one cannot be in its text."""
+    found = edits.spans_of(table.column(edit.column).combine_chunks(), wanted, edit.min_score)
+    sizes = np.asarray(table.column("bytes"))
+    inside = edits.are_inside(found, sizes)
+    if not inside.all():
+        wrong = found[~inside][0]
+        uri = context.workspace.sidecar(context.columns[edit.column][0], context.paths[number])
+        place = ", ".join(f"{name} {wrong[name]}" for name in ("start", "end", "first_byte", "bytes"))
+        raise StorageError(f"{uri}: row {wrong['row']} has a span of {edit.column} ({place}) which cannot be in its "
+                           f"text of {sizes[wrong['row']]} bytes; if its tagger is your own, correct it; else remove "
+                           f"this sidecar, and {_tag_again(context)}")
+    return found
+
+
+def _edited(
+    recipe: Recipe, spans: Array, chosen: Sequence[Edit], units: Array, sizes: Array, copies: Array
+) -> Array:
+    """What these merged spans change in so many copies of each row: documents, spans, units and bytes that are taken
+    from them, and bytes that are put in their place.
+    """
+    removed, added = edits.removed_and_added(spans, chosen, len(sizes))
+    fewer = units - units_left(recipe, units, sizes, sizes - removed + added)
+    return np.array([copies[removed > 0].sum(dtype=np.int64), copies[spans["row"]].sum(dtype=np.int64),
+                     (fewer * copies)[removed > 0].sum(), (removed * copies).sum(), (added * copies).sum()], np.int64)
+
+
+def _judge_holdouts(judged: _Judged) -> None:
+    """Drops what is held out; of a plan of one split, all else. The first split that takes a document has it."""
+    context, recipe = judged.context, judged.context.recipe
+    free = judged.alive
+    if not recipe.holdout or not free.any():
+        return
+    mine = np.zeros(len(free), bool)
+    for split, found in zip(recipe.holdout, context.holdouts, strict=True):
+        members = clusters.read_members(context.workspace, found, context.paths[judged.number])
+        held = free & sampling.holds_out(recipe.seed, split, sampling.keys_of(judged.identities, members))
+        free &= ~held
+        if split.name == recipe.split:
+            mine = held
+        elif recipe.split is None:
+            judged.drop(held, split.text, "held out", split.name)
+    if recipe.split is not None:
+        judged.drop(judged.alive & ~mine, NOT_HELD_OUT, NOT_HELD_OUT)
+
+
+def _judge_sample(judged: _Judged) -> None:
+    """Drops what the source's sample by a score does not keep."""
+    recipe = judged.context.recipe
+    sample = recipe.source(judged.source).sample
+    alive = judged.alive
+    if sample is None or not alive.any():
+        return
+    scores = judged.table.column(sample.column).combine_chunks()
+    missing = np.asarray(scores.is_null())
+    values = draw.draws(recipe.seed, sampling.PURPOSE, judged.identities)
+    kept = ~missing & sampling.keeps(sample, values, np.asarray(scores.fill_null(0)))
+    judged.count("sample missing", "", alive & missing)
+    judged.drop(alive & ~kept, sample.text, "sample dropped")
+
+
+# ---- phase 6: the draw, and what each row gets
 
 
 def boundary(buckets: Mapping[str, int], context: Context) -> dict[str, Array]:
@@ -600,7 +761,7 @@ def select(grants: Mapping[str, Grant], context: Context) -> tuple[Tallies, dict
     drafts = pool_drafts(context)
     for number, source in context.sources.items():
         grant = grants.get(source, Grant(0, NO_EXTRA))  # nothing of a reference is taken
-        table = load(context, number, [])
+        table = load(context, number, context.edited_columns(number))
         draft = drafts.next(len(table))
         alive = draft == 0
         extra = draw.below(order_of(context, table), grant.cutoff)
@@ -615,34 +776,38 @@ def select(grants: Mapping[str, Grant], context: Context) -> tuple[Tallies, dict
             draft[left_out] = context.reason_numbers[curves[source]]
         units, sizes = _units(context, number, table), np.asarray(table.column("bytes"))
         chosen = copies > 0
-        edits = cuts.union(_all_cuts(context, len(context.sets), number, chosen))
-        removed = cuts.by_row(edits, edits["bytes"], len(table))
+        edited = () if context.is_reference(number) else context.recipe.edits_for(source)
+        spans = _all_edits(context, number, table, edited, chosen)
         _add(tallies, (source, "selected", ""), chosen, units, sizes)
         _add(tallies, (source, NOT_DRAWN, ""), alive & ~chosen & ~left_out, units, sizes)
         emitted = np.array([copies.sum(dtype=np.int64), (units * copies).sum(), (sizes * copies).sum()])
         _plus(tallies, (source, "emitted", ""), emitted)
-        fewer = units - units_left(context.recipe, units, sizes, sizes - removed)
-        edited = np.array([copies[removed > 0].sum(dtype=np.int64), copies[edits["row"]].sum(dtype=np.int64),
-                           (fewer * copies).sum(), (removed * copies).sum(), 0])
-        _plus(tallies, (source, "edited", ""), edited)
+        five = _edited(context.recipe, spans, edited, units, sizes, copies.astype(np.int64))
+        _plus(tallies, (source, "edited", ""), five)
         about = {"shard": context.paths[number], "source": source, "rows_digest": context.digests[rows.KEY][number]}
         table = pa.table([copies, draft], schema=SELECTION_SCHEMA)
         meta = sidecars.write(context.selection_uri(number), table, about)
         written[number] = {
             "digest": meta["digest"], "rows": len(draft), "docs": int(emitted[0]),
-            "bytes": int(emitted[2] - edited[3]), "max_copies": int(copies.max(initial=0)),
-            "edits": _write_edits(context, number, edits, about),
+            "bytes": int(emitted[2] - five[3] + five[4]), "max_copies": int(copies.max(initial=0)),
+            "edits": _write_edits(context, number, edits.table_of(spans, edited), about),
         }
     return tallies, written
 
 
-def _write_edits(context: Context, number: int, edits: Array, about: Mapping[str, Any]) -> str | None:
-    """Phase 4: what is cut from the texts of a shard's selected rows, by all methods together; its content digest, or
-    None where nothing is.
-    """
-    if not len(edits):
+def _all_edits(context: Context, number: int, table: pa.Table, chosen: Sequence[Edit], wanted: Array) -> Array:
+    """What is cut from the texts of a shard's wanted rows or replaced, by dedup and by edits together."""
+    mine = [edits.of_edit(_spans(context, number, table, edit, wanted), edit, place)
+            for place, edit in enumerate(chosen)]
+    cut = [_all_cuts(context, len(context.sets), number, wanted), *(each for each, _ in mine)]
+    return edits.merged(np.concatenate(cut), np.concatenate([np.empty(0, edits.SPAN), *(each for _, each in mine)]))
+
+
+def _write_edits(context: Context, number: int, table: pa.Table, about: Mapping[str, Any]) -> str | None:
+    """The content digest of what is cut from texts of a shard's selected rows or replaced; None where nothing is."""
+    if not len(table):
         return None
-    digest: str = sidecars.write(context.edits_uri(number), cuts.table_of(edits), about)["digest"]
+    digest: str = sidecars.write(context.edits_uri(number), table, about)["digest"]
     return digest
 
 

@@ -10,7 +10,7 @@ reads 010 as 8; so are hexadecimal and octal numbers, .inf and .nan.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 ScalarValue = None | bool | int | Decimal | str
 
 # Recipes come from strangers: these bounds keep a short file from costing much time or memory.
+MOST_BYTES = 512 * 1024
+MOST_MISTAKES = 200
 LONGEST_NUMBER = 60
 LARGEST_EXPONENT = 60
 DEEPEST = 20
@@ -71,6 +73,9 @@ def read(text: bytes, file: str) -> tuple[Node, tuple[Mistake, ...]]:
     """
     import yaml  # 36 ms: only when a recipe is read
 
+    if len(text) > MOST_BYTES:
+        message = f"larger than the {MOST_BYTES:_} bytes that a recipe may have"
+        raise RecipeError([Mistake(file, 0, "", f"{len(text):_}", message, "name shards by globs, not one by one")])
     characters = _decode(text, file)
     builder = _Builder(file)
     try:
@@ -92,6 +97,12 @@ def read(text: bytes, file: str) -> tuple[Node, tuple[Mistake, ...]]:
     return root, tuple(builder.mistakes)
 
 
+def first_of(mistakes: Sequence[Mistake]) -> list[Mistake]:
+    """Of a file with more of them than are told, the first, and that there are more."""
+    message = f"many mistakes, of which these are the first {len(mistakes)}"
+    return [Mistake(mistakes[0].file, 0, "", "", message, "correct them to see the others"), *mistakes]
+
+
 def resolve(raw: str) -> ScalarValue:
     """What an unquoted scalar means: null, a bool, an int, a Decimal, or else the text itself."""
     if raw in _WORDS:
@@ -111,6 +122,9 @@ _WORDS: dict[str, bool | None] = {
 _DIGITS = r"(?:0|[1-9][0-9]*(?:_[0-9]+)*)"
 _WHOLE = re.compile(rf"[-+]?{_DIGITS}")
 _DECIMAL = re.compile(rf"[-+]?(?:{_DIGITS}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass
@@ -158,7 +172,7 @@ class _Builder:
             self.note(line, self.path(), f"*{event.anchor}", "aliases are not allowed", "write the value out")
             self.put(Unusable(line), None)
         elif isinstance(event, events.ScalarEvent):
-            usable = self.plain(event, line)
+            usable = self.plain(event, line) and self.encodable(event.value, line)
             self.put(self.scalar(event, line) if usable else Unusable(line), event.value if usable else None)
         elif isinstance(event, events.SequenceStartEvent | events.MappingStartEvent):
             if len(self.stack) == DEEPEST:
@@ -180,6 +194,13 @@ class _Builder:
         if event.tag is not None:
             self.note(line, self.path(), event.tag, "tags are not allowed", "remove it")
         return event.tag is None
+
+    def encodable(self, text: str, line: int) -> bool:
+        r"""Whether this can be written to a file and name one, which an escaped \0 or \ud800 cannot (noted)."""
+        wrong = _NO_TEXT.search(text)
+        if wrong is not None:
+            self.note(line, self.path(), f"U+{ord(wrong[0]):04X}", "a character that no text can have", "remove it")
+        return wrong is None
 
     def scalar(self, event: Any, line: int) -> Node:
         raw = event.value
@@ -233,6 +254,8 @@ class _Builder:
 
     def note(self, line: int, path: str, value: str, message: str, remedy: str) -> None:
         self.mistakes.append(Mistake(self.file, line, path, value, message, remedy))
+        if len(self.mistakes) == MOST_MISTAKES:
+            raise RecipeError(first_of(self.mistakes))
 
 
 def _decode(text: bytes, file: str) -> str:

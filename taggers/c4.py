@@ -86,9 +86,9 @@ def _room(documents: int, lines: int, position: Any) -> _Lines:
 def _runs(batch: TextBatch, lines: _Lines, bit: int) -> pa.Array:
     """The spans of the runs of lines that have a bit; empty lines are no part of any."""
     first = np.empty(len(batch) + 1, np.int64)
-    none = np.empty((3, 0), np.int64)
+    none = np.empty((4, 0), np.int64)
     count = _find_runs(batch.offsets, lines.first, lines.end, lines.end_chars, lines.wrong, bit, first, *none)
-    found = np.empty((3, count), np.int64)
+    found = np.empty((4, count), np.int64)
     _find_runs(batch.offsets, lines.first, lines.end, lines.end_chars, lines.wrong, bit, first, *found)
     return span_lists(first, *found)
 
@@ -96,7 +96,7 @@ def _runs(batch: TextBatch, lines: _Lines, bit: int) -> pa.Array:
 @kernel
 def _find_runs(
     offsets: Array, first_line: Array, line_end: Array, line_chars: Array, wrong: Array, bit: int,
-    first: Array, start: Array, end: Array, size: Array,
+    first: Array, start: Array, end: Array, first_byte: Array, size: Array,
 ) -> Any:
     """How many runs there are; if there is room for them they are written."""
     found = 0
@@ -112,6 +112,7 @@ def _find_runs(
             if chosen and len(start):
                 if not is_open:
                     start[found - 1] = begin_chars
+                    first_byte[found - 1] = begin - offsets[document]
                     size[found - 1] = 0
                 end[found - 1] = line_chars[line]
                 size[found - 1] += after - begin

@@ -38,28 +38,34 @@ def spans(batch: TextBatch, first: Array, start: Array, end: Array, score: Array
     Document d has the spans first[d] to first[d + 1], ascending by start, whose starts and ends are byte positions in
     `batch.data`; they may overlap. `score` is float64 for each, 1.0 where it is None.
     """
-    count = int(first[-1])
-    chars = np.empty((2, count), np.int64)
-    _to_code_points(batch.data, batch.offsets, batch.chars, first, start[:count], end[:count], chars[0], chars[1])
-    return span_lists(first, chars[0], chars[1], np.subtract(end[:count], start[:count], dtype=np.int64), score)
+    return span_lists(first, *_places(batch, first, start, end), score)
 
 
 def keyed_spans(batch: TextBatch, first: Array, start: Array, end: Array, key: Array) -> pa.Array:
     """A list of spans with their keys, uint64, for each document, never null. Otherwise as `spans`."""
+    return _lists("keyed_spans", first, [*_places(batch, first, start, end), key[: int(first[-1])]])
+
+
+def span_lists(
+    first: Array, start: Array, end: Array, first_byte: Array, sizes: Array, score: Array | None = None
+) -> pa.Array:
+    """As spans, where start and end are known in code points, and what is before each and its size in UTF-8; int64."""
+    return _lists("spans", first, [start, end, first_byte, sizes,
+                                   np.ones(len(start)) if score is None else score[: len(start)]])
+
+
+def _places(batch: TextBatch, first: Array, start: Array, end: Array) -> tuple[Array, Array, Array, Array]:
+    """start and end in code points of the document, first_byte and bytes of each span; int64."""
     count = int(first[-1])
+    start, end = start[:count], end[:count]
     chars = np.empty((2, count), np.int64)
-    _to_code_points(batch.data, batch.offsets, batch.chars, first, start[:count], end[:count], chars[0], chars[1])
-    begins = start[:count].astype(np.int64) - np.repeat(batch.offsets[:-1], np.diff(first))
-    values = [chars[0], chars[1], begins, np.subtract(end[:count], start[:count], dtype=np.int64), key[:count]]
-    kind = ARROW_TYPES["keyed_spans"]
-    structs = pa.StructArray.from_arrays([pa.array(each) for each in values], fields=list(kind.value_type))
-    return pa.ListArray.from_arrays(pa.array(first, pa.int32()), structs, type=kind)
+    _to_code_points(batch.data, batch.offsets, batch.chars, first, start, end, chars[0], chars[1])
+    before = start.astype(np.int64) - np.repeat(batch.offsets[:-1], np.diff(first))
+    return chars[0], chars[1], before, np.subtract(end, start, dtype=np.int64)
 
 
-def span_lists(first: Array, start: Array, end: Array, sizes: Array, score: Array | None = None) -> pa.Array:
-    """As spans, where starts and ends are known in code points; they are int64, as are the sizes in bytes."""
-    values = [start, end, sizes, np.ones(len(start)) if score is None else score[: len(start)]]
-    kind = ARROW_TYPES["spans"]
+def _lists(name: str, first: Array, values: list[Array]) -> pa.Array:
+    kind = ARROW_TYPES[name]
     structs = pa.StructArray.from_arrays([pa.array(each) for each in values], fields=list(kind.value_type))
     return pa.ListArray.from_arrays(pa.array(first, pa.int32()), structs, type=kind)
 

@@ -116,4 +116,4 @@ DOLMA_COLUMN = re.compile(rf"dolma\.({DOLMA_EXPERIMENT.pattern})\.(\S+)\.({'|'.j
 def dolma_tagger(experiment: str, columns: tuple[Column, ...] = ()) -> Tagger:
     """An imported experiment as a tagger, with those of its columns that are asked for; it has what was imported."""
     doc = f"The attributes of dolma's experiment {experiment}, as `solera import` found them."
-    return Tagger(name=f"dolma.{experiment}", version=1, doc=doc, run=None, columns=columns, parameters={})
+    return Tagger(name=f"dolma.{experiment}", version=2, doc=doc, run=None, columns=columns, parameters={})

@@ -227,7 +227,8 @@ def rewrite_shard(made: Made, name: str, change: Callable[[list[bytes]], list[by
         original = by.get("original", {"sha256": emitted.hex(), "bytes": len(text)})
         found.append(mixture.Record(line, by["source"], fields["source"], fields["id"], by["shard"], by["row"],
                                     by["copy"], bytes.fromhex(original["sha256"]), original["bytes"], emitted,
-                                    len(text), len(by.get("cut", [])),
+                                    len(text), len(by.get("cut", [])) + len(by.get("replaced", [])),
+                                    sum(len(each[2].encode()) for each in by.get("replaced", [])),
                                     int(units_of_bytes(unit, np.array([original["bytes"]]))[0])))
     before = (made.out / index_path).read_bytes()
     meta = sidecars.metadata(str(made.out / index_path))

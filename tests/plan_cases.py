@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import xxhash
 from hypothesis import strategies as st
-from plan_oracle import Doc, Outcome, key_number, key_of, slice_name, spans_of
+from plan_oracle import Doc, Outcome, key_number, key_of, label_of, slice_name, spans_of
 
 from jobs.tagging import Order, Settings, entry_of, tag_shard
 from mixer import attributes, clusters, index, plan, rows, selection, sidecars, storage
@@ -79,7 +78,8 @@ class Case:
                 table, meta = sidecars.read(context.edits_uri(number))
                 assert meta["digest"] == made.body["selections"][number]["edits"]
                 for row in table.to_pylist():
-                    edits.setdefault((path, row["row"]), []).append(tuple(row[name] for name in PLACE))
+                    place = tuple(row[name] for name in (*PLACE, "replacement"))
+                    edits.setdefault((path, row["row"]), []).append(place)
         about = {slice_name(each["shard"], each["source"], self.owner):
                  {name: each[name] for name in ("rows", "docs", "bytes", "max_copies")}
                  for each in made.body["selections"]}
@@ -137,7 +137,9 @@ def tagged(made: tuple[Recipe, Corpus], docs: Shards) -> dict[str, Index]:
         for key, entry in done.entries.items():
             entries[key][shard.path] = entry
         for key in uses.keys() - real.keys():
-            values = {name: [doc.values.get(name) for doc in docs[shard.path]] for name in _names(uses[key])}
+            values = {column.name: [_span_values(doc, column.name) if column.type == "spans" else
+                                    doc.values.get(column.name) for doc in docs[shard.path]]
+                      for column in uses[key].columns}
             entries[key][shard.path] = write_sidecar(corpus, shard.path, uses[key], values, entries[rows.KEY])
     indexes = {key: Index.of(found.values()) for key, found in entries.items()}
     for key, made_index in indexes.items():
@@ -173,8 +175,7 @@ def found_set(related: Relation, corpus: Corpus, entries: Index, docs: Shards) -
     for key, places in members.items():
         if len(places) > 1:
             for path, row in places:
-                by_shard[path][row] = rows.identity(*key) if related.method.use == "id@1" else \
-                    xxhash.xxh3_128_digest(key.encode())
+                by_shard[path][row] = label_of(related.method, key)
     name = clusters.name_of(related, corpus, entries)
     written = {}
     for path, found in sorted(by_shard.items()):
@@ -217,8 +218,10 @@ def found_spans(related: Relation, corpus: Corpus, entries: Index, docs: Shards)
     return made
 
 
-def _names(use: Use) -> list[str]:
-    return [column.name for column in use.columns]
+def _span_values(doc: Doc, column: str) -> list[dict[str, Any]]:
+    return [{"start": start, "end": end, "first_byte": len(doc.text[:start].encode()),
+             "bytes": len(doc.text[start:end].encode()), "score": score}
+            for start, end, score in doc.found.get(column, ())]
 
 
 # ---- strategies
@@ -235,14 +238,16 @@ RULES: list[tuple[str, dict[str, Any]]] = [
     ("language.top", {"not_in": ["de"]}), ("words.count", {"is": 1}), ("words.mean_length", {"max": 3.5}),
 ]
 VALUES = {"words.count": [None, 0, 1, 2, 3], "language.en": [None, *F32], "language.top": [None, "en", "de"],
-          "words.mean_length": [None, 3.4999999999999996, 3.5, 3.5000000000000004]}
+          "words.mean_length": [None, 3.4999999999999996, 3.5, 3.5000000000000004],
+          "language.fr": [None, -1.0, 0.0, *F32, 1.0, 1.5, float("nan")]}
+EDITED = ["secrets.token", "pii.email", "pii.ip"]
 # Rules of two sources that share shards: of the first pairs no document passes both.
 APART: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"document.slice": {"max": 399_999}}, {"document.slice": {"min": 400_000}}),
     ({"document.source": {"is": "x"}}, {"document.source": {"not_in": ["x"]}}),
-    ({"document.source": {"in": ["x"]}, "words.count": {"min": 1}}, {"document.source": {"is": "y"}}),
+    ({"document.source": {"in": ["x"]}, "sizes.chars": {"min": 1}}, {"document.source": {"is": "y"}}),
     ({"document.slice": {"min": 400_000}}, {"document.slice": {"max": 400_001}, "document.source": {"is": "y"}}),
-    ({}, {"words.count": {"min": 3}}),
+    ({}, {"sizes.chars": {"min": 5}}),
 ]
 CURVES = [{"column": "words.count", "buckets": 4, "discard": 0.5, "max_upsample": 3},
           {"column": "language.en", "buckets": 5}, {"column": "words.mean_length", "buckets": 3, "discard": 0},
@@ -258,7 +263,7 @@ def corpora(draw: Callable[[Any], Any], repeated: bool, sources: int | None = No
     values = st.fixed_dictionaries({name: st.sampled_from(each) for name, each in VALUES.items()})
     fits = st.sampled_from(TEXTS + LINES).flatmap(lambda text: st.builds(
         Doc, st.sampled_from("xy"), st.sampled_from("0123456789") if repeated else st.just(""), st.just(text), values,
-        st.lists(spans(len(text)), max_size=4).map(tuple)))
+        st.lists(spans(len(text)), max_size=4).map(tuple), found_spans_of(len(text))))
     shards: dict[str, list[Doc]] = {}
     for folder in "abc"[: sources or draw(st.integers(1, 3))]:
         for number in range(draw(st.integers(1, 3))):
@@ -273,6 +278,33 @@ def spans(size: int) -> st.SearchStrategy[tuple[int, int, int]]:
     """(start, end, key) within a text of so many characters, which may be empty; they may overlap in any way."""
     ends = st.tuples(st.integers(0, size), st.integers(0, size))
     return st.tuples(ends, st.sampled_from([0, 1, 2**64 - 1])).map(lambda each: (*sorted(each[0]), each[1]))
+
+
+def found_spans_of(size: int) -> st.SearchStrategy[dict[str, list[tuple[int, int, float]]]]:
+    """Spans of columns that are edited, in any order."""
+    span = st.tuples(spans(size), st.sampled_from([0.25, 0.5, 1.0])).map(lambda each: (*each[0][:2], each[1]))
+    return st.dictionaries(st.sampled_from(EDITED), st.lists(span, max_size=3), max_size=3)
+
+
+@st.composite
+def edits(draw: Callable[[Any], Any], columns: Sequence[str]) -> dict[str, Any]:
+    """What is done to the spans of these columns, in any order."""
+    found = {}
+    for column in draw(st.permutations(columns)):
+        edit: dict[str, Any] = draw(st.sampled_from([{"cut": True}, {"replace": "é|"}, {"replace": "x" * 9}]))
+        limits = {"min_score": draw(st.sampled_from([0.25, 0.5, 0.6])),
+                  "max_removed": draw(st.sampled_from([0, 0.3, 0.5, 1]))}
+        found[column] = edit | {name: value for name, value in limits.items() if draw(st.booleans())}
+    return found
+
+
+@st.composite
+def holdouts(draw: Callable[[Any], Any], methods: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Splits by methods that are among these, or are not."""
+    by = st.sampled_from([{"use": "text@1", "normalise": []}, {"use": "text@1", "normalise": ["lower", "punctuation"]},
+                          {"use": "id@1"}, *(each for each in methods if each["use"] == "text@1")])
+    return {name: {"share": draw(st.sampled_from([0, 0.2, 0.5, 1])), "by": draw(by)}
+            for name in draw(st.lists(st.sampled_from(["validation", "test", "third"]), max_size=3, unique=True))}
 
 
 @st.composite
@@ -294,7 +326,9 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
         rules = [rule for rule in rules if rule[0] != column] + [(column, {**bounds, "top": share})]
     shared = {column for column, _ in rules}
     own = [rule for rule in RULES if rule[0] not in shared]
-    is_fixed = draw(st.booleans())
+    policy = draw(st.sampled_from([{"kind": "fixed"}, {"kind": "proportional"}, {"kind": "temperature", "tau": 3.33},
+                                   {"kind": "temperature", "tau": 0.7}, {"kind": "unimax", "max_epochs": 2.5}]))
+    is_fixed = policy["kind"] == "fixed"
     apart = draw(st.sampled_from(APART)) if draw(st.booleans()) else None  # the first folder is of two sources
     names = [*folders, "z"] if apart else folders
     weights = draw(st.sampled_from(WEIGHTS[len(names)]))
@@ -304,6 +338,8 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
         source: dict[str, Any] = {"weight": weight} if is_fixed else {}
         if draw(st.booleans()):
             source["max_epochs"] = draw(st.sampled_from([0.3, 1, 2.45, 4]))
+        if draw(st.booleans()):
+            source["min_weight"] = weight if is_fixed else draw(st.sampled_from([0.001, 0.1, 0.33]))
         if own and draw(st.booleans()):
             column, bounds = draw(st.sampled_from(own))
             source["keep"] = {column: bounds if column == "language.top" or draw(st.booleans()) else
@@ -313,19 +349,25 @@ def recipes(draw: Callable[[Any], Any], folders: Sequence[str], identity: bool, 
         if apart and folder in (folders[0], "z"):
             source["keep"] = apart[folder == "z"]
             source["shards"] = f"{folders[0]}/*.jsonl"
+        source |= {"edit": draw(edits(EDITED[2:]))} if draw(st.booleans()) else {}
+        if draw(st.integers(0, 3)) == 0:
+            source["sample"] = draw(st.sampled_from([{"column": "language.fr", "rule": "proportional"},
+                                                     {"column": "language.fr", "rule": "pareto", "alpha": 3}]))
         chosen[folder] = source
     fields: dict[str, Any] = {
         "seed": draw(st.integers(0, 3)), "unit": draw(st.sampled_from(["tokens", "bytes", "docs"])),
-        "policy": {"kind": "fixed" if is_fixed else "proportional"},
+        "policy": policy,
         "budget": draw(st.one_of(st.integers(1, 300), st.integers(1, 20))),
         "dedup": methods, "prefer": draw(st.permutations(names))[: draw(st.integers(0, 3))],
         "keep": dict(rules), "on_shortfall": draw(st.sampled_from(["error", "redistribute", "redistribute"])),
     }
-    if not is_fixed and draw(st.booleans()):
+    if policy["kind"] == "proportional" and draw(st.booleans()):
         del fields["budget"]
     if draw(st.booleans()):
         column = draw(st.sampled_from(["words.count", "language.en", "words.mean_length", "sizes.chars"]))
         fields["prefer_by"] = {"column": column, "best": draw(st.sampled_from(["max", "min"]))}
+    if draw(st.booleans()):
+        fields |= {"edit": draw(edits(EDITED[:2])), "holdout": draw(holdouts(methods))}
     return recipe_text(chosen, **{**fields, **fixed})
 
 

@@ -94,7 +94,7 @@ LICENSE = Tagger(
 
 SECRETS = Tagger(
     name="secrets",
-    version=1,
+    version=2,
     doc="Secrets in code and configuration. The score of a span is Shannon's entropy of its bytes, in bits a byte.",
     run="taggers.secrets:run",
     columns=(

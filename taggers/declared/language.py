@@ -41,7 +41,7 @@ LANGUAGE = Tagger(
 
 LANGUAGE_PARAGRAPHS = Tagger(
     name="language_paragraphs",
-    version=1,
+    version=2,
     doc=(
         "Language of each paragraph by the model that `language` has, or another. Paragraphs are here what stands "
         "between newlines and has text, as in dolma's taggers by paragraph: not what `paragraphs` counts. Of each the "

@@ -46,7 +46,7 @@ FASTTEXT = Tagger(
 
 FASTTEXT_SENTENCES = Tagger(
     name="fasttext_sentences",
-    version=1,
+    version=2,
     doc=(
         "The probability of one `label` of a supervised fastText model for each sentence, as dolma has its toxicity "
         "models for hate and NSFW. `model` and `sha256` name the model. A sentence ends at a newline; after a run of "
@@ -74,7 +74,7 @@ FASTTEXT_SENTENCES = Tagger(
 
 BADWORDS = Tagger(
     name="badwords",
-    version=1,
+    version=2,
     doc=(
         "Words and phrases of a `list`, a file in UTF-8 with one a line, such as LDNOOBW's, which C4 was filtered "
         "with; blank lines and those that begin with # and a space are skipped. Upper and lower case are alike, code "

@@ -9,7 +9,7 @@ _COUNT = "0 if there are none, never null."
 
 PII = Tagger(
     name="pii",
-    version=1,
+    version=2,
     doc=(
         "Personal data, with the checks that its forms allow. Digits and letters are those of ASCII. What is nobody's "
         "does not count: example.com and the like (RFC 2606, 6761), private, documentation and other special-purpose "
@@ -66,7 +66,7 @@ PII = Tagger(
 
 PII_DOLMA = Tagger(
     name="pii_dolma",
-    version=1,
+    version=2,
     doc=(
         "E-mail, phone and IP address as dolma 1.2.1's pii_regex_with_counts_fast_v2 finds them, line by line, where "
         "digits are Unicode's in phone numbers. As there, a text with more than 10,000 question marks has none."

@@ -203,7 +203,7 @@ NGRAMS = Tagger(
 
 C4 = Tagger(
     name="c4",
-    version=1,
+    version=2,
     doc=(
         "The rules of C4 (Raffel et al. 2020) as dolma's c4_v2 has them, and as datatrove's C4QualityFilter and Data "
         "Prep Kit have them. Lines are what text.split('\\n') gives for dolma and what text.splitlines() gives for "

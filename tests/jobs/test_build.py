@@ -302,11 +302,11 @@ def test_copies_of_one_document_are_sent_on_as_they_come(
     """Not after the last of them: with many epochs they are more than a task may hold."""
     size = 1000
     record = mixture.Record(json.dumps({"id": "1", "source": "web", "text": "x" * size}).encode(), "web", "web", "1",
-                            "0.jsonl", 0, 0, b"\0" * 32, size, b"\0" * 32, size, 0, size)
+                            "0.jsonl", 0, 0, b"\0" * 32, size, b"\0" * 32, size, 0, 0, size)
     own = np.frombuffer(identity("web", "1"), np.uint8).reshape(1, 16)
     monkeypatch.setattr(jobs.build, "emitted", lambda job, number: iter([(own, 100, record, None)]))
     monkeypatch.setattr(jobs.build, "HELD_BYTES", 10 * size)
-    job = jobs.build.Job(Workspace("", ""), "", "", 7, "docs", "", 1, frozenset(["00000"]), "")
+    job = jobs.build.Job(Workspace("", ""), "", "", 7, "docs", None, "", 1, frozenset(["00000"]), "")
     shard = jobs.build.Input("", "", "", "", None)
     blocks = [pa.ipc.open_stream(block).read_all() for _, block in jobs.build.blocks_of(job, [shard])]
     assert [len(block) for block in blocks] == [10] * 10

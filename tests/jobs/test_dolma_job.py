@@ -87,7 +87,7 @@ def test_from_our_columns_to_a_mixture_by_their_attributes(folder: Path, capsys:
 
     recipe(folder, "{dolma.ours.ours__words__count.score: {min: 2}, dolma.ours.ours__plan__copies.score: {min: 1}}")
     said = error_of(capsys, "plan")
-    assert "dolma.ours@1 is missing or out of date for 2 of 2 shards" in said
+    assert "dolma.ours@2 is missing or out of date for 2 of 2 shards" in said
     assert "run `solera import recipe.yaml --from DIR --experiment ours`" in said
     assert run("import", "--from", ".", "--experiment", "ours", "--json") == 0
     said = json.loads(capsys.readouterr().out)
@@ -97,8 +97,8 @@ def test_from_our_columns_to_a_mixture_by_their_attributes(folder: Path, capsys:
     manifest = json.loads((folder / "out/manifest.json").read_bytes())
     assert manifest["mixture"]["totals"]["docs"] == 3
     lock = json.loads((folder / "out/recipe.lock").read_bytes())
-    assert lock["taggers"]["dolma.ours@1"] == {"imported": "dolma"}
-    assert all(len(shard["sidecars"]["dolma.ours@1"]) == 64 for shard in lock["shards"])
+    assert lock["taggers"]["dolma.ours@2"] == {"imported": "dolma"}
+    assert all(len(shard["sidecars"]["dolma.ours@2"]) == 64 for shard in lock["shards"])
     assert main(["audit", "out", "--quiet"]) == 0
     capsys.readouterr()
     assert run("explain", "web", "a1") == 0
@@ -139,7 +139,7 @@ def test_a_changed_file_is_imported_again_and_no_other(folder: Path, capsys: pyt
     recipe(folder, "{dolma.pii.x.score: {min: 3}}")
     assert "run `solera tag" in error_of(capsys, "import", "--from", str(folder), "--experiment", "pii")
     assert run("tag") == 0
-    assert "dolma.pii@1 is missing or out of date for 1 of 2 shards" in error_of(capsys, "plan")
+    assert "dolma.pii@2 is missing or out of date for 1 of 2 shards" in error_of(capsys, "plan")
     assert redone() == 1
 
 

@@ -50,7 +50,7 @@ def test_union_and_what_each_takes(spans):
         mine = whole[whole["row"] == row]
         assert [text.encode()[cut["first_byte"] : cut["first_byte"] + cut["bytes"]].decode() for cut in mine] == \
             [text[cut["start"] : cut["end"]] for cut in mine]
-        assert cuts.without(text, mine[["start", "end"]].tolist()) == \
+        assert cuts.edited(text, [(start, end, None) for start, end in mine[["start", "end"]].tolist()]) == \
             "".join(character for at, character in enumerate(text) if at not in gone[row])
     removed = cuts.by_row(found, cuts.taken(found), len(TEXTS))
     assert removed.tolist() == cuts.by_row(whole, whole["bytes"], len(TEXTS)).tolist()

@@ -29,7 +29,7 @@ from taggers.declare import Use
 from taggers.declared.text import WORDS
 from taggers.registry import DOLMA_MEASURES, find_column
 
-KEY = "dolma.pii@1"
+KEY = "dolma.pii@2"
 
 
 def put(path: Path, lines: Sequence[Any]) -> Path:
@@ -114,10 +114,10 @@ def test_a_recipe_needs_no_data_to_name_an_imported_column() -> None:
             "dolma.lang.en.score": {"min": 0.65}}
     found = parse(recipe_text({"web": {"keep": {"dolma.pii.email.score": {"max": 1}}}}, keep=keep), "r.yaml").uses()
     assert [(use.key, [column.name for column in use.columns]) for use in found] == [
-        ("dolma.lang@1", ["dolma.lang.en.score"]),
+        ("dolma.lang@2", ["dolma.lang.en.score"]),
         (KEY, ["dolma.pii.email.count", "dolma.pii.email.score", "dolma.pii.ip.score"]),
     ]
-    assert [attributes.key_of(use) for use in found] == ["dolma.lang@1", KEY]
+    assert [attributes.key_of(use) for use in found] == ["dolma.lang@2", KEY]
 
 
 @pytest.mark.parametrize(("column", "says"), [
@@ -168,7 +168,8 @@ def test_what_is_imported_is_what_the_file_says_and_is_exported_as_it_was(
         assert table.column(f"dolma.pii.{name}.count").to_pylist() == list(map(len, spans))
         assert table.column(f"dolma.pii.{name}.score").to_pylist() == [each[0][2] if each else None for each in spans]
         assert table.column(f"dolma.pii.{name}.spans").to_pylist() == [
-            [{"start": start, "end": end, "bytes": len(text[start:end].encode()), "score": score}
+            [{"start": start, "end": end, "first_byte": len(text[:start].encode()),
+              "bytes": len(text[start:end].encode()), "score": score}
              for start, end, score in each] for (text, _), each in zip(docs, spans, strict=True)]
     columns = [dolma.Exported(name, f"dolma.pii.{name}.spans", "spans", KEY) for name in names]
     dolma.export_shard(Export(place, str(folder), "again", tuple(columns)), "web/0.jsonl")

@@ -64,13 +64,23 @@ def test_record_is_the_input_with_its_provenance(raw: bytes, expected: bytes) ->
 
 
 def test_record_of_which_something_was_cut_says_what() -> None:
-    edit = Edit(((1, 3), (4, 5)), "né\n\u2028", bytes(range(32)), 12, 8)
+    edit = Edit(((1, 3), (4, 5)), (), "né\n\u2028", bytes(range(32)), 12, 8)
     line = record_line(b'{"z":1.50,"te\\u0078t":"caf\\u00e9","id":"1"}', "web", "w", 7, 2, edit)
     sha256 = bytes(range(32)).hex()
     assert line.decode() == (
         '{"id":"1","text":"né\\n\u2028","z":1.50,"provenance":{"source":"web","shard":"w","row":7,"copy":2,"cut":[[1,3],'
         '[4,5]],"original":{"sha256":"' + sha256 + '","bytes":12,"chars":8}}}')
     assert is_written_so(line)
+
+
+def test_record_of_which_something_was_replaced_says_by_what() -> None:
+    edit = Edit((), ((0, 3, "|é|"), (4, 5, "")), "|é|f", bytes(32), 5, 5)
+    line = record_line(b'{"text":"caf\\u00e9s","id":"1"}', "web", "w", 7, 2, edit)
+    assert json.loads(line)["text"] == "|é|f"
+    said = json.loads(line)["provenance"]
+    assert said["replaced"] == [[0, 3, "|é|"], [4, 5, ""]] and "cut" not in said
+    assert said["original"] == {"sha256": "00" * 32, "bytes": 5, "chars": 5}
+    assert (edit.spans, edit.added) == (2, 4)
 
 
 @pytest.mark.parametrize("older", [b'{"source":"a", "from":{"b":1}}', b'"by hand"', b"null", b"[1, 2]"])
@@ -96,7 +106,7 @@ def some(count: int, size: int = 50) -> list[Record]:
         original = text + b"and more" * (number % 2)
         found.append(Record(line, "web" if number % 3 else "wiki", "own", str(number), f"{number % 2}.jsonl", number, 0,
                             hashlib.sha256(original).digest(), len(original), hashlib.sha256(text).digest(), len(text),
-                            number % 2, int(units_of_bytes("tokens", np.array([len(original)]))[0])))
+                            number % 2, 0, int(units_of_bytes("tokens", np.array([len(original)]))[0])))
     return found
 
 

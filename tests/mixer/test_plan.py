@@ -9,6 +9,7 @@ import json
 import random
 import tempfile
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,71 @@ def test_names_and_places_of_sources_do_not_matter(tmp_path):
     assert [count["cutoff"] for count in second.counts] == [count["cutoff"] for count in first.counts][::-1]
     assert any(copies for copies, _ in first.selection["web/0.jsonl"])
     assert first.losers[0]
+
+
+@settings(SLOW, max_examples=12)
+@given(corpora(False, 3), st.sampled_from(["docs", "bytes", "tokens"]), st.integers(1, 200), st.booleans(),
+       st.tuples(st.integers(0, 10), st.integers(1, 10)), st.booleans())
+def test_a_greater_weight_only_adds_documents(docs, unit, budget, rest, steps, capped):
+    """Of the source whose weight is raised. The others, in proportion or by `rest`, have more documents or fewer as
+    they have more units or fewer, and never others.
+    """
+    less = Fraction(steps[0], 21)
+    more = less + Fraction(steps[1], 21)
+    texts = []
+    for weight in (less, more):
+        others = (1 - weight) / 3
+        sources = {"a": {"weight": f"{weight.numerator}/{weight.denominator}"},
+                   "b": {"weight": f"{others.numerator}/{others.denominator}"},
+                   "c": {"weight": "rest" if rest else f"{2 * others.numerator}/{others.denominator}"}}
+        sources["b"] |= {"max_epochs": 1.5} if capped else {}
+        texts.append(recipe_text(sources, policy={"kind": "fixed"}, unit=unit, budget=budget, dedup=[{"use": "text@1"}],
+                                 on_shortfall="redistribute"))
+    with folder() as place:
+        opened = case(place, texts[0], docs)
+        try:
+            before, after = (with_recipe(opened, text).plan()[1] for text in texts)
+        except BadInput:
+            return  # of which no source has enough
+    for old, new in zip(before.counts, after.counts, strict=True):
+        pair = zip(selected(before, old["source"]), selected(after, old["source"]), strict=True)
+        assert old["source"] != "a" or old["allocated"] <= new["allocated"]
+        if old["allocated"] <= new["allocated"]:
+            assert all(less <= more for less, more in pair)
+        else:
+            assert all(less >= more for less, more in pair)
+
+
+@settings(SLOW, max_examples=12)
+@given(corpora(False, 3), st.sampled_from(["docs", "bytes", "tokens"]), st.lists(st.integers(1, 60), min_size=3,
+                                                                               max_size=3),
+       st.lists(st.sampled_from("abc"), min_size=1, unique=True), st.randoms(use_true_random=False))
+def test_no_source_changes_the_draw_of_another(docs, unit, amounts, stay, random):
+    """Sources are taken away, put in another order and called by other names: what gives as much as it did gives the
+    same documents as often.
+    """
+    docs = {path: each for path, each in docs.items() if any(doc.text for doc in each)}
+    units = dict(zip("abc", amounts, strict=True))
+    found = {}
+    for names in (sorted({path[0] for path in docs}), stay):
+        there = {path: each for path, each in docs.items() if path[0] in names}
+        names = sorted({path[0] for path in there})
+        if not names:
+            return
+        random.shuffle(names)
+        whole = sum(units[name] for name in names)
+        sources = {f"{random.choice('xyz')}{name}": {"shards": f"{name}/*.jsonl", "weight": f"{units[name]}/{whole}"}
+                   for name in names}
+        text = recipe_text(sources, policy={"kind": "fixed"}, unit=unit, budget=whole)
+        with folder() as place:
+            _, made = case(place, text, there).plan()
+        assert {count["source"][1:]: count["allocated"] for count in made.counts} == {
+            name: units[name] for name in names}
+        for path, rows in made.selection.items():
+            assert found.setdefault(path, rows) == rows
+        for count in made.counts:
+            name = count["source"][1:]
+            assert found.setdefault(name, count["cutoff"]) == count["cutoff"]
 
 
 def test_another_seed_is_another_draw(tmp_path):

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from mixer import lint, recipe_parser, recipe_reference
 from mixer.errors import RecipeError
-from mixer.recipe import DedupMethod, Policy, Rule, Source
+from mixer.recipe import Curve, DedupMethod, Edit, HoldOut, Policy, Rule, Sample, Source, Stage
 from taggers import registry
 from taggers.declare import Column, Family, Tagger
 
@@ -48,6 +49,9 @@ SMALL = (
     ),
     tagger("sentences", ("max", "float64"), parameters={"label": None, "model": None, "sha256": None}, file="model"),
     tagger("text_hash", ("key", "key128"), parameters={"normalise": []}),
+    tagger("paragraph_keys", ("spans", "spans"), parameters={"unit": "paragraphs", "normalise": []}),
+    tagger("pii", ("email", "spans"), ("ip", "spans")),
+    tagger("tokens", ("count", "int64"), parameters={"tokenizer": None, "sha256": None}, file="tokenizer"),
 )
 
 
@@ -85,9 +89,47 @@ sources:
 """
 
 
+# Every key that a recipe may leave out, for sources of shards that nobody has.
+RICH = """\
+name: rich
+version: 1.0.0
+seed: 7
+corpus: corpus
+unit: tokens
+budget: 6e9
+policy: {kind: temperature, tau: 3.33}
+taggers: {q: {use: fasttext@1, model: q.bin}}
+dedup:
+  - {use: text@1}
+edit:
+  pii.email: {replace: "|||EMAIL|||", min_score: 0.5, max_removed: 0.3}
+holdout: {validation: {share: 0.001}, test: {share: 0.01, by: {use: id@1}}}
+stages: {late: {recipe: late.yaml}}
+published: {ref: arXiv:2305.10403, trained_tokens: 1.40T, total_tokens: null}
+sources:
+  web:
+    shards: null
+    own: 1
+    sample: {column: q.score, rule: pareto, alpha: 9}
+    curve: {column: q.score, buckets: 10, discard: 0.3, max_upsample: 7.5}
+    figures: 1
+    kind: web
+    min_weight: 0.1
+    keep: {q.score: {top: 0.10}, document.slice: {max: 499_999}, document.source: {in: [a, b]}}
+  book: {shards: book/*}
+"""
+RICH_EDIT = "    edit: {pii.ip: {cut: true}}"
+RICH_FIGURES = "    published: {tokens: 1.10e12, weight: null, epochs: 0.44}"
+
+
+def rich(**changes):
+    return {"own": RICH_EDIT, "figures": RICH_FIGURES} | changes
+
+
 def parse(text=GOOD, **changes):
     """The recipe of GOOD, or of another text, with lines replaced: name="name: other" or name="" for none."""
     lines = text.splitlines()
+    changes = rich(**changes) if text is RICH else changes
     for key, line in changes.items():
         index = next(i for i, each in enumerate(lines) if each.lstrip().startswith(f"{key}:"))
         lines[index] = line
@@ -112,13 +154,61 @@ def test_every_field():
     assert got.keep == (Rule("words.count", "max", 100_000), Rule("words.count", "min", 50))
     web, wiki = got.sources
     assert web == Source(
-        "web", ("web/*.zst",), Decimal("0.955"), None, (Rule("language.en", "min", Decimal("0.65")),), {}
+        name="web", shards=("web/*.zst",), kind=None, weight=Fraction(955, 1000), max_epochs=None, min_weight=None,
+        keep=(Rule("language.en", "min", Decimal("0.65")),), edit=(), sample=None, curve=None, about={}, published={},
     )
     assert wiki.shards == ("wiki/a/*.zst", "wiki/b/*.zst") and wiki.max_epochs == Decimal("2.45")
     assert wiki.about == {"license": "CC-BY-SA-4.0", "snapshot": "2026"}
     assert (got.on_shortfall, got.order, got.shard_bytes) == ("error", "shuffled", 256_000_000)
     assert (got.license, got.description, got.about, got.taggers) == (None, None, {}, ())
+    assert (got.edit, got.holdout, got.stages, got.published, got.split) == ((), (), (), {}, None)
     assert got.text == GOOD.encode() and got.sha256 == hashlib.sha256(GOOD.encode()).hexdigest()
+
+
+def test_every_field_that_may_be_left_out():
+    got = parse(RICH)
+    assert got.policy == Policy("temperature", tau=Decimal("3.33"))
+    assert got.edit == (Edit("pii.email", "|||EMAIL|||", Decimal("0.5"), Decimal("0.3")),)
+    assert got.holdout == (HoldOut("validation", Decimal("0.001"), DedupMethod("text@1", {"normalise": []})),
+                           HoldOut("test", Decimal("0.01"), DedupMethod("id@1", {})))
+    assert got.stages == (Stage("late", "late.yaml"),)
+    assert got.published == {"ref": "arXiv:2305.10403", "trained_tokens": "1.40T", "total_tokens": None}
+    web, book = got.sources
+    assert (web.shards, web.kind, web.weight, web.min_weight) == ((), "web", None, Decimal("0.1"))
+    assert web.sample == Sample("q.score", "pareto", 9)
+    assert web.curve == Curve("q.score", 10, Decimal("0.3"), Decimal("7.5"))
+    assert web.published == {"tokens": "1.10e12", "weight": None, "epochs": "0.44"}
+    assert [rule.text for rule in got.tops_for("web")] == ["q.score top 0.1"]
+    assert [rule.text for rule in got.rules_for("web")] == ["document.slice max 499999", "document.source in [a, b]"]
+    assert [edit.text for edit in got.edits_for("web")] == [
+        'edit pii.email replace "|||EMAIL|||" min_score=0.5 max_removed=0.3', "edit pii.ip cut"]
+    assert got.edits_for("book") == got.edit and book.sample is book.curve is None and book.published == {}
+    assert {use.tagger.name for use in got.uses()} == {"fasttext", "pii", "text_hash"}
+    assert parse(RICH, policy="policy: {kind: unimax, max_epochs: 4}").policy == Policy("unimax", max_epochs=Decimal(4))
+    assert parse(RICH, **{"pii.email": "  pii.email: {replace: ' '}"}).edit[0].replace == " "
+    assert parse(RICH, curve="    curve: {column: q.score}").sources[0].curve == Curve(
+        "q.score", 20, Decimal("0.4"), Decimal(7))
+
+
+@pytest.mark.parametrize(("written", "weight"), {
+    "0.045": Fraction(45, 1000), "rest": Fraction(45, 1000), "9/200": Fraction(9, 200), "'9/200'": Fraction(9, 200),
+    "4.5/100": Fraction(45, 1000), "45e-3": Fraction(45, 1000),
+}.items())
+def test_weights_are_fractions(written, weight):
+    assert parse(weight=f"    weight: {written}").source("wiki").weight == weight
+
+
+def test_weights_of_a_table_that_does_not_sum_to_100():
+    text = GOOD.replace("weight: 0.955", "weight: 98/101")
+    assert [source.weight for source in parse(text, weight="    weight: 3/101").sources] == [
+        Fraction(98, 101), Fraction(3, 101)]
+
+
+def test_tokens_are_counted_by_a_tokenizer():
+    section = "taggers: {tokens: {use: tokens@1, tokenizer: t.json}}\ncounter: tokens@1\n"
+    got = parse(section + GOOD)
+    assert got.unit_column == "tokens.count" and "tokens.count" in got.stored()
+    assert parse().unit_column is None
 
 
 def test_prefer_is_completed_in_the_order_of_the_file():
@@ -291,24 +381,39 @@ MISTAKES = [
     ({"unit": ""}, "unit: missing; add `unit: …`, tokens or bytes or docs"),
     ({"unit": "unit: token"}, "5 unit: not one of the choices (found token); did you mean `tokens`?"),
     ({"unit": "unit: bytes\ncounter: approx"}, "6 counter: no tokens are counted with unit bytes; remove it"),
+    ({"unit": "unit: tokens\ncounter: aprox"}, "6 counter: not one of the choices (found aprox); did you mean"),
     (
         {"unit": "unit: tokens\ncounter: tokens@1"},
-        "6 counter: `tokens@1` is not supported by this version; write approx",
+        "6 counter: no tokenizer is named (found tokens@1); add to `taggers`: `tokens: {use: tokens@1, tokeniz",
     ),
     ({"budget": "budget: 0"}, "6 budget: does not fit (found 0); write a whole number, 1 or more"),
     ({"budget": "budget: 1.5"}, "6 budget: does not fit (found 1.5)"),
     ({"budget": ""}, "budget: missing; add `budget: …`: policy fixed"),
     ({"policy": "policy: fixed"}, "7 policy: not a mapping (found fixed)"),
-    ({"policy": "policy: {kind: unimax}"}, "7 policy.kind: `unimax` is not supported by this version; write fixed or"),
-    ({"policy": "policy: {kind: fixed, tau: 3}"}, "7 policy.tau: `tau` is not supported by this version; remove it"),
+    ({"policy": "policy: {kind: unimx}"},
+     "7 policy.kind: not one of the choices (found unimx); did you mean `unimax`?"),
+    ({"policy": "policy: {kind: unimax}"}, "7 policy.max_epochs: missing; add `max_epochs: …`: policy unimax needs it"),
+    ({"policy": "policy: {kind: temperature}"}, "7 policy.tau: missing; add `tau: …`: policy temperature needs it"),
+    ({"policy": "policy: {kind: fixed, tau: 3}"}, "7 policy.tau: policy fixed has no tau; remove it"),
+    ({"policy": "policy: {kind: fixed, max_epochs: 3}"},
+     "7 policy.max_epochs: policy fixed has no max_epochs; remove it, or set that of the sources"),
+    ({"policy": "policy: {kind: temperature, tau: 0}"}, "7 policy.tau: does not fit (found 0); write a number above 0"),
+    ({"policy": "policy: {kind: temperature, tau: 0.01}"},
+     "7 policy.tau: out of range (found 0.01); write 0.1 or more"),
+    ({"policy": "policy: {kind: temperature, tua: 2}"}, "7 policy.tua: unknown key; did you mean `tau`?"),
+    ({"policy": "policy: {kind: unimax, max_epochs: }"},
+     "7 policy.max_epochs: nothing stands here; write a number above"),
+    ({"policy": "policy: {kind: unimax, max_epochs: 4}"},
+     "14 sources.web.weight: a weight under policy unimax; remove"),
+    ({"policy": "policy: {kind: temperature, tau: 2}", "budget": ""},
+     "1 budget: missing; add `budget: …`: policy temp"),
     (
         {"policy": "policy: {kind: proportional}"},
         "14 sources.web.weight: a weight under policy proportional; remove it",
     ),
-    ({"name": "name: a\nedit: {}"}, "2 edit: `edit` is not supported by this version"),
     ({"name": "name: a\nname: b"}, "2 name: this key stands on line 1 already"),
     ({"name": "name: a\nlicense: [x]"}, "2 license: not text (found a list); write text"),
-    ({"name": "name: a\nabout: {x: [1]}"}, "2 about.x: does not fit (found a list); write a mapping of text to text"),
+    ({"name": "name: a\nabout: {x: [1]}"}, "2 about.x: not text (found a list); write text, or remove the key"),
     (
         {"name": "name: a\norder: by_source"},
         "2 order: not one of the choices (found by_source); did you mean `by-source`?",
@@ -353,7 +458,20 @@ MISTAKES = [
     ),
     ({"words.count": "  words.count: {}"}, "12 keep.words.count: no bound"),
     ({"words.count": "  words.count: {mni: 5}"}, "12 keep.words.count.mni: unknown key; did you mean `min`?"),
-    ({"words.count": "  words.count: {top: 0.1}"}, "12 keep.words.count.top: `top` is not supported by this version"),
+    ({"words.count": "  words.count: {top: 1.1}"},
+     "12 keep.words.count.top: does not fit (found 1.1); write a number from"),
+    ({"words.count": "  words.count: {top: many}"}, "12 keep.words.count.top: does not fit (found many)"),
+    ({"words.count": "  words.count: {top: }"},
+     "12 keep.words.count.top: nothing stands here; write a number from 0 to 1"),
+    ({"words.count": "  language.top: {top: 0.1}"},
+     "12 keep.language.top.top: language.top is no number; use is, in or"),
+    ({"words.count": "  document.slice: {top: 0.1}"},
+     "12 keep.document.slice.top: document.slice is no score; use min"),
+    ({"words.count": "  document.slic: {min: 1}"},
+     "12 keep.document.slic: unknown column; did you mean `document.slice`?"),
+    ({"words.count": "  language.en: {top: 0.1}",
+      "web": "  web: {shards: w/*, weight: 0.955, keep: {language.en: {top: 0.10}}}"},
+     "14 sources.web.keep.language.en.top: the recipe's own `keep` has this rule already"),
     ({"words.count": "  words.count: {min: 0.5}"}, "does not fit words.count, which is a whole number (found 0.5)"),
     ({"words.count": "  words.count: {min: many}"}, "does not fit words.count, which is a whole number (found many)"),
     ({"words.count": "  words.count: {min: true}"}, "does not fit words.count, which is a whole number (found true)"),
@@ -375,7 +493,27 @@ MISTAKES = [
     ({"weight": "    weight: 0.05"}, "13 sources: the weights sum to 1.005, not 1; lower them by 0.005 in all"),
     ({"weight": "    weight: 0.0449999"}, "the weights sum to 0.9999999, not 1; raise them by 0.0000001 in all"),
     ({"weight": ""}, "15 sources.wiki.weight: missing; add `weight: …`"),
-    ({"weight": "    weight: rest"}, "17 sources.wiki.weight: `rest` is not supported by this version"),
+    ({"weight": "    weight: 1/0"},
+     "17 sources.wiki.weight: does not fit (found 1/0); write a number from 0 to 1, a fr"),
+    ({"weight": "    weight: 60/59"}, "17 sources.wiki.weight: does not fit (found 60/59)"),
+    ({"weight": "    weight: rset"},
+     "17 sources.wiki.weight: does not fit (found rset); write a number from 0 to 1, a fraction"),
+    ({"weight": "    weight: 1/22"},
+     "13 sources: the weights sum to 2201/2200, not 1; lower them by 1/2200 in all, or write"),
+    ({"weight": "    weight: rest", "web": "  web: {shards: web/*, weight: rest}"},
+     "17 sources.wiki.weight: web has the rest already (found rest); give one of them a number"),
+    ({"weight": "    weight: rest", "web": "  web: {shards: web/*, weight: 1.0}"},
+     "17 sources.wiki.weight: the other weights sum to 1 and leave nothing (found rest); lower them"),
+    ({"max_epochs": "    min_weight: 0.05"},
+     "18 sources.wiki.min_weight: more than the weight 0.045 (found 0.05); raise the weight, or lower this"),
+    ({"weight": "    weight: rest", "max_epochs": "    min_weight: 0.05"},
+     "18 sources.wiki.min_weight: more than the weight 0.045 (found 0.05)"),
+    ({"max_epochs": "    min_weight: 5"},
+     "18 sources.wiki.min_weight: does not fit (found 5); write a number from 0 to 1"),
+    ({"max_epochs": "    min_weight: 0.6", "web": "  web: {shards: web/*, weight: 0.955, min_weight: 0.5}"},
+     "13 sources: the least weights sum to 1.1, more than 1; lower them by 0.1 in all"),
+    ({"max_epochs": "    kind: wikis"},
+     "18 sources.wiki.kind: not one of the choices (found wikis); did you mean `wiki`?"),
     ({"weight": "    weight: 45"}, "17 sources.wiki.weight: does not fit (found 45); write a number from 0 to 1"),
     ({"weight": "    wieght: 0.045"}, "17 sources.wiki.wieght: unknown key; did you mean `weight`?"),
     ({"shards": "    shards: []"}, "16 sources.wiki.shards: does not fit (found a list); write a glob"),
@@ -386,7 +524,8 @@ MISTAKES = [
         "a shard outside the corpus (found s3://b/*); put the scheme and bucket in `corpus`",
     ),
     ({"shards": "    shards: ./x/*"}, "16 sources.wiki.shards: matches no shard (found ./x/*)"),
-    ({"shards": "    shards: web/*.zst"}, "this glob stands under web already (found web/*.zst)"),
+    ({"shards": "    shards: [a/*, b/*, a/*]"}, "16 sources.wiki.shards: this glob stands here twice (found a/*)"),
+    ({"shards": ""}, "17 sources.wiki.shards: missing; add `shards: …`, a glob, or a list of globs"),
     ({"wiki": "  Wiki:"}, "15 sources.Wiki: not a name (found Wiki)"),
     # taggers
     (
@@ -415,9 +554,115 @@ MISTAKES = [
 ]
 
 
+# Each is the only one: what is wrong by itself is in no other complaint.
+MORE_MISTAKES = [
+    # edits
+    ({"pii.email": "  pii.emial: {cut: true}"}, "12 edit.pii.emial: unknown column; did you mean `pii.email`?"),
+    ({"pii.email": "  words.count: {cut: true}"},
+     "12 edit.words.count: a column of type int64, which has no spans; name one of spans"),
+    ({"pii.email": "  words.cont: {cut: true}"},
+     "12 edit.words.cont: unknown column; `solera taggers` lists the columns"),
+    ({"pii.email": "  fasttext.spans: {cut: true}"},
+     "12 edit.fasttext.spans: fasttext@1 needs a model; add to `taggers`: `fasttext: {use: fasttext@1, model: FILE}`"),
+    ({"pii.email": "  document.source: {cut: true}"}, "12 edit.document.source: document.source is for rules alone"),
+    ({"pii.email": "  pii.email: cut"},
+     "12 edit.pii.email: not a mapping (found cut); write `key: value` lines with the"),
+    ({"pii.email": "  pii.email: {}"}, "12 edit.pii.email: neither cut nor replaced; write either `cut: true` or"),
+    ({"pii.email": "  pii.email: {cut: true, replace: x}"}, "12 edit.pii.email: both cut and replaced; write either"),
+    ({"pii.email": "  pii.email: {cut: false}"}, "12 edit.pii.email.cut: does not fit (found false); write `true`"),
+    ({"pii.email": "  pii.email: {replace: 5}"}, "12 edit.pii.email.replace: not text (found 5); put it in quotes"),
+    ({"pii.email": "  pii.email: {replace: ''}"}, "12 edit.pii.email.replace: replaced by nothing; write `cut: true`"),
+    ({"pii.email": "  pii.email: {replace: }"},
+     "12 edit.pii.email.replace: nothing stands here; write text, which may"),
+    ({"pii.email": "  pii.email: {cut: true, min_score: x}"},
+     "12 edit.pii.email.min_score: does not fit (found x); write a"),
+    ({"pii.email": "  pii.email: {cut: true, max_removed: 2}"},
+     "12 edit.pii.email.max_removed: does not fit (found 2)"),
+    ({"pii.email": "  pii.email: {cut: true, max_remove: 1}"},
+     "12 edit.pii.email.max_remove: unknown key; did you mean"),
+    ({"own": "    edit: {pii.email: {cut: true}}"},
+     "19 sources.web.edit.pii.email: the recipe's own `edit` has this column"),
+    # samples
+    ({"sample": "    sample: {column: words.cout, rule: proportional}"},
+     "20 sources.web.sample.column: unknown column (found words.cout); did you mean `words.count`?"),
+    ({"sample": "    sample: {column: language.top, rule: proportional}"},
+     "20 sources.web.sample.column: a column of type string, which has no greatest value (found language.top);"),
+    ({"sample": "    sample: {column: document.slice, rule: proportional}"},
+     "20 sources.web.sample.column: document.slice is for rules alone (found document.slice); name a column th"),
+    ({"sample": "    sample: {rule: proportional}"}, "20 sources.web.sample.column: missing; add `column: …`, text"),
+    ({"sample": "    sample: {column: q.score}"},
+     "20 sources.web.sample.rule: missing; add `rule: …`, pareto or proporti"),
+    ({"sample": "    sample: {column: q.score, rule: parto}"},
+     "20 sources.web.sample.rule: not one of the choices (found parto); did you mean `pareto`?"),
+    ({"sample": "    sample: {column: q.score, rule: pareto}"}, "20 sources.web.sample.alpha: missing; add `alpha: 9`"),
+    ({"sample": "    sample: {column: q.score, rule: proportional, alpha: 9}"},
+     "20 sources.web.sample.alpha: only `pareto` has one; remove it"),
+    ({"sample": "    sample: {column: q.score, rule: pareto, alpha: 2.5}"},
+     "20 sources.web.sample.alpha: does not fit (fou"),
+    ({"sample": "    sample: {column: q.score, rule: pareto, alpha: 101}"},
+     "20 sources.web.sample.alpha: out of range (found 101); write 1 to 100"),
+    ({"sample": "    sample: pareto"}, "20 sources.web.sample: not a mapping (found pareto)"),
+    # curves
+    ({"curve": "    curve: {column: words.mean_lenght}"},
+     "21 sources.web.curve.column: unknown column (found words.mean_lenght); did you mean `words.mean_length`?"),
+    ({"curve": "    curve: {column: q.score, buckets: 0}"},
+     "21 sources.web.curve.buckets: does not fit (found 0); write a whole number, 1 or more"),
+    ({"curve": "    curve: {column: q.score, buckets: 1001}"},
+     "21 sources.web.curve.buckets: out of range (found 1001); write 1 to 1000"),
+    ({"curve": "    curve: {column: q.score, discard: 0.41}"},
+     "21 sources.web.curve.discard: not a whole number of the 20 buckets, and less than all (found 0.41); writ"),
+    ({"curve": "    curve: {column: q.score, discard: 1}"},
+     "21 sources.web.curve.discard: not a whole number of the 20"),
+    ({"curve": "    curve: {column: q.score, buckets: 7}"},
+     "21 sources.web.curve.discard: not a whole number of the 7"),
+    ({"curve": "    curve: {column: q.score, max_upsample: 0}"},
+     "21 sources.web.curve.max_upsample: does not fit (found 0)"),
+    ({"curve": "    curve: {column: q.score, bucket: 10}"}, "21 sources.web.curve.bucket: unknown key; did you mean"),
+    # hold-outs
+    ({"holdout": "holdout: {valid: {}}"}, "13 holdout.valid.share: missing; add `share: …`, a number from 0 to 1"),
+    ({"holdout": "holdout: {valid: {share: 2}}"}, "13 holdout.valid.share: does not fit (found 2)"),
+    ({"holdout": "holdout: {Valid: {share: 0.1}}"}, "13 holdout.Valid: not a name (found Valid)"),
+    ({"holdout": "holdout: {valid: {share: 0.1, by: text@1}}"}, "13 holdout.valid.by: not a mapping (found text@1)"),
+    ({"holdout": "holdout: {valid: {share: 0.1, by: {use: minhsh@1}}}"},
+     "13 holdout.valid.by.use: unknown dedup method (found minhsh@1); did you mean `minhash@1`?"),
+    ({"holdout": "holdout: {valid: {share: 0.1, by: {use: paragraph@1}}}"},
+     "13 holdout.valid.by: a method that relates parts of documents (found paragraph@1); name one that relates"),
+    ({"holdout": "holdout: {valid: {share: 0.1, buy: 1}}"}, "13 holdout.valid.buy: unknown key; did you mean `by`?"),
+    ({"holdout": "holdout: 0.1"}, "13 holdout: does not fit (found 0.1); write a mapping of names to splits"),
+    ({"- {use": "  - {use: paragraph@1}", "holdout": "holdout: {valid: {share: 0.1}}"},
+     "13 holdout.valid.by: no method says which documents are the same; add `by: {use: minhash@1}`"),
+    # stages
+    ({"stages": "stages: {late: {}}"}, "14 stages.late.recipe: missing; add `recipe: …`, text"),
+    ({"stages": "stages: {late: late.yaml}"}, "14 stages.late: not a mapping (found late.yaml)"),
+    ({"stages": "stages: {late: {recipe: late.yaml, recpe: x}}"},
+     "14 stages.late.recpe: unknown key; did you mean `recipe`?"),
+    ({"stages": "stages: {Late: {recipe: late.yaml}}"}, "14 stages.Late: not a name (found Late)"),
+    ({"stages": "stages: {late: {recipe: 's3://key:secret@bucket/late.yaml'}}"},
+     "14 stages.late.recipe: a URI that carries credentials; take them out"),
+    # published figures
+    ({"published": "published: {trained_tokns: 1}"},
+     "15 published.trained_tokns: unknown key; did you mean `trained_tok"),
+    ({"published": "published: {ref: [a]}"},
+     "15 published.ref: not a figure (found a list); write what was published, or"),
+    ({"published": "published:"}, "15 published: nothing stands here; write figures, or remove the key"),
+    ({"figures": "    published: {epoch: 2}"}, "22 sources.web.published.epoch: unknown key; did you mean `epochs`?"),
+    # about
+    ({"published": "about:"}, "15 about: nothing stands here; write a mapping of text to text, or remove the key"),
+    ({"published": "about: {x: }"}, "15 about.x: not text (found nothing); write text, or remove the key"),
+]
+
+
 @pytest.mark.parametrize("changes, expected", MISTAKES, ids=lambda value: value if isinstance(value, str) else "")
 def test_mistake(changes, expected):
     assert any(expected in each for each in mistakes(**changes)), mistakes(**changes)
+
+
+@pytest.mark.parametrize("changes, expected", MORE_MISTAKES, ids=lambda value: value if isinstance(value, str) else "")
+def test_mistake_of_what_a_recipe_may_leave_out(changes, expected):
+    """Columns are those of RICH's taggers."""
+    found = mistakes(RICH, **changes)
+    assert any(expected in each for each in found), found
+    assert len(found) == 1, found
 
 
 @pytest.mark.parametrize("sources", ["sources: {}", "sources:", "sources: []", "sources: web"])

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from reference_text import span
+
 from taggers.code_languages import DATA, SYNTAXES, Syntax, language_of  # facts
 
 Values = dict[str, Any]
@@ -205,9 +207,7 @@ def secrets(text: str, parameters: Mapping[str, Any]) -> Values:
     values: Values = {"secrets.count": sum(map(len, found.values()))}
     for kind, ranges in found.items():
         values[f"secrets.{kind}_count"] = len(ranges)
-        values[f"secrets.{kind}"] = [
-            {"start": start, "end": end, "bytes": len(text[start:end].encode()), "score": entropy(text[start:end])}
-            for start, end in ranges]
+        values[f"secrets.{kind}"] = [span(text, start, end, entropy(text[start:end])) for start, end in ranges]
     return values
 
 

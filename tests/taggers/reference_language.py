@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reference_models import fasttext_labels
+from reference_text import span
 
 Values = dict[str, Any]
 
@@ -38,7 +39,7 @@ def language_paragraphs(text: str, parameters: Mapping[str, Any]) -> Values:
     }
     for code in parameters["languages"]:
         values[f"language_paragraphs.{code}"] = [
-            {"start": start, "end": start + len(line), "bytes": len(line.encode()), "score": scores.get(code, 0.0)}
+            span(text, start, start + len(line), scores.get(code, 0.0))
             for start, line, scores in found
         ]
     return values

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reference_text import span
+
 Values = dict[str, Any]
 
 ENDS, CLOSED_ENDS, TRAILING = ".!?…。！？", "。！？", "\"')]}”’»›」』）】"
@@ -31,8 +33,7 @@ def fasttext_sentences(text: str, parameters: Mapping[str, Any]) -> Values:
     return {
         "fasttext_sentences.count": len(found),
         "fasttext_sentences.spans": [
-            {"start": start, "end": end, "bytes": len(text[start:end].encode()), "score": score}
-            for start, end, score in scored if score >= parameters["least"]
+            span(text, start, end, score) for start, end, score in scored if score >= parameters["least"]
         ],
         "fasttext_sentences.max": max((score for _, _, score in scored), default=None),
         "fasttext_sentences.mean":
@@ -75,8 +76,7 @@ def badwords(text: str, parameters: Mapping[str, Any]) -> Values:
     return {
         "badwords.count": len(found),
         "badwords.distinct": len({folded[start:end] for start, end in found}),
-        "badwords.spans": [{"start": start, "end": end, "bytes": len(text[start:end].encode()), "score": 1.0}
-                           for start, end in found],
+        "badwords.spans": [span(text, start, end) for start, end in found],
     }
 
 

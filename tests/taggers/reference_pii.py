@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reference_text import span
+
 Values = dict[str, Any]
 Range = tuple[int, int]
 
@@ -44,8 +46,7 @@ def columns(name: str, text: str, found: Mapping[str, list[Range]]) -> Values:
     values: Values = {f"{name}.count": sum(map(len, found.values()))}
     for kind, ranges in found.items():
         values[f"{name}.{kind}_count"] = len(ranges)
-        values[f"{name}.{kind}"] = [
-            {"start": start, "end": end, "bytes": len(text[start:end].encode()), "score": 1.0} for start, end in ranges]
+        values[f"{name}.{kind}"] = [span(text, start, end) for start, end in ranges]
     return values
 
 

@@ -215,8 +215,9 @@ def runs_of_lines(lines: list[str], which: list[bool]) -> list[Values]:
     return spans
 
 
-def span(text: str, start: int, end: int) -> Values:
-    return {"start": start, "end": end, "bytes": len(text[start:end].encode()), "score": 1.0}
+def span(text: str, start: int, end: int, score: float = 1.0) -> Values:
+    return {"start": start, "end": end, "first_byte": len(text[:start].encode()),
+            "bytes": len(text[start:end].encode()), "score": score}
 
 
 # FineWeb's stop characters.

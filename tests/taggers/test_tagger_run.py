@@ -106,7 +106,8 @@ def test_spans_slice_to_what_they_claim(documents):
     first, starts, ends, expected = [0], [], [], []
     for number, (text, wanted) in enumerate(documents):
         places = sorted((min(a, b, len(text)), min(max(a, b), len(text))) for a, b in wanted)
-        expected.append([{"start": a, "end": b, "bytes": len(text[a:b].encode()), "score": 1.0} for a, b in places])
+        expected.append([{"start": a, "end": b, "first_byte": len(text[:a].encode()), "bytes": len(text[a:b].encode()),
+                          "score": 1.0} for a, b in places])
         starts += [batch.offsets[number] + len(text[:a].encode()) for a, _ in places]
         ends += [batch.offsets[number] + len(text[:b].encode()) for _, b in places]
         first.append(len(starts))

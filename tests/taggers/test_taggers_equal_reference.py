@@ -131,6 +131,7 @@ def test_spans_slice_to_what_they_claim(texts: list[str]) -> None:
                 for span in spans:
                     assert 0 <= span["start"] < span["end"] <= len(text)
                     assert len(text[span["start"] : span["end"]].encode()) == span["bytes"]
+                    assert len(text[: span["start"]].encode()) == span["first_byte"]
 
 
 def test_a_line_of_50_megabytes() -> None:

@@ -173,7 +173,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--examples", type=_few, default=3, metavar="N",
                       help="name so many documents of each kind and source that are in or out (default 3)")
     made.add_argument("--plan", action="store_true", help="plan a recipe that has not been planned")
-    for add in (own, work, spark, planning):
+    for add in (own, work, spark, planning, split):
         add(made)
     made = command("build", _build, "Write the mixture of a recipe that has been planned.")
     for add in (recipe, out, work, spark, planning, split, stage):
@@ -411,7 +411,11 @@ def _planned(options: Any, side: Side) -> Side:
     if side.kind != "recipe" or side.recipe is None:
         return side
     words = [word for reference in options.taggers for word in ("--taggers", reference)]
+    if options.split is not None:
+        side = replace(side, recipe=side.recipe.for_split(options.split))
+        words += ["--split", options.split]
     try:
+        assert side.recipe is not None
         recipe = resolve(side.recipe, side.uri)
         corpus = find(recipe, side.uri, options.work, words)
         try:

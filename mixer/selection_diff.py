@@ -517,10 +517,9 @@ def _spans(table: pa.Table) -> Array:
 
 def _less(table: pa.Table) -> Array:
     """uint64, modulo 2^64: by how many bytes a text gets shorter with each span."""
-    found = np.asarray(table.column("bytes")).astype(np.int64)
-    if "replace" in table.column_names:
-        found = found - np.array([len((text or "").encode()) for text in table.column("replace").to_pylist()],
-                                 np.int64)
+    found: Array = np.asarray(table.column("bytes")).astype(np.int64)
+    added = pc.binary_length(table.column("replacement").cast(pa.large_binary())).fill_null(0)
+    found = found - np.asarray(added)
     return found.view("<u8")
 
 

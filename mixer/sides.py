@@ -105,7 +105,7 @@ def _mixture(folder: str) -> Side:
     if actual != said:
         raise BadInput(f"{folder}: manifest, recipe and lock are not of one mixture; run `solera audit {folder}`")
     locked = read_lock(texts["recipe.lock"], uris["recipe.lock"])
-    recipe = parse(texts["recipe.yaml"], uris["recipe.yaml"], lock.own_taggers(locked))
+    recipe = lock.recipe_of(locked, texts["recipe.yaml"], uris["recipe.yaml"])
     return Side(folder, "mixture", recipe.name, recipe.version, recipe.sha256, recipe, locked,
                 part["lock"]["sha256"], counts, manifest=found)
 

@@ -23,21 +23,22 @@ def write_mixture(made: Case, found: Plan, folder: Path, shards: int = 2) -> Pat
             continue
         docs = made.docs[path]
         copies = sidecars.read(context.selection_uri(number))[0].column("copies").to_pylist()
-        spans: dict[int, list[tuple[int, int]]] = {}
+        spans: dict[int, list[tuple[int, int, str | None]]] = {}
         if storage.exists(context.edits_uri(number)):
-            for cut in cuts.of(sidecars.read(context.edits_uri(number))[0]).tolist():
-                spans.setdefault(cut[0], []).append(cut[1:3])
+            for each in sidecars.read(context.edits_uri(number))[0].to_pylist():
+                spans.setdefault(each["row"], []).append((each["start"], each["end"], each["replacement"]))
         for row, (doc, times) in enumerate(zip(docs, copies, strict=True)):
-            text = cuts.without(doc.text, spans.get(row, []))
+            text = cuts.edited(doc.text, spans.get(row, []))
+            added = sum(len((each[2] or "").encode()) for each in spans.get(row, []))
             for copy in range(times):
                 line = canonical_json({"id": doc.id, "source": doc.source, "text": text})
                 size = len(doc.text.encode())
                 about = {"line": line, "mix_source": context.sources[number], "source": doc.source, "id": doc.id,
                          "shard": path, "row": row, "copy": copy, "text_sha256": _sha256(doc.text),
                          "text_bytes": size, "emitted_sha256": _sha256(text), "emitted_bytes": len(text.encode()),
-                         "cuts": len(spans.get(row, [])),
+                         "cuts": len(spans.get(row, [])), "added": added,
                          "units": int(selection.units_of_bytes(made.recipe.unit, np.array([size]))[0])}
-                records.append(mixture.Record(**{**dict.fromkeys(mixture.Record.__annotations__, 0), **about}))
+                records.append(mixture.Record(**about))
     rows_of = [mixture.write_shard(str(folder), f"{number:05d}", records[number::shards], made.recipe.unit, "key")
                for number in range(shards)]
     table = mixture.shards_table([row for row in rows_of if row is not None])

@@ -5,23 +5,22 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from plan_cases import Case, case, corpora, recipe_text, recipes
+from plan_cases import RULES, Case, case, corpora, recipe_text
 from plan_oracle import Doc, Outcome, slice_name
 from small_mixture import write_mixture
 
 from jobs.diff import Difference, compare
 from jobs.engine import engine
 from mixer import selection_diff, sides, storage
-from mixer.errors import BadInput, RecipeError, StorageError
+from mixer.errors import BadInput, StorageError
 from mixer.plan import Plan
-from mixer.recipe_parser import parse
 from mixer.selection_diff import CHANGED, DRAWN, UNREAD
 from mixer.sides import Side
 
@@ -139,13 +138,24 @@ def side(made: Any) -> Side:
     return sides.opened(made.folder)
 
 
-def parses(recipe: bytes) -> bool:
-    """Whether it is one: some of those that are made up have a rule twice."""
-    try:
-        parse(recipe, "recipe.yaml")
-    except RecipeError:
-        return False
-    return True
+METHODS: list[dict[str, Any]] = [{"use": "text@1"}, {"use": "text@1", "normalise": ["lower", "whitespace"]},
+                                 {"use": "substring@1", "unit": "bytes", "max_removed": 0.5}]
+
+
+@st.composite
+def recipes(draw: Any, folders: Sequence[str], unit: str) -> bytes:
+    """A few of all recipes, of which hardly any makes no plan; of some the first folder is of two sources."""
+    sources: dict[str, dict[str, Any]] = {folder: {} for folder in folders}
+    if draw(st.booleans()):
+        sources["z"] = {"shards": f"{folders[0]}/*.jsonl", "keep": {"document.slice": {"max": 399_999}}}
+        sources[folders[0]]["keep"] = {"document.slice": {"min": 400_000}}
+    for source in sources.values():
+        source |= draw(st.sampled_from([{}, {"max_epochs": 0.5}, {"max_epochs": 3}]))
+    keep = dict(draw(st.lists(st.sampled_from(RULES), max_size=2, unique_by=lambda rule: rule[0])))
+    budget = draw(st.sampled_from([{}, {"budget": 40}, {"budget": 200}]))
+    methods = draw(st.lists(st.sampled_from(METHODS), max_size=2, unique_by=str))
+    return recipe_text(sources, seed=draw(st.integers(0, 3)), unit=unit, keep=keep, dedup=methods,
+                       on_shortfall="redistribute", **budget)
 
 
 @st.composite
@@ -153,9 +163,8 @@ def two(draw: Any) -> tuple[bytes, bytes, dict[str, list[Doc]]]:
     """Two recipes over one corpus, which count by the same unit."""
     docs = draw(corpora(False))
     folders = sorted({path[0] for path in docs})
-    fixed = {"on_shortfall": "redistribute", "unit": draw(st.sampled_from(["tokens", "bytes", "docs"]))}
-    one, other = (draw(recipes(folders, False, **fixed).filter(parses)) for _ in range(2))
-    return one, other, docs
+    unit = draw(st.sampled_from(["tokens", "bytes", "docs"]))
+    return draw(recipes(folders, unit)), draw(recipes(folders, unit)), docs
 
 
 @settings(SLOW, max_examples=3)
@@ -193,8 +202,7 @@ def test_all_ways_find_what_the_oracle_finds(both, limit, data):
 @given(corpora(False, 2), corpora(False, 2), st.sampled_from([3, 2_000_000]), st.data())
 def test_corpora_of_other_shards_are_joined(docs, others, limit, data):
     """Some shards of the two are the same, some have other documents, and some stand in one alone."""
-    recipe = data.draw(recipes(["a", "b"], False, on_shortfall="redistribute", dedup=[{"use": "text@1"}], unit="bytes")
-                       .filter(parses))
+    recipe = data.draw(recipes(["a", "b"], "bytes"))
     shared = {path: each for path, each in docs.items() if data.draw(st.booleans())}
     mixed = {**others, **shared}
     with folder() as place, pytest.MonkeyPatch.context() as patch:

@@ -283,7 +283,7 @@ STAGE = Vocabulary(
     doc="`stages: {midtraining: {recipe: midtraining.yaml}}`. Each is a recipe of its own, with its own budget and "
     "mixture (`--stage NAME`); what is held out of the first is held out of all, and a plan adds up how often each "
     "document is seen over the whole training.",
-    keys=(Key("recipe", "text", "Its recipe, a path that starts at this recipe's folder."),),
+    keys=(Key("recipe", "text", "Its recipe: a path that starts at this recipe's folder and ends in `.yaml`."),),
 )
 
 SAMPLE = Vocabulary(

@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,23 @@ def test_a_mixture_tells_the_draw_from_what_comes_before(tmp_path):
             assert each["why"] == "not drawn"
         else:  # which the draw might have left out, too
             assert each["why"] in (DRAWN, "not drawn")
+
+
+def test_texts_that_are_edited_otherwise(tmp_path):
+    docs = {"web/0.jsonl": [replace(doc, found={"pii.email": [(5, 9, 1.0)] if row % 2 else []})
+                            for row, doc in enumerate(WEB)]}
+    made = [small(tmp_path / f"{number}", docs, edit={"pii.email": edit})
+            for number, edit in enumerate([{"cut": True}, {"replace": "|é|"}, {"replace": "|||||"}])]
+    plans = [each.plan()[0] for each in made]
+    mixtures = [sides.opened(str(write_mixture(each, plan, tmp_path / f"out{number}")))
+                for number, (each, plan) in enumerate(zip(made, plans, strict=True))]
+    for old in range(3):
+        for new in range(3):
+            for one, other in ((side(plans[old]), side(plans[new])), (mixtures[old], mixtures[new]),
+                               (side(plans[old]), mixtures[new]), (mixtures[old], side(plans[new]))):
+                found = difference(one, other).documents
+                assert found.total("text") == found.changed == (3 if old != new else 0)
+                assert found.same == (3 if old != new else 6)
 
 
 def test_a_source_that_is_called_otherwise_has_the_same_documents(tmp_path):

@@ -121,7 +121,7 @@ def build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSummary:
         return BuildSummary(out, done, True, 0, done["mixture"]["totals"]["shards"], time.monotonic() - began, 0, 0)
     recipe = plan.recipe
     inputs = _inputs(plan)
-    count = max(1, -(-emitted_totals(plan)["text_bytes"] // recipe.shard_bytes))
+    count = shard_count(plan)
     layout = [plan.body["lock_sha256"], recipe.order, count, mixture.FRAME_BYTES, mixture.ZSTD_LEVEL]
     key = hashlib.sha256(canonical_json(layout)).hexdigest()
     claim = _claim(out, key)
@@ -223,6 +223,23 @@ def emitted_totals(plan: Plan) -> dict[str, int]:
         totals["units"] += count["emitted"]["units"] - count["edited"]["units"]
         totals["text_bytes"] += count["emitted"]["bytes"] - count["edited"]["bytes"] + count["edited"]["added"]
     return totals
+
+
+def shard_count(plan: Plan) -> int:
+    """How many data shards a mixture has in shuffled order."""
+    return max(1, -(-emitted_totals(plan)["text_bytes"] // plan.recipe.shard_bytes))
+
+
+def data_shards(plan: Plan, path: str, source: str, identity: Any, copies: int) -> list[str]:
+    """The names of the data shards in which the copies of a document are: a row of the recipe's `source` in the shard
+    at `path`, whose identity is uint8 of shape (1, 16).
+    """
+    if plan.recipe.order == "shuffled":
+        places = [draw.draws(plan.recipe.seed, "order", identity, copy) for copy in range(copies)]
+        return [f"{int(mixture.shard_of(place, shard_count(plan))[0]):05d}" for place in places]
+    pieces = pieces_of(plan, _inputs(plan))
+    return [next(piece.name for piece in pieces if piece.copy == copy and piece.name.startswith(f"{source}/")
+                 and any(shard.path == path for shard in piece.shards)) for copy in range(copies)]
 
 
 # ---- shuffled order: place = draw(seed, "order", copy), data shard = place scaled to their number

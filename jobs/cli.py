@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jobs.training import Planned
     from mixer.corpus import Corpus
     from mixer.recipe import Recipe
+    from mixer.sides import Side
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -152,10 +153,28 @@ def parser() -> argparse.ArgumentParser:
     made = command("plan", _plan, "Show what a recipe takes, without reading any text.")
     for add in (recipe, work, spark, planning, split, stage):
         add(made)
-    made.add_argument("--sweep", metavar="COLUMN", help="instead of a plan, show what each threshold would keep")
-    made.add_argument("--sample", type=_sample_share, metavar="SHARE",
-                      help="estimate the plan from a stored sample of this share of the documents, such as 0.01, with "
-                           "error bars")
+    made.add_argument("--html", metavar="FILE", help="also write the plan as one page, with the funnel and the shares "
+                                                     "drawn")
+    instead = made.add_mutually_exclusive_group()
+    instead.add_argument("--sweep", metavar="COLUMN", help="instead of a plan, show what each threshold would keep")
+    instead.add_argument("--sample", type=_sample_share, metavar="SHARE",
+                         help="estimate the plan from a stored sample of this share of the documents, such as 0.01, "
+                              "with error bars")
+    instead.add_argument("--watch", action="store_true",
+                         help="stay, plan again at each save of the recipe, and mark what changed; Ctrl-C ends")
+    instead.add_argument("--show-dropped", metavar="RULE",
+                         help="instead of a plan, show examples of what a rule drops and what it barely keeps; RULE is "
+                              "as the plan prints it, or some of its words, such as a column")
+    made.add_argument("--examples", type=_size, metavar="N",
+                      help="with --show-dropped, at most so many of each kind (default 5)")
+    made = command("diff", _diff, "Say what changed between two recipes, locks, plans or mixtures.")
+    for name, says in (("old", "a recipe, a lock, a plan's folder or a mixture's"), ("new", "the same, as it is now")):
+        made.add_argument(name, metavar="AB"[name == "new"], help=says)
+    made.add_argument("--examples", type=_few, default=3, metavar="N",
+                      help="name so many documents of each kind and source that are in or out (default 3)")
+    made.add_argument("--plan", action="store_true", help="plan a recipe that has not been planned")
+    for add in (own, work, spark, planning, split):
+        add(made)
     made = command("build", _build, "Write the mixture of a recipe that has been planned.")
     for add in (recipe, out, work, spark, planning, split, stage):
         add(made)
@@ -178,10 +197,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--experiment", required=True, metavar="NAME", help="the folder below `attributes`")
     for add in (work, spark):
         add(made)
-    made = command("explain", _explain, "Say why a document is in or out.")
+    made = command("explain", _explain, "Say why a document is in or out, and where it stands in the mixture.")
     recipe(made)
     made.add_argument("source", metavar="SOURCE", help="the document's own source")
     made.add_argument("id", metavar="ID", help="the document's own id")
+    made.add_argument("--mixture", metavar="DIR", help="the mixture of this plan: say also on which lines")
     work(made)
     split(made)
     stage(made)
@@ -281,10 +301,16 @@ def _lint(options: Any) -> int:
 
 
 def _plan(options: Any) -> int:
-    from jobs import report
+    from jobs import rates, report
     from jobs.run import run_plan
     from jobs.training import Planned
 
+    _check_together(options)
+    if options.watch:
+        from jobs.watch import watch
+
+        return watch(options.recipe, options.where, options.json, options.html, lambda text: _opened(options, text),
+                     lambda corpus: opened_engine(options, corpus))
     recipe, corpus = _opened(options)
     with opened_engine(options, corpus) as engine:
         if options.sweep is not None:
@@ -300,13 +326,35 @@ def _plan(options: Any) -> int:
             (stage,) = engine.progress.stages
             _print_stages(options, estimated.as_json(), lambda: text_of(estimated, stage.seconds), [stage])
             return 0
+        if options.show_dropped is not None:
+            from jobs.examples import show_dropped
+
+            shown = show_dropped(recipe, corpus, engine, options.show_dropped, options.examples or 5, options.where)
+            _print(options, shown.as_json(), lambda: shown.text)
+            return 0
         found = run_plan(recipe, corpus, engine, options.where)
         if recipe.stages and options.split is None:
             return _print_training(options, Planned(recipe.name, recipe, corpus, found), engine)
     (stage,) = engine.progress.stages
-    _print_stages(options, report.plan_json(found),
-                  lambda: report.plan_text(found, corpus.arguments, stage.seconds), [stage])
+    rate = rates.read(corpus.workspace).get("build")
+    if options.html is not None:
+        from jobs import page
+
+        page.write(found, options.html, rate)
+    _print_stages(options, report.plan_json(found, rate),
+                  lambda: report.plan_text(found, corpus.arguments, stage.seconds, rate), [stage])
     return 0
+
+
+def _check_together(options: Any) -> None:
+    """Nothing; BadInput where options of `plan` say nothing together."""
+    from mixer.errors import BadInput
+
+    if options.html is not None and (options.sweep is not None or options.show_dropped is not None
+                                     or options.sample is not None):
+        raise BadInput("--html draws a plan, and --sweep, --sample and --show-dropped make none; leave one of them out")
+    if options.examples is not None and options.show_dropped is None:
+        raise BadInput("--examples is for --show-dropped; leave it out, or add --show-dropped RULE")
 
 
 def _print_training(options: Any, first: Planned, engine: Engine) -> int:
@@ -335,6 +383,54 @@ def _print_training(options: Any, first: Planned, engine: Engine) -> int:
         "later_stages": {each.name: report.plan_json(each.plan) for each in planned[1:]},
         "training": None if found is None else found.as_json()}, text, done)
     return 0
+
+
+def _diff(options: Any) -> int:
+    from jobs.diff import compare
+    from jobs.engine import engine
+    from mixer.sides import opened
+
+    own = _own(options).taggers
+    sides = [_planned(options, opened(uri, own)) for uri in (options.old, options.new)]
+    with engine(None, {}, "", options.quiet or options.json) as made:
+        found = compare(sides[0], sides[1], made, options.examples)
+    _print(options, found.as_json(), lambda: found.text)
+    return 0 if found.verdict.enough else 1
+
+
+def _planned(options: Any, side: Side) -> Side:
+    """A recipe with the plan of what lies in the work folder, if there is one; anything else as it is."""
+    from dataclasses import replace
+
+    from jobs.plan import existing_plan, make_plan
+    from mixer.corpus import find
+    from mixer.errors import NotDone, SoleraError, StoreUnavailable
+    from mixer.models import resolve
+    from mixer.sides import planned
+
+    if side.kind != "recipe" or side.recipe is None:
+        return side
+    words = [word for reference in options.taggers for word in ("--taggers", reference)]
+    if options.split is not None:
+        side = replace(side, recipe=side.recipe.for_split(options.split))
+        words += ["--split", options.split]
+    try:
+        assert side.recipe is not None
+        recipe = resolve(side.recipe, side.uri)
+        corpus = find(recipe, side.uri, options.work, words)
+        try:
+            return planned(side, existing_plan(recipe, corpus)[0])
+        except NotDone:
+            if not options.plan:
+                raise
+        with opened_engine(options, corpus) as made:
+            return planned(side, make_plan(recipe, corpus, made, options.where))
+    except StoreUnavailable:
+        raise
+    except SoleraError as error:
+        if options.plan:
+            raise
+        return replace(side, unplanned=str(error))
 
 
 def _build(options: Any) -> int:
@@ -385,12 +481,14 @@ def _import(options: Any) -> int:
 
 def _explain(options: Any) -> int:
     from jobs import report
+    from jobs.places import places
     from jobs.plan import existing_plan
     from mixer.explain import explain, with_texts
 
     recipe, corpus = _opened(options)
     made, context = existing_plan(recipe, corpus)
     found = with_texts(explain(made, context, corpus, options.source, options.id), corpus)
+    found["places"] = places(made, found, options.mixture)
     _print(options, found, lambda: report.explain_text(found))
     return 0
 
@@ -433,9 +531,9 @@ def _taggers(options: Any) -> int:
 
     from jobs import tagger_list
     from mixer.errors import BadInput
-    from taggers.registry import TAGGERS
+    from taggers.registry import DOCUMENT, TAGGERS
 
-    every = (*TAGGERS, *_own(options).taggers)
+    every = (*TAGGERS, DOCUMENT, *_own(options).taggers)
     unknown = [name for name in options.names if name not in {tagger.name for tagger in every}]
     if unknown:
         raise BadInput(f"{', '.join(unknown)}: no tagger of this name; there are "
@@ -449,12 +547,13 @@ def _taggers(options: Any) -> int:
 # ---- what commands share
 
 
-def _opened(options: Any) -> tuple[Recipe, Corpus]:
+def _opened(options: Any, text: bytes | None = None) -> tuple[Recipe, Corpus]:
+    """Recipe and corpus of a command. `text` is that of the recipe's file, where it has been read."""
     from mixer.corpus import find
     from mixer.models import resolve
-    from mixer.stages import check_shards
+    from mixer.stages import check_shards, needs_same_shards
 
-    first = _recipe(options)
+    first = _recipe(options, text)
     recipe, uri = _staged(options, first)
     if any(not source.shards for source in recipe.sources):
         from mixer.stand_ins import check_complete
@@ -469,7 +568,7 @@ def _opened(options: Any) -> tuple[Recipe, Corpus]:
         more += [] if value is None else [option, str(value)]
     recipe = resolve(recipe, uri)
     corpus = find(recipe, uri, options.work, more, options.recipe)
-    if recipe.first is not None:
+    if needs_same_shards(recipe):
         check_shards(recipe, corpus, find(first, options.recipe, options.work))
     return recipe, corpus
 
@@ -484,11 +583,11 @@ def _staged(options: Any, first: Recipe) -> tuple[Recipe, str]:
     return stages.of_training(first, options.recipe, stage), stages.uri_of(options.recipe, stage)
 
 
-def _recipe(options: Any) -> Recipe:
+def _recipe(options: Any, text: bytes | None = None) -> Recipe:
     """The recipe that the command line names, or the one that is made of it by --stand-ins and --scale."""
     from mixer.recipe_parser import parse
 
-    text, own = _read(options.recipe), _own(options).taggers
+    text, own = _read(options.recipe) if text is None else text, _own(options).taggers
     if options.stand_ins is None and options.scale is None:
         return parse(text, options.recipe, own)
     from jobs.progress import Display
@@ -598,6 +697,12 @@ def _size(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
         raise argparse.ArgumentTypeError(f"{text} is no number of documents; write one from 1 to 1,000,000, such as "
                                          "1000")
+    return int(text)
+
+
+def _few(text: str) -> int:
+    if not text.isdecimal() or int(text) > 10_000:
+        raise argparse.ArgumentTypeError(f"{text} is no number of examples; write one from 0 to 10,000, such as 3")
     return int(text)
 
 

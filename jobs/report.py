@@ -6,12 +6,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs import tables
+from jobs import figures, tables
 from jobs.build import BuildSummary
 from jobs.cluster import job_file
 from jobs.dedup import DedupSummary
 from jobs.pack import FOLDER, Packed
-from jobs.progress import megabytes
+from jobs.progress import brief, megabytes
+from jobs.rates import Rate
 from jobs.tag import TagSummary
 from mixer import banding
 from mixer.audit import Check
@@ -20,8 +21,8 @@ from mixer.corpus import Corpus
 from mixer.plan import Plan
 
 TEXT_SHOWN = 80  # code points of a text that is repeated in many documents
-SPANS_SHOWN = 3  # of an imported attribute, when a document is explained
 CUTS_SHOWN = 10  # by one method
+PLACES_SHOWN = 10  # of a document's copies
 
 
 def tag_text(found: TagSummary, corpus: Corpus) -> str:
@@ -84,32 +85,70 @@ def _short(text: str) -> str:
     return line if len(line) <= TEXT_SHOWN else line[: TEXT_SHOWN - 1] + "…"
 
 
-def plan_json(plan: Plan) -> dict[str, Any]:
-    return {"folder": plan.folder, "recipe": {"name": plan.recipe.name, "version": plan.recipe.version,
-                                              "sha256": plan.recipe.sha256}, **plan.body}
+def plan_json(plan: Plan, rate: Rate | None = None) -> dict[str, Any]:
+    """plan.json as it is, and what follows from it. `rate` is that of the last build."""
+    counts = plan.body["counts"]
+    return {
+        "folder": plan.folder,
+        "recipe": {"name": plan.recipe.name, "version": plan.recipe.version, "sha256": plan.recipe.sha256},
+        **plan.body,
+        "sources": [{
+            "source": each["source"], "realised": figures.realised_of(each),
+            "effective": figures.effective_of(each), "epochs": _epochs(each), "max_epochs": each["max_copies"],
+        } for each in counts],
+        "build": {"bytes": moved(plan), "seconds": None if rate is None else round(rate.seconds_for(moved(plan)), 1),
+                  "rate": None if rate is None else rate.as_json()},
+        "warnings": findings(plan),
+    }
 
 
-def plan_text(plan: Plan, arguments: str, seconds: float) -> str:
-    recipe, counts = plan.recipe, plan.body["counts"]
-    moved = sum(count["emitted"]["bytes"] - count["edited"]["bytes"] + count["edited"]["added"] for count in counts)
-    lines = [f"{recipe.name} {recipe.version}: {recipe.unit}" + (f" ({recipe.counter})" if recipe.counter else "") +
-             (f", budget {recipe.budget:,}" if recipe.budget is not None else ", no budget: all there is"), "",
-             tables.funnel(counts, recipe.unit), ""]
-    cut = tables.cuts(counts, recipe.unit)
-    if cut:
-        lines += [cut, ""]
-    if plan.body["references"]:
-        compared = [f"{each['reference']} ({each['docs']:,} documents in {each['shards']:,} "
-                    f"shard{'' if each['shards'] == 1 else 's'})" for each in plan.body["references"]]
-        lines += [f"  compared with {' and '.join(compared)}: what is there is dropped here", ""]
-    if plan.body["losses"]:
-        lines += [tables.losses(plan.body["losses"], recipe.unit), ""]
-    lines += [tables.plan_table(counts, recipe.unit, recipe.budget), ""]
-    lines += [f"warning: {warning}" for warning in findings(plan)]
-    lines += [f"lock {plan.body['lock_sha256'][:16]}, planned in {seconds:.1f} s without reading text; a build moves "
-              f"{megabytes(moved)} of text",
-              f"next: solera build {arguments} --out DIR"]
+def _epochs(each: Mapping[str, Any]) -> float | None:
+    """How often a unit of the pool is emitted in the mean; None where there is no pool."""
+    pool = each["pool"]["units"]
+    return round(each["emitted"]["units"] / pool, 6) if pool else None
+
+
+def plan_text(plan: Plan, arguments: str, seconds: float, rate: Rate | None = None) -> str:
+    """What a plan says, for a terminal. `rate` is that of the last build; None where none was measured."""
+    lines = [plan_title(plan), ""]
+    for table in figures.tables(plan):
+        lines += [*table_lines(table), ""]
+        if table.name == "losses" and plan.body["references"]:
+            lines += [compared_text(plan), ""]
+    lines += [f"warning: {tables.visible(warning)}" for warning in findings(plan)]
+    lines += [f"lock {plan.body['lock_sha256'][:16]}, planned in {seconds:.1f} s without reading text",
+              build_estimate(plan, rate), f"next: solera build {arguments} --out DIR"]
     return "\n".join(lines)
+
+
+def plan_title(plan: Plan) -> str:
+    recipe = plan.recipe
+    return (f"{recipe.name} {recipe.version}: {recipe.unit}" + (f" ({recipe.counter})" if recipe.counter else "") +
+            (f", budget {recipe.budget:,}" if recipe.budget is not None else ", no budget: all there is"))
+
+
+def table_lines(table: figures.Table) -> list[str]:
+    return [tables.fitted(table.head, table.rows, table.keys), *(f"  {tables.visible(note)}" for note in table.notes)]
+
+
+def compared_text(plan: Plan) -> str:
+    compared = [f"{each['reference']} ({each['docs']:,} documents in {each['shards']:,} "
+                f"shard{'' if each['shards'] == 1 else 's'})" for each in plan.body["references"]]
+    return f"  compared with {' and '.join(compared)}: what is there is dropped here"
+
+
+def moved(plan: Plan) -> int:
+    """Bytes of text that a build writes."""
+    return sum(each["emitted"]["bytes"] - each["edited"]["bytes"] + each["edited"]["added"]
+               for each in plan.body["counts"])
+
+
+def build_estimate(plan: Plan, rate: Rate | None) -> str:
+    size = moved(plan)
+    if rate is None:
+        return f"a build moves {megabytes(size)} of text; how fast was not measured yet in this work folder"
+    return (f"a build moves {megabytes(size)} of text: about {brief(rate.seconds_for(size))} at the "
+            f"{rate.text} measured on {rate.day} ({megabytes(rate.bytes)}, {rate.slots} at a time)")
 
 
 def findings(plan: Plan) -> list[str]:
@@ -202,11 +241,13 @@ def explain_text(found: dict[str, Any]) -> str:
         f"  in {found['shard']} row {found['row']}, line {found['line']}, byte {found['offset']:,}; source "
         f"{found['mix_source']} of the recipe",
         f"  {found['chars']:,} characters, {found['bytes']:,} bytes, sha256 {found['text_sha256']}",
-        "", "  " + _visible(" ".join(found["text"].split())[:200]), "",
-        tables.table(["measured", ""], [[name, _value(value)] for name, value in found["values"].items()]), "",
-        tables.table(["rule", "verdict"], [[rule["rule"], "passes" if rule["passes"] else rule["why"]]
-                                           for rule in found["rules"]]),
+        "", *(f"  | {tables.visible(line)}".rstrip() for line in found["marked"].split("\n")), "",
+        tables.table(["measured", ""], [[tables.visible(name), tables.visible(tables.value(value))]
+                                        for name, value in found["values"].items()]), "",
     ]
+    if found["phases"]:
+        lines += [tables.table(["phase", "step", "verdict"], [[each["phase"], tables.visible(each["step"]), _said(each)]
+                                                              for each in found["phases"]], left=3), ""]
     for each in found["dedup"]:
         if "cuts" in each:
             lines += _cuts_lines(each, found["bytes"])
@@ -219,13 +260,21 @@ def explain_text(found: dict[str, Any]) -> str:
         else:
             lines.append(f"  {each['method']}: in cluster {each['cluster']}, not beaten by another copy")
     lines += _further_lines(found)
-    lines += [f"  draw {found['draw']}", *_edit_lines(found["edits"]), "",
+    lines += [*_edit_lines(found["edits"]), "",
               f"in: {found['copies']} cop{'y' if found['copies'] == 1 else 'ies'}{_edited_text(found)}"
               if found["copies"]
-              else f"out: {found['reason']}",
-              *(f"  not of {each['source']}, which shares its shard: {each['reason']}"
-                for each in found["other_sources"])]
+              else f"out: {found['reason']}"]
+    lines += [f"  copy {place['copy']} in {place['shard']}" + (f" line {place['line']:,}" if "line" in place else "")
+              for place in found.get("places", [])[:PLACES_SHOWN]]
+    if len(found.get("places", [])) > PLACES_SHOWN:
+        lines.append(f"  … and {len(found['places']) - PLACES_SHOWN:,} copies more; --json has all")
+    lines += [f"  not of {each['source']}, which shares its shard: {each['reason']}" for each in found["other_sources"]]
     return "\n".join(lines)
+
+
+def _said(entry: Mapping[str, Any]) -> str:
+    """A verdict with why, as in "dropped: words.count 31 < 50"."""
+    return tables.visible(f"{entry['verdict']}: {entry['why']}" if entry["why"] else entry["verdict"])
 
 
 def _further_lines(found: Mapping[str, Any]) -> list[str]:
@@ -239,7 +288,7 @@ def _further_lines(found: Mapping[str, Any]) -> list[str]:
         lines.append(f"  split {split['split']}: {'holds it out' if split['held_out'] else 'leaves it'} ({key})")
     sample = found.get("sample")
     if sample is not None:
-        lines.append(f"  {sample['sample']}: score {_value(sample['score'])}, draw {sample['draw']}, "
+        lines.append(f"  {sample['sample']}: score {tables.value(sample['score'])}, draw {sample['draw']}, "
                      f"{'kept' if sample['kept'] else 'dropped'}")
     return lines
 
@@ -248,9 +297,9 @@ def _edit_lines(edits: Sequence[Mapping[str, Any]]) -> list[str]:
     """Each edit of the text that is taken: [-what goes-] and {+what stands there instead+}."""
     lines = ["  edited: [-before-] {+after+}"] if edits else []
     for edit in edits[:CUTS_SHOWN]:
-        instead = f"{{+{_visible(edit['replacement'])}+}}" if edit["replacement"] else ""
-        lines.append(f"    at {edit['start']}: {_visible(edit['before'])}[-{_visible(edit['text'])}-]{instead}"
-                     f"{_visible(edit['after'])}".rstrip())
+        instead = f"{{+{tables.visible(edit['replacement'])}+}}" if edit["replacement"] else ""
+        before, text, after = (tables.visible(edit[part]) for part in ("before", "text", "after"))
+        lines.append(f"    at {edit['start']}: {before}[-{text}-]{instead}{after}".rstrip())
     more = len(edits) - CUTS_SHOWN
     return [*lines, *([f"    … and {more:,} more; --json has all"] if more > 0 else [])]
 
@@ -295,24 +344,12 @@ def _difference_lines(found: Mapping[str, Any]) -> list[str]:
     """How the text of the copy that beat a document differs: [-here-] and {+there+}."""
     lines = [f"    {_SAME[found['same']]}" + (": [-here-] {+there+}" if found["places"] else "")]
     for place in found["places"]:
-        here = f"[-{_visible(place['one'])}-]" if place["one"] else ""
-        there = f"{{+{_visible(place['other'])}+}}" if place["other"] else ""
-        shown = f"{_visible(place['before'])}{here}{there}{_visible(place['after'])}"
+        here = f"[-{tables.visible(place['one'])}-]" if place["one"] else ""
+        there = f"{{+{tables.visible(place['other'])}+}}" if place["other"] else ""
+        shown = f"{tables.visible(place['before'])}{here}{there}{tables.visible(place['after'])}"
         lines.append(f"      at {place['at']}: {shown}".rstrip())
     return [*lines, *(["      … and more after these"] if found["more"] else [])]
 
 
-def _visible(text: str) -> str:
-    """On one line, with nothing that a terminal would act on."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
-
-
 def _quoted(text: str) -> str:
-    return '"' + _visible(text) + '"'
-
-
-def _value(value: object) -> str:
-    if isinstance(value, list):  # spans
-        shown = [f"{span['start']}-{span['end']} {_value(span['score'])}" for span in value[:SPANS_SHOWN]]
-        return ", ".join([*shown, *([f"… {len(value):,} in all"] if len(value) > SPANS_SHOWN else [])]) or "none"
-    return "missing" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return '"' + tables.visible(text) + '"'

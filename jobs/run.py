@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs import report, tables
+from jobs import rates, report, tables
 from jobs.build import BuildSummary, build
 from jobs.dedup import DedupSummary, dedup
 from jobs.engine import Engine
@@ -39,7 +39,8 @@ class RunSummary:
     def text(self) -> str:
         (planned,) = [stage.seconds for stage in self.stages if stage.name == "plan"]
         return "\n\n".join([
-            report.plan_text(self.plan, self.arguments, planned).rpartition("\n")[0],
+            # Without what it says of a build, which has been made.
+            report.plan_text(self.plan, self.arguments, planned).rsplit("\n", 2)[0],
             tables.stages(self.stages),
             report.build_text(self.build, self.build.out),
         ])
@@ -72,6 +73,7 @@ def run_tag(recipe: Recipe, corpus: Corpus, engine: Engine, **options: Any) -> T
         found = tag(recipe, corpus, engine, warn=engine.progress.warn, **options)
         stage.done(f"{found.redone:,} of {found.shards:,} shards",
                    Counts(found.redone_documents, found.redone_text_bytes, found.read_bytes, found.redone_bad))
+    rates.record(corpus.workspace, "tag", found.redone_text_bytes, found.seconds, engine.slots)
     return found
 
 
@@ -105,6 +107,7 @@ def run_build(plan: Plan, corpus: Corpus, out: str, engine: Engine) -> BuildSumm
         found = build(plan, corpus, out, engine)
         stage.done(f"{found.made:,} of {found.manifest['mixture']['totals']['shards']:,} data shards",
                    Counts(documents=found.moved_documents, bytes=found.moved_bytes))
+    rates.record(corpus.workspace, "build", found.moved_bytes, found.seconds, engine.slots)
     engine.progress.result |= {"out": found.out, "digest": found.manifest["digest"]}
     return found
 

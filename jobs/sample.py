@@ -6,7 +6,7 @@ import hashlib
 import heapq
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,9 @@ from mixer.documents import Document, ShardReader
 from mixer.errors import BadInput
 from mixer.recipe import Recipe, Rule
 from mixer.rules import passes
+from mixer.selection import slice_numbers
 from taggers.declare import Column, Use
+from taggers.registry import DOCUMENT
 
 # Of a source so many shards are looked at, and of each so much text: a sample should come in seconds.
 SHARDS = 8
@@ -125,7 +127,9 @@ def sample(recipe: Recipe, corpus: Corpus, engine: Engine, size: int, columns: S
     is read of them, up to HEAD_BYTES a shard.
     """
     uses = [use for use in recipe.uses(columns) if not use.tagger.is_imported]
-    if not uses:
+    ruled = [rule.column for source in recipe.sources for rule in recipe.rules_for(source.name)]
+    own = [column for column in DOCUMENT.columns if column.name in {*columns, *ruled}]
+    if not uses and not own:
         raise BadInput("--sample: the recipe's rules name no column, so there is nothing to measure; name some with "
                        "--columns, such as --columns words.count,language.top")
     chosen = {source.name: _chosen(source.name, corpus.shards) for source in recipe.sources}
@@ -150,8 +154,8 @@ def sample(recipe: Recipe, corpus: Corpus, engine: Engine, size: int, columns: S
                 step.update(State(Counts(documents=read), Counts(), Tasks(done, shards), done / shards))
             documents += [(name, document) for _, _, document in sorted(heap, key=lambda held: held[:2], reverse=True)]
     found, rates = _measured([models.local(use) for use in uses], documents)
-    order = dict.fromkeys([*columns, *(rule.column for source in recipe.sources
-                                       for rule in recipe.rules_for(source.name)), *found])
+    found |= {column.name: (column, _OWN[column.name]([document for _, document in documents])) for column in own}
+    order = dict.fromkeys([*columns, *ruled, *found])
     return Sampled(recipe, documents, read, len(corpus.shards), shards,
                    {name: found[name] for name in order if name in found}, rates)
 
@@ -199,6 +203,17 @@ def _head(corpus: Corpus, shard: Shard) -> Iterator[Document]:
 
 def _identity(document: Document) -> Any:
     return np.frombuffer(rows.identity(document.source, document.id), np.uint8)[None]
+
+
+def _slices(documents: Sequence[Document]) -> pa.Array:
+    return slice_numbers(np.concatenate([np.empty((0, 16), np.uint8), *map(_identity, documents)]))
+
+
+# The columns that documents have themselves.
+_OWN: Mapping[str, Callable[[Sequence[Document]], pa.Array]] = {
+    "document.source": lambda documents: pa.array([document.source for document in documents], pa.string()),
+    "document.slice": _slices,
+}
 
 
 def _number(value: object) -> str:

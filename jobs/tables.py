@@ -2,22 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from jobs import progress
 from jobs.progress import Stage, brief, megabytes
 
+WIDTH = 120  # columns that a table should do with
+SPANS_SHOWN = 3  # of a column of spans
+LEAST_NAME = 24  # of them for what a row is called, before it is given a line of its own
 
-def table(head: Sequence[str], body: Sequence[Sequence[object]], indent: str = "  ") -> str:
-    """Columns under their heads, as wide as they need; the first is left-aligned, numbers right-aligned."""
-    cells = [[*map(str, head)], *([*map(str, row)] for row in body)]
+
+class Marked(str):
+    """A cell that is to be seen first."""
+
+
+def table(head: Sequence[str], body: Sequence[Sequence[object]], indent: str = "  ", left: int = 1,
+          colour: bool = False) -> str:
+    """Columns under their heads, as wide as they need; the first ones are left-aligned, numbers right-aligned. With
+    colour where it is asked for, of cells that are Marked.
+    """
+    cells = [[*map(_cell, head)], *([*map(_cell, row)] for row in body)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     return "\n".join(
-        indent + "  ".join(cell.ljust(width) if number == 0 else cell.rjust(width)
+        indent + "  ".join(_painted(cell, cell.ljust(width) if number < left else cell.rjust(width), colour)
                            for number, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
         for row in cells
     )
+
+
+def fitted(
+    head: Sequence[str], body: Sequence[Sequence[str]], keys: int = 1, width: int = WIDTH, colour: bool = False
+) -> str:
+    """The same, on so many columns: without those that say nothing of any row, and, where that is not enough, with what
+    is long at the start of a row on a line of its own. The first `keys` columns are never left out.
+    """
+    says = [place < keys or any(row[place] not in ("", "0", "-") for row in body) for place in range(len(head))]
+    rows = [[visible(cell) for cell, said in zip(row, says, strict=True) if said] for row in (head, *body)]
+    widths = [max(len(row[place]) for row in rows) + 2 for place in range(len(rows[0]))]
+    room = max(LEAST_NAME, width - sum(widths[1:]) - 2)
+    if widths[0] - 2 <= room:
+        return table(rows[0], rows[1:], left=keys, colour=colour)
+    short_rows = [[cells[0] if len(cells[0]) <= room else "", *cells[1:]] for cells in rows]
+    lines = table(short_rows[0], short_rows[1:], left=keys, colour=colour).splitlines()
+    return "\n".join(line if len(row[0]) <= room else f"  {_painted(row[0], row[0], colour)}\n{line}"
+                     for row, line in zip(rows, lines, strict=True))
+
+
+def visible(text: str) -> str:
+    """On one line, with nothing that a terminal would act on."""
+    if text.isprintable():
+        return text
+    shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+    return Marked(shown) if isinstance(text, Marked) else shown
 
 
 def count(value: int) -> str:
@@ -40,6 +76,14 @@ def rate(size: float, seconds: float) -> str:
     return f"{size / 1e6 / seconds:,.1f} MB/s" if seconds > 0 else "-"
 
 
+def value(found: object) -> str:
+    """What was measured, as a person reads it: of spans where they are, and their scores."""
+    if isinstance(found, list):
+        shown = [f"{span['start']}-{span['end']} {value(span['score'])}" for span in found[:SPANS_SHOWN]]
+        return ", ".join([*shown, *([f"… {len(found):,} in all"] if len(found) > SPANS_SHOWN else [])]) or "none"
+    return "missing" if found is None else f"{found:.6g}" if isinstance(found, float) else str(found)
+
+
 def stages(done: Sequence[Stage]) -> str:
     """The closing table of a command: what each stage did, counted, and how long it took."""
     body = [[stage.name, stage.did, count(stage.counts.documents), megabytes(stage.counts.bytes)
@@ -51,99 +95,9 @@ def stages(done: Sequence[Stage]) -> str:
                  [[row[0], str(row[1]).ljust(width), *row[2:]] for row in body])
 
 
-def funnel(counts: Sequence[Mapping[str, Any]], unit: str) -> str:
-    """What each rule and dedup method drops: by first reason, by itself, and what only it drops."""
-    names: dict[str, dict[str, Any]] = {}
-    for each in counts:
-        for rule in each["rules"]:
-            held = names.setdefault(rule["rule"], {"first": 0, "units": 0, "own": 0, "only": 0, "missing": 0,
-                                                   "sources": []})
-            held["first"] += rule["first"]["docs"]
-            held["units"] += rule["first"]["units"]
-            for what in ("own", "only", "missing"):
-                held[what] += rule[what]["docs"]
-            held["sources"].append(each["source"])
-    body: list[list[object]] = []
-    for rule, held in names.items():
-        where = "" if len(held["sources"]) == len(counts) else f"  ({', '.join(held['sources'])})"
-        body.append([rule + where, count(held["first"]), short(held["units"]), count(held["own"]),
-                     count(held["only"]), count(held["missing"])])
-    methods: dict[str, list[int]] = {}
-    for each in counts:
-        for method in each["dedup"]:
-            held_method = methods.setdefault(method["method"], [0, 0])
-            held_method[0] += method["dropped"]["docs"]
-            held_method[1] += method["dropped"]["units"]
-    body += [[name, count(docs), short(units), "", "", ""] for name, (docs, units) in methods.items()]
-    return table(["dropped by", "docs", unit, "fail it", "only it", "missing"], body)
+def _cell(value: object) -> str:
+    return value if isinstance(value, str) else str(value)
 
 
-def plan_table(counts: Sequence[Mapping[str, Any]], unit: str, budget: int | None) -> str:
-    """Each source from what was read to what is emitted."""
-    total_requested = sum(each["requested"] for each in counts)
-    emitted = sum(each["emitted"]["units"] for each in counts)
-    cut = sum(each["edited"]["units"] for each in counts)
-    body: list[list[object]] = []
-    for each in counts:
-        pool = each["pool"]["units"]
-        realised = each["emitted"]["units"] - each["edited"]["units"]
-        body.append([
-            each["source"], count(each["read"]["docs"]), short(each["read"]["units"]), count(each["pool"]["docs"]),
-            short(pool), count(each["selected"]["docs"]), short(each["requested"]),
-            percent(each["requested"], total_requested), short(each["allocated"]) + ("*" if each["capped"] else ""),
-            short(realised), percent(realised, emitted - cut),
-            f"{each['emitted']['units'] / pool:.2f}" if pool else "-", each["max_copies"],
-        ])
-
-    def total(*path: str) -> int:
-        return sum(each[path[0]][path[1]] if len(path) == 2 else each[path[0]] for each in counts)
-
-    pool = total("pool", "units")
-    body.append(["total", count(total("read", "docs")), short(total("read", "units")), count(total("pool", "docs")),
-                 short(pool), count(total("selected", "docs")), short(total_requested), percent(1, 1),
-                 short(total("allocated")), short(emitted - cut), percent(1, 1),
-                 f"{emitted / pool:.2f}" if pool else "-", max((each["max_copies"] for each in counts), default=0)])
-    text = table(["source", "read docs", unit, "pool docs", unit, "selected", "requested", "share", "allocated",
-                  "realised", "share", "epochs", "max"], body)
-    if any(each["capped"] for each in counts):
-        text += "\n  * held back by max_epochs; the rest of its share went to the others"
-    if any(each["edited"]["docs"] for each in counts):
-        text += f"\n  realised is what is left of {short(emitted)} {unit} after {short(cut)} are cut from the texts"
-    bad = [f"{count(each['bad'])} in {each['source']}" for each in counts if each["bad"]]
-    if bad:
-        text += f"\n  records that could not be read, beside these: {', '.join(bad)}"
-    return text
-
-
-def cuts(counts: Sequence[Mapping[str, Any]], unit: str) -> str:
-    """What each method cuts from documents that stay, and what all of them together cut from what is emitted; empty
-    where no method cuts anything.
-    """
-    methods: dict[str, list[int]] = {}
-    for each in counts:
-        for method in each["dedup"]:
-            held = methods.setdefault(method["method"], [0] * 4)
-            mine = [method["edited"][what] for what in ("docs", "spans", "units", "bytes")]
-            methods[method["method"]] = [sum(pair) for pair in zip(held, mine, strict=True)]
-    found = [(name, sums) for name, sums in methods.items() if any(sums)]
-    if not found:
-        return ""
-    emitted = [sum(each["edited"][what] for each in counts) for what in ("docs", "spans", "units", "bytes")]
-    found.append(("all of these, from the copies that are taken", emitted))
-    return table(["cut from documents that stay", "docs", "spans", unit, "bytes"],
-                 [[name, count(docs), count(spans), short(units), short(size)]
-                  for name, (docs, spans, units, size) in found])
-
-
-def losses(rows: Sequence[Mapping[str, Any]], unit: str) -> str:
-    """Who lost to whom: by which method, where there are several, and what was cut, where something was."""
-    head, body = ["lost in", "to", "docs", unit], []
-    several = len({row["method"] for row in rows}) > 1
-    cut = any(row["cut"]["repeats"] for row in rows)
-    for row in rows:
-        cells: list[object] = [row["source"], row["lost_to"], count(row["docs"]), short(row["units"])]
-        if cut:
-            cells += [count(row["cut"]["repeats"]), short(row["cut"]["units"]), short(row["cut"]["bytes"])]
-        body.append([row["method"], *cells] if several else cells)
-    head += ["repeats cut", unit, "bytes"] if cut else []
-    return table(["by", *head] if several else head, body)
+def _painted(cell: str, text: str, colour: bool) -> str:
+    return f"\x1b[1;33m{text}\x1b[0m" if colour and isinstance(cell, Marked) else text

@@ -212,12 +212,9 @@ def split(ends: Mapping[int, Sequence[Key | None]], context: Context) -> Tallies
         table = load(context, number, [])
         sizes = _sizes(context, table)
         keys = [ranks.key[place], *order_of(context, table)]
-        bucket = np.zeros(len(group), np.int64)
-        for mine, each in ends.items():
-            if context.recipe.sources[mine].name == source:
-                for end in each:
-                    bucket += 0 if end is None else ~draw.below(keys, end)
-        bucket -= discarded(curve)
+        mine = [end for each, found in ends.items() if context.recipe.sources[each].name == source
+                for end in found if end is not None]
+        bucket = _passed(keys, mine) - discarded(curve)
         _count(tallies, (source, "curve discarded", ""), sizes[(group >= 0) & (bucket < 0)])
         for taken in np.unique(bucket[(group >= 0) & (bucket >= 0)]).tolist():
             _count(tallies, (source, "curve bucket", str(taken)), sizes[(group >= 0) & (bucket == taken)])
@@ -225,6 +222,17 @@ def split(ends: Mapping[int, Sequence[Key | None]], context: Context) -> Tallies
         parts.append((np.where(group < 0, group, into), keys[1], sizes[:, 1]))
     quantiles.put(context, DRAWS, parts)
     return tallies
+
+
+def _passed(keys: list[Array], ends: Sequence[Key]) -> Array:
+    """int64: how many of these ends, which are in order, each row comes at or after."""
+    first = np.array([end[0] for end in ends], np.uint64)
+    found = np.searchsorted(first, keys[0], side="left")
+    tied = np.flatnonzero(np.searchsorted(first, keys[0], side="right") > found)  # few, but for equal scores
+    same = [key[tied] for key in keys]
+    for end in ends:
+        found[tied] += (same[0] == np.uint64(end[0])) & ~draw.below(same, end)
+    return found
 
 
 def group_of(source: Any, bucket: Any) -> Any:

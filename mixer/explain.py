@@ -5,14 +5,14 @@ documents concerned.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixer import clusters, cuts, draw, edits_explained, rows, rules, sidecars
+from mixer import clusters, cuts, draw, edits_explained, marks, rows, rules, sidecars, verdicts
 from mixer.clusters import ClusterSet
 from mixer.corpus import Corpus
 from mixer.difference import difference, shortened
@@ -41,23 +41,27 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
             values |= dict.fromkeys(called or [stored], value)
     selection, _ = sidecars.read(context.selection_uri(number))
     chosen = selection.slice(row, 1).to_pylist()[0]
-    verdicts = []
+    of_rules = []
     for rule in context.recipe.rules_for(mix_source) if not is_reference else ():
         column = load(context, number, [rule.column]).column(rule.column).slice(row, 1).combine_chunks()
         good, _ = rules.passes(rule, column)
-        verdicts.append({"rule": rule.text, "passes": bool(good[0]),
+        of_rules.append({"rule": rule.text, "passes": bool(good[0]),
                          "why": "" if good[0] else rules.verdict(rule, column[0].as_py())})
     identity = np.frombuffer(about["identity"], np.uint8)[None]
     further = {} if is_reference else edits_explained.before_the_draw(context, number, row, about, identity)
+    dedup = [_dedup(context, method, found, number, row) for method, found in enumerate(context.sets)]
+    drawn = f"{int(draw.draws(context.recipe.seed, 'draw', identity)[0]):016x}"
+    phases = []
+    if not is_reference:
+        count = next(each for each in plan.body["counts"] if each["source"] == mix_source)
+        phases = verdicts.entries(context, mix_source, chosen["reason"], of_rules, dedup, values, further)
+        phases.append(verdicts.drawn(context, count, chosen["reason"], chosen["copies"], drawn))
     return {
         "source": source, "id": id, "mix_source": mix_source, "shard": shard, "row": row,
         "line": about["line"], "offset": about["offset"], "bytes": about["bytes"], "chars": about["chars"],
         "text_sha256": about["text_sha256"].hex(), "shard_sha256": _sha256(plan, shard),
         "values": {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()},
-        "rules": verdicts,
-        "dedup": [_dedup(context, method, found, number, row) for method, found in enumerate(context.sets)],
-        **further,
-        "draw": f"{int(draw.draws(context.recipe.seed, 'draw', identity)[0]):016x}",
+        "rules": of_rules, "dedup": dedup, **further, "phases": phases, "draw": drawn,
         "copies": chosen["copies"],
         "reason": f"of the reference {mix_source}, which is only compared with" if is_reference
                   else context.reasons[chosen["reason"]],
@@ -67,8 +71,8 @@ def explain(plan: Plan, context: Context, corpus: Corpus, source: str, id: str) 
 
 
 def with_texts(found: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
-    """What `explain` says, with the document's text, how it differs from that of a copy which beat it, and the text of
-    each cut or edit, shortened, and what stands before and after an edit.
+    """What `explain` says, with the document's text, the same with what was found in it marked, how it differs from
+    that of a copy which beat it, and the text of each cut or edit, shortened, and what stands before and after an edit.
     """
     text = text_of(corpus, found["shard"], found["row"])
     methods = []
@@ -81,17 +85,28 @@ def with_texts(found: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
         if "cuts" in each:
             more["cuts"] = [{**cut, "text": shortened(text[cut["start"] : cut["end"]])} for cut in each["cuts"]]
         methods.append({**each, **more})
-    return {**found, "dedup": methods, "text": text, **edits_explained.with_text(found["edits"], text)}
+    gone = [(edit["start"], edit["end"], "cut" if edit["replacement"] is None else "replaced")
+            for edit in found["edits"]]
+    return {**found, "dedup": methods, "text": text, **edits_explained.with_text(found["edits"], text),
+            "marked": marks.marked(text, marks.spans_in(found["values"], gone))}
 
 
 def text_of(corpus: Corpus, shard: str, row: int) -> str:
     """The text of one row, read from its shard."""
+    return texts_of(corpus, shard, [row])[row]
+
+
+def texts_of(corpus: Corpus, shard: str, rows: Sequence[int]) -> dict[int, str]:
+    """The texts of some rows, sorted; the shard is read once, up to the last of them."""
+    found: dict[int, str] = {}
     seen = 0
     for batch in corpus.workspace.reader(shard):
-        if row < seen + len(batch.documents):
-            return batch.documents[row - seen].text
-        seen += len(batch.documents)
-    raise BadInput(f"{shard}: has no row {row} any more; run `solera tag {corpus.arguments} --verify`")
+        end = seen + len(batch.documents)
+        found |= {row: batch.documents[row - seen].text for row in rows if seen <= row < end}
+        seen = end
+        if len(found) == len(rows):
+            return found
+    raise BadInput(f"{shard}: has no row {rows[-1]} any more; run `solera tag {corpus.arguments} --verify`")
 
 
 def _find(context: Context, source: str, id: str) -> tuple[int, int]:
@@ -101,7 +116,8 @@ def _find(context: Context, source: str, id: str) -> tuple[int, int]:
         found = pc.index(table.column("identity").combine_chunks(), wanted).as_py()
         if found >= 0:
             return number, found
-    raise BadInput(f"no document {id!r} of the source {source!r} is in the {len(context.paths):,} shards of this "
+    shards = len(set(context.paths.values()))
+    raise BadInput(f"no document {id!r} of the source {source!r} is in the {shards:,} shards of this "
                    "recipe; the source is the document's own, and both are case-sensitive")
 
 
@@ -141,7 +157,7 @@ def _dedup(context: Context, method: int, found: ClusterSet, number: int, row: i
     lost = losers.filter(pc.equal(losers.column("row"), row)).to_pylist()
     said: dict[str, Any] = {"method": found.method, "cluster": mine[0]["cluster"].hex() if mine else None}
     if lost:
-        said["lost_to"] = _document(context, lost[0]["keeper_shard"], lost[0]["keeper_row"])
+        said["lost_to"] = document(context, lost[0]["keeper_shard"], lost[0]["keeper_row"])
     return said
 
 
@@ -156,7 +172,7 @@ def _spans(context: Context, method: int, found: ClusterSet, number: int, row: i
     for each in lost.to_pylist():
         place = each["keeper_shard"], each["keeper_row"]
         if place not in documents and len(documents) < MOST_KEEPERS:
-            documents[place] = _document(context, *place)
+            documents[place] = document(context, *place)
         keeper = documents.get(place, {"shard": context.paths[place[0]], "row": place[1]})
         said.append({name: each[name] for name in ("start", "end", "bytes")}
                     | {"keeper": {**keeper, "start": each["keeper_start"]}})
@@ -165,6 +181,7 @@ def _spans(context: Context, method: int, found: ClusterSet, number: int, row: i
             "max_removed": context.recipe.dedup[method].parameters["max_removed"]}
 
 
-def _document(context: Context, number: int, row: int) -> dict[str, Any]:
+def document(context: Context, number: int, row: int) -> dict[str, Any]:
+    """Where a document stands, and its own names."""
     table, _ = sidecars.read(context.workspace.sidecar(rows.KEY, context.paths[number]), ["line", "source", "id"])
     return {"shard": context.paths[number], "row": row, **table.slice(row, 1).to_pylist()[0]}

@@ -104,14 +104,11 @@ def _check_licenses(notes: Notes, root: Node, recipe: Recipe) -> None:
     for source in recipe.sources:
         at = ("sources", source.name, "about", "license")
         named = source.about.get("license")
-        if named is None and not source.shards:
-            continue  # published figures: what stands in for the shards has a license
-        if named is None:
+        if named is None and source.shards:
             notes.add(line_of(root, *at), at, "", "missing",
                       "name the license its documents are under, or say that it is not known")
-            continue
-        asks = licenses.obligations(named)
-        if asks is None or source.weight == 0:
+        asks = None if named is None else licenses.obligations(named)
+        if named is None or asks is None or source.weight == 0:
             continue
         lost = licenses.dropped(asks, frozenset() if own is None else own)
         if own is not None and lost:

@@ -283,7 +283,7 @@ STAGE = Vocabulary(
     doc="`stages: {midtraining: {recipe: midtraining.yaml}}`. Each is a recipe of its own, with its own budget and "
     "mixture (`--stage NAME`); what is held out of the first is held out of all, and a plan adds up how often each "
     "document is seen over the whole training.",
-    keys=(Key("recipe", "text", "Its recipe, a path that starts at this recipe's folder."),),
+    keys=(Key("recipe", "text", "Its recipe: a path that starts at this recipe's folder and ends in `.yaml`."),),
 )
 
 SAMPLE = Vocabulary(
@@ -499,13 +499,23 @@ USUAL_EPOCHS = (
     4  # Muennighoff et al. 2023, arXiv:2305.16264: up to here, repeated data is worth nearly what new data is
 )
 WARNINGS = (
-    f"`max_epochs` above {USUAL_EPOCHS}: further repeats add less and less (arXiv:2305.16264).",
-    "A source whose `about` names no `license`.",
+    f"`max_epochs` of a source or of `unimax`, or `max_upsample` of a curve, above {USUAL_EPOCHS}: further repeats add "
+    "less and less (arXiv:2305.16264).",
+    "A `max_epochs` that never decides, or that cannot be met, and least weights that leave the policy nothing to "
+    "decide.",
+    "A source whose `about` names no `license`, and one whose license asks for what the recipe's own does not pass on: "
+    "attribution, sharing alike, a copyleft license, no commercial use, no derivatives. Names are SPDX's; others are "
+    "not judged. It is no legal advice.",
+    "A rule that drops nothing, or that another rule of its column makes needless.",
+    "A hold-out of everything, or of nothing.",
+    "A stage whose recipe is not there, has mistakes, or counts another unit.",
     "A `prefer_by` without `dedup`: there is nothing to choose between.",
     "A source of weight 0: it takes part in dedup, and nothing of it is in the mixture.",
     "Parameters of a tagger that no rule uses.",
     "A file of a tagger without its `sha256`.",
     "Published figures that do not follow from each other, or that differ from those of the same thing elsewhere.",
+    "Where the recipe has been planned (`--work`), as its last plan shows: rules that drop nothing or all of a source, "
+    f"a cap that decided, and more than {USUAL_EPOCHS} epochs.",
 )
 
 

@@ -710,12 +710,15 @@ def _leaves_nothing(cut: Array, replaced: Array, chosen: Sequence[Edit], sizes: 
 
 def _spans(context: Context, number: int, table: pa.Table, edit: Edit, wanted: Array) -> Array:
     """The spans that an edit means in the wanted rows of a shard; an error where one cannot be in its text."""
-    found = edits.spans_of(table.column(edit.column).combine_chunks(), wanted, edit.min_score)
+    column = table.column(edit.column).combine_chunks()
+    uri = context.workspace.sidecar(context.columns[edit.column][0], context.paths[number])
+    if column.type.value_type.get_field_index("first_byte") < 0:  # of a tagger of the user's, whose version is its own
+        raise StorageError(f"{uri}: spans of an earlier form, without first_byte; remove it, and {_tag_again(context)}")
+    found = edits.spans_of(column, wanted, edit.min_score)
     sizes = np.asarray(table.column("bytes"))
     inside = edits.are_inside(found, sizes)
     if not inside.all():
         wrong = found[~inside][0]
-        uri = context.workspace.sidecar(context.columns[edit.column][0], context.paths[number])
         place = ", ".join(f"{name} {wrong[name]}" for name in ("start", "end", "first_byte", "bytes"))
         raise StorageError(f"{uri}: row {wrong['row']} has a span of {edit.column} ({place}) which cannot be in its "
                            f"text of {sizes[wrong['row']]} bytes; if its tagger is your own, correct it; else remove "

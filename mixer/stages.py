@@ -73,13 +73,15 @@ def with_first(recipe: Recipe, first: First) -> Recipe:
     return replace(recipe, first=first, holdout=first.holdout)
 
 
-def check_shards(recipe: Recipe, corpus: Corpus, first: Corpus) -> None:
-    """BadInput where the clusters that a hold-out draws by may be called otherwise in a stage than in the first recipe:
-    near-duplicates are called by what they are linked with, which more shards, or fewer, change.
+def needs_same_shards(recipe: Recipe) -> bool:
+    """Whether a stage holds out by clusters of near-duplicates, which are called by what they are linked with: more
+    shards, or fewer, give them other names.
     """
-    is_linked = any(split.by.use in LINKED for split in recipe.holdout)
-    if recipe.first is None or not is_linked:
-        return
+    return recipe.first is not None and any(split.by.use in LINKED for split in recipe.holdout)
+
+
+def check_shards(recipe: Recipe, corpus: Corpus, first: Corpus) -> None:
+    """BadInput where a stage that needs the shards of the first recipe has others."""
     here, there = ({shard.path for shard in each.shards} for each in (corpus, first))
     other = sorted(here ^ there)
     if other:

@@ -155,6 +155,8 @@ def _stand_in(notes: Notes, tree: Tree, recipe: Recipe, file: str, mapping: Stan
                            {**entry["about"], "stand_in": f"{what}, for a source of kind {source.kind}"}.items()}
         said.append(f"{source.name} ({source.kind}) is {what}")
     tree["corpus"] = _text(mapping.corpus)
+    if recipe.description is not None:  # which is copied to the manifest of what is another mixture
+        tree["description"] = _text(f"With stand-ins: {recipe.description}")
     if mapping.license is not None:
         tree["license"] = _text(mapping.license)
     return said + _columns(notes, tree, recipe, file, mapping) + _taggers(tree, mapping)

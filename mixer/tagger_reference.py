@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taggers.declare import Tagger
-from taggers.registry import DOLMA_MEASURES, TAGGERS
+from taggers.registry import DOCUMENT, DOLMA_MEASURES, TAGGERS
 
 
 def markdown() -> str:
@@ -45,7 +45,13 @@ def markdown() -> str:
             if family.values:
                 lines += ["", f"{family.what} is one of: {', '.join(family.values)}."]
         lines.append("")
-    lines += ["## Imported", "",
+    lines += ["## Of every document", "",
+              "Nothing has to be measured for these, and keep rules alone may name them: so a source can be a slice of "
+              "shards that others share.", "",
+              "| column | type | unit | what it is |", "|---|---|---|---|"]
+    lines += [f"| `{column.name}` | {column.type} | {column.unit} | {_cell(column.doc)} |"
+              for column in DOCUMENT.columns]
+    lines += ["", "## Imported", "",
               "`dolma.EXPERIMENT.ATTRIBUTE.` and one of these, of what `solera import` read of the dolma toolkit's "
               "[attribute files](formats.md#attribute-files-of-the-dolma-toolkit).", "",
               "| column | type | unit | what it is |", "|---|---|---|---|"]

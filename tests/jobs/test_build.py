@@ -19,7 +19,12 @@ from mixtures import ODD, Made, by_source, files, inflated, make, odd_line, reco
 
 import jobs.build
 from jobs.cli import main
+from jobs.places import places
+from jobs.plan import existing_plan
 from mixer import manifest, mixture, sidecars
+from mixer.corpus import find
+from mixer.errors import BadInput
+from mixer.recipe_parser import parse
 from mixer.workspace import Workspace
 
 
@@ -307,7 +312,7 @@ def test_copies_of_one_document_are_sent_on_as_they_come(
     monkeypatch.setattr(jobs.build, "emitted", lambda job, number: iter([(own, 100, record, None)]))
     monkeypatch.setattr(jobs.build, "HELD_BYTES", 10 * size)
     job = jobs.build.Job(Workspace("", ""), "", "", 7, "docs", None, "", 1, frozenset(["00000"]), "")
-    shard = jobs.build.Input("", "", "", "", None)
+    shard = jobs.build.Input("", "", "", "", None, "", None)
     blocks = [pa.ipc.open_stream(block).read_all() for _, block in jobs.build.blocks_of(job, [shard])]
     assert [len(block) for block in blocks] == [10] * 10
     places = [each for block in blocks for each in block["place"].to_pylist()]
@@ -525,3 +530,48 @@ def test_other_units_build_and_audit(mixed: Made, tmp_path: Path, unit: str, bud
     totals: dict[str, Any] = made.manifest["mixture"]["totals"]
     assert totals["units"] == totals["docs" if unit == "docs" else "text_bytes"] <= budget
     assert main(["audit", str(made.out)]) == 0
+
+
+# ---- where a document is, before the mixture is looked at
+
+
+def test_every_record_is_where_its_document_is_said_to_be(made: Made, tmp_path: Path) -> None:
+    """By the plan alone for all, and with their lines for some."""
+    recipe = parse(made.recipe.read_bytes(), str(made.recipe))
+    plan, _ = existing_plan(recipe, find(recipe, str(made.recipe), str(made.work)))
+    there: dict[tuple[str, str], list[tuple[int, str, int]]] = {}
+    about: dict[tuple[str, str], dict[str, Any]] = {}
+    line: Counter[str] = Counter()
+    for path, raw in records(made.out):
+        record = json.loads(raw)
+        line[path] += 1
+        by, key = record["provenance"], (record["source"], record["id"])
+        there.setdefault(key, []).append((by["copy"], path, line[path]))
+        about[key] = {"source": record["source"], "id": record["id"], "shard": by["shard"], "row": by["row"],
+                      "mix_source": by["source"]}
+    for number, (key, found) in enumerate(sorted(there.items())):
+        asked = {**about[key], "copies": len(found)}
+        said = places(plan, asked, str(made.out) if number % 10 == 0 else None)
+        assert [(place["copy"], place["shard"]) for place in said] == [each[:2] for each in sorted(found)]
+        if number % 10 == 0:
+            assert [place["line"] for place in said] == [each[2] for each in sorted(found)]
+    assert places(plan, {**asked, "copies": 0}) == []
+    other = made.copied(tmp_path / "other")
+    (other.out / "recipe.lock").write_bytes(b"{}")
+    with pytest.raises(BadInput, match="this mixture was made by a plan of another lock"):
+        places(plan, asked, str(other.out))
+
+
+def test_explain_says_which_line_of_the_mixture(mixed: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    path, raw = next(records(mixed.out))
+    record = json.loads(raw)
+    assert main(["explain", str(mixed.recipe), record["source"], record["id"], "--work", str(mixed.work),
+                 "--mixture", str(mixed.out)]) == 0
+    assert f"  copy {record['provenance']['copy']} in {path} line 1\n" in capsys.readouterr().out
+
+
+def test_a_build_is_measured_for_the_next_plan(mixed: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(mixed.recipe), "--work", str(mixed.work), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)["build"]
+    assert said["rate"]["bytes"] > 0 and said["seconds"] > 0 and re.fullmatch(r"20\d\d-\d\d-\d\d", said["rate"]["day"])
+    assert {"tag", "build"} <= set(json.loads((mixed.work / "rates.json").read_bytes()))

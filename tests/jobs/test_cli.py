@@ -51,11 +51,12 @@ def commands(made: Made, out: Path) -> dict[str, list[str]]:
         "run": ["run", recipe, *work, "--out", str(out), "--max-bad-share", "0.1"],
         "audit": ["audit", str(made.out), "--digest", made.manifest["digest"]],
         "explain": ["explain", recipe, record["source"], record["id"], *work],
+        "diff": ["diff", str(made.out), recipe, *work],
         "taggers": ["taggers"],
     }
 
 
-NAMES = ("lint", "tag", "dedup", "plan", "build", "run", "audit", "explain", "taggers")
+NAMES = ("lint", "tag", "dedup", "plan", "build", "run", "audit", "explain", "diff", "taggers")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -103,7 +103,7 @@ def test_from_our_columns_to_a_mixture_by_their_attributes(folder: Path, capsys:
     capsys.readouterr()
     assert run("explain", "web", "a1") == 0
     said = capsys.readouterr().out
-    assert "dolma.ours.ours__words__count.score min 2  dolma.ours.ours__words__count.score 1 < 2" in said
+    assert "dolma.ours.ours__words__count.score min 2  dropped: dolma.ours.ours__words__count.score 1 < 2" in said
     assert "0-3 1" in said  # its span
 
 

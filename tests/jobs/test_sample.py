@@ -106,3 +106,15 @@ def test_a_sweep_over_what_was_tagged(recipe, spark, capsys):
     assert "language.top" in said(capsys, "plan", recipe, "--sweep", "language.top")[1]
     _, _, err = said(capsys, "plan", recipe, "--sweep", "paragraphs.count")
     assert "--columns paragraphs.count" in err
+
+
+def test_what_documents_say_themselves_is_shown_and_listed(recipe, tmp_path, capsys):
+    """Beside what is measured of them, and where nothing is."""
+    (tmp_path / "recipe.yaml").write_bytes(recipe_text(
+        {"web": {"keep": {"document.source": {"is": "web"}}, "shards": "*/*.jsonl"},
+         "rest": {"keep": {"document.source": {"not_in": ["web"]}}, "shards": "*/*.jsonl"}}, unit="docs"))
+    code, out, _ = said(capsys, "tag", recipe, "--sample", "100", "--columns", "document.*")
+    assert code == 0 and "  the recipe’s document.source is web keeps 83.3% of web" in out
+    assert "document.slice (slice)" in out
+    code, out, _ = said(capsys, "taggers", "document")
+    assert code == 0 and "document.slice" in out

@@ -6,6 +6,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 import numpy as np
+import plan_cases
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -116,6 +117,16 @@ def test_a_span_outside_its_text_is_an_error_that_names_the_sidecar(tmp_path):
     made = case(tmp_path, recipe_text({"web": {}}, edit={"pii.email": {"cut": True}}), docs)
     with pytest.raises(StorageError, match=r"pii@2/web/0.jsonl.parquet: row 1 has a span of pii.email \(start 2, end "
                                            r"40, first_byte 2, bytes 6\) which cannot be in its text of 8 bytes"):
+        made.plan()
+
+
+def test_spans_of_an_earlier_form_are_an_error(tmp_path, monkeypatch):
+    """A tagger of the user's may have made them, which says nothing of the form of spans in its version."""
+    older = pa.list_(pa.struct([field for field in attributes.SPANS.value_type if field.name != "first_byte"]))
+    monkeypatch.setitem(plan_cases.ARROW_TYPES, "spans", older)
+    docs = {"web/0.jsonl": [Doc("x", "0", "abcdefgh", found={"pii.email": [(2, 4, 1.0)]})]}
+    made = case(tmp_path, recipe_text({"web": {}}, edit={"pii.email": {"cut": True}}), docs)
+    with pytest.raises(StorageError, match=r"pii@2/web/0.jsonl.parquet: spans of an earlier form, without first_byte"):
         made.plan()
 
 

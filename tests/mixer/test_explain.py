@@ -8,8 +8,10 @@ import pytest
 from plan_cases import case, recipe_text
 from plan_oracle import Doc, decide
 
-from mixer import explain, rows
+from mixer import explain, rows, verdicts
 from mixer.errors import BadInput
+from mixer.recipe_parser import parse
+from mixer.selection import Context
 
 DOCS = {
     "web/0.jsonl": [
@@ -89,6 +91,63 @@ def test_document_that_is_not_drawn_comes_last_in_the_draw(ask, made):
     assert [each["reason"] for each in out] == ["not drawn"]
     assert out[0]["draw"] == max(each["draw"] for each in found)
     assert all(len(each["draw"]) == 16 for each in found)
+
+
+def test_phases_say_how_far_a_document_came(ask, made):
+    verdicts = [(each["phase"], each["verdict"], each["why"]) for each in ask("crawl", "copy")["phases"]]
+    assert verdicts == [("rules", "passes", ""), ("rules", "passes", ""), ("dedup", "passes", ""),
+                        ("dedup", "dropped", "lost to wiki article"), ("draw", "not reached", "")]
+    assert [each["verdict"] for each in ask("crawl", "short")["phases"]] == [
+        "dropped", "dropped", "not reached", "not reached", "not reached"]
+    for path, docs in DOCS.items():
+        for doc in docs:
+            found = ask(doc.source, doc.id)
+            last = found["phases"][-1]
+            assert last["step"] == f"draw {found['draw']}"
+            if found["reason"] == "not drawn":
+                assert last["verdict"] == "dropped" and last["why"].startswith("not before the cutoff")
+            elif found["copies"]:
+                assert {each["verdict"] for each in found["phases"]} == {"passes"}
+            else:
+                first = next(each for each in found["phases"] if each["verdict"] == "dropped")
+                assert first["step"] == found["reason"], path
+
+
+def test_verdicts_of_phases_that_the_selection_alone_tells():
+    """Tops, edits, hold-outs, samples and curves: by the number of the reason, which is in the order of the phases."""
+    phases = {"keep": {"words.count": {"min": 1}, "words.mean_length": {"top": 0.5}}}
+    recipe = parse(recipe_text({"web": {"sample": {"column": "words.count", "rule": "pareto", "alpha": 9}, **phases}},
+                               edit={"pii.email": {"replace": "x"}}, dedup=[{"use": "text@1"}]), "r.yaml")
+    context = Context(workspace=None, folder="", recipe=recipe, paths={}, sources={}, columns={}, digests={}, sets=(),
+                      holdouts=(), arguments="")
+    rules = [{"rule": "words.count min 1", "passes": True, "why": ""}]
+    values = {"words.count": None, "words.mean_length": 4.25, "pii.email": [{"start": 0, "end": 1}]}
+
+    def said(reason: str) -> list[str]:
+        number = context.reason_numbers[reason]
+        return [each["verdict"] for each in verdicts.entries(context, "web", number, rules, [{}], values)]
+
+    steps = verdicts.entries(context, "web", 0, rules, [{}], values)
+    assert [(each["phase"], each["why"]) for each in steps] == [
+        ("rules", ""), ("tops", "words.mean_length 4.25"), ("dedup", ""), ("edits", ""),
+        ("sample", "words.count is missing")]
+    further = {"would_edit": [{"spans": [1, 2], "share": 0.25}], "sample": {"draw": "8f", "score": None}}
+    assert [each["why"] for each in verdicts.entries(context, "web", 0, rules, [{}], values, further)][3:] == [
+        "2 spans, 25.00% of its text", "words.count is missing, draw 8f"]
+    assert said("kept") == ["passes"] * 5
+    assert said("words.mean_length top 0.5") == ["passes", "dropped", *["not reached"] * 3]
+    assert said('edit pii.email replace "x"') == ["passes"] * 3 + ["dropped", "not reached"]
+    assert said("sample words.count pareto alpha=9") == ["passes"] * 4 + ["dropped"]
+    count = {"curve": None, "cutoff": "8" * 112, "copies": 2}
+    for copies, why in [(3, "before the cutoff 8888888888888888: 2 of each, and one more"),
+                        (2, "not before the cutoff 8888888888888888: 2 of each")]:
+        assert verdicts.drawn(context, count, 0, copies, "7")["why"] == why
+    assert verdicts.drawn(context, count, context.reason_numbers["not drawn"], 0, "9")["verdict"] == "dropped"
+    assert verdicts.drawn(context, count, 1, 0, "9")["verdict"] == "not reached"
+    buckets = [{"copies": copies, "cutoff": "8" * 112} for copies in (0, 1, 1)]
+    for copies, draw, why in [(1, "7", "1 copy, as bucket 1 of 3 gives"), (0, "9", "0 copies, as bucket 1 of 3 gives"),
+                              (2, "7", "2 copies, as bucket 2 or 3 of 3 gives")]:
+        assert verdicts.drawn(context, {**count, "curve": {"buckets": buckets}}, 0, copies, draw)["why"] == why
 
 
 def test_source_is_the_documents_own(ask):

@@ -26,6 +26,7 @@ RECIPE = """\
 # A comment that is not copied.
 name: old_mix
 version: 1.0.0
+description: Old
 seed: 1
 corpus: not-published
 unit: tokens
@@ -53,6 +54,7 @@ taggers: {quality: {use: fasttext@1}}
 MADE = """\
 name: old_mix
 version: "1.0.0"
+description: "With stand-ins: Old"
 seed: 1
 corpus: corpus
 unit: tokens
@@ -200,12 +202,12 @@ def test_what_is_wrong_in_a_mapping_file_is_told_with_its_line(made, was, now, m
 
 
 @pytest.mark.parametrize(("was", "now", "message"), [
-    ("kind: news, ", "", "old.yaml:16 sources.news.kind: missing; say what it is, so that something can stand in"),
+    ("kind: news, ", "", "old.yaml:17 sources.news.kind: missing; say what it is, so that something can stand in"),
     ("budget: 1_000_001\npolicy: {kind: fixed}", "policy: {kind: proportional}", "old.yaml:2 budget: missing, so that"),
     ("{quality.good: {min: 0.5}}", "{document.slice: {min: 5}}",
-     "old.yaml:16 sources.news.keep.document.slice: its shards are not published, and neither are slices of them"),
-    ("snapshot: 2026", "original_sha256: abc", "old.yaml:13 about.original_sha256: this recipe was made with"),
-    ("unit: tokens", "unit: token", "old.yaml:6 unit: not one of the choices (found token); did you mean `tokens`?"),
+     "old.yaml:17 sources.news.keep.document.slice: its shards are not published, and neither are slices of them"),
+    ("snapshot: 2026", "original_sha256: abc", "old.yaml:14 about.original_sha256: this recipe was made with"),
+    ("unit: tokens", "unit: token", "old.yaml:7 unit: not one of the choices (found token); did you mean `tokens`?"),
 ])
 def test_what_is_wrong_in_the_recipe_is_told_with_its_line(made, was, now, message):
     assert was in RECIPE
@@ -336,7 +338,8 @@ def test_methods_of_a_published_recipe_work_on_stand_ins(tmp_path):
     has a slice of the same shards, is not sampled.
     """
     (tmp_path / "map.yaml").write_text("corpus: corpus\nkinds: {web: {shards: web/*.jsonl}, conversation: web, "
-                                       "book: web, news: web, code: {shards: code/*.jsonl}, wiki: {shards: wiki/*.jsonl}}\n"
+                                       "book: web, news: web, code: {shards: code/*.jsonl}, "
+                                       "wiki: {shards: wiki/*.jsonl}}\n"
                                        "columns: {quality.good: language.en}\n")
     derived = derive((RECIPES / "palm.yaml").read_bytes(), str(tmp_path / "recipe.yaml"), str(tmp_path / "map.yaml"),
                      Decimal("1e-9"))

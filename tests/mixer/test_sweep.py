@@ -103,3 +103,15 @@ def test_sampled_values_are_those_of_the_lowest_draws(made, monkeypatch):
     assert sorted(sweep.sampled("words.count", whole)) == sorted(every)
     monkeypatch.setattr(sweep, "SAMPLE", 20)
     assert len(sweep.sampled("words.count", whole)) == 20
+
+
+def test_what_rows_say_themselves_is_swept_beside_best_shares(tmp_path):
+    """A share of what is left is no bound, whose place would change with what is swept."""
+    docs = {"web/0.jsonl": [Doc("xy"[row % 2], f"{row}", "text") for row in range(60)]}
+    text = recipe_text({"x": {"keep": {"document.source": {"is": "x"}}, "shards": "web/*.jsonl"},
+                        "y": {"keep": {"document.source": {"is": "y"}}, "shards": "web/*.jsonl"}},
+                       unit="docs", keep={"sizes.bytes": {"top": 0.5}})
+    found = swept(case(tmp_path, text, docs), "document.slice", [0, 500_000, 1_000_000], [[0, 1]])
+    for source in "xy":
+        low, middle, high = found[source].at_least[:, 0].tolist()
+        assert (low, high) == (30, 0) and 0 < middle < 30 and found[source].missing[0] == 0

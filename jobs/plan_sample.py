@@ -220,14 +220,15 @@ def text_of(made: SamplePlan, seconds: float) -> str:
     lines += [
         "  ± is what 19 of 20 such estimates are within (2.1 standard errors, from how "
         f"{about['groups']} groups of clusters differ);",
-        f"  a count of 0 says: fewer than {tables.count(round(3 / found.share))} documents. Drawn by "
-        f"{', else '.join(about['drawn_by'])}: clusters are whole.",
+        f"  a count of 0 says: fewer than {tables.count(round(3 / found.share))} documents. Drawn by clusters, which "
+        "are whole:",
+        f"  {tables.visible(', else '.join(about['drawn_by']))}",
     ]
-    lines += [f"warning: {each}: what it removes is understated, since parts of documents in the sample stand also in "
-              "documents that are not" for each in made.body["understated"]]
+    lines += [f"warning: {tables.visible(each)}: what it removes is understated, since parts of documents in the sample "
+              "stand also in documents that are not" for each in made.body["understated"]]
     others = about["drawn_by"][1:-1]
-    lines += [f"warning: {each}: what it removes is understated where its clusters lie across those of "
-              f"{about['drawn_by'][0]}" for each in others]
+    lines += [f"warning: {tables.visible(each)}: what it removes is understated where its clusters lie across those of "
+              f"{tables.visible(about['drawn_by'][0])}" for each in others]
     lines += [f"{'cut and planned' if made.cut else 'planned'} in {seconds:.1f} s; the sample is kept in "
               f"{about['folder']}", f"next: solera plan {made.arguments}"]
     return "\n".join(lines)
@@ -264,8 +265,8 @@ def _dropped(found: Estimates, units: bool) -> list[list[str]]:
             return _cell(found.of(functools.partial(total, what=what, inside=inside)), form)
 
         own = [cell("docs", inside, _docs) if step == "rules" else "" for inside in ("own", "only")]
-        body.append([name + where, cell("docs", "first", _docs), *([cell("units", "first", _units)] if units else []),
-                     *own])
+        body.append([tables.visible(name + where), cell("docs", "first", _docs),
+                     *([cell("units", "first", _units)] if units else []), *own])
     return body
 
 
@@ -293,7 +294,7 @@ def _lost(found: Estimates, units: bool) -> list[list[str]]:
         def value(losses: Any, what: str, number: int = number) -> float:
             return float(losses[number][what])
 
-        body.append([each["method"], each["source"], each["lost_to"],
+        body.append([*map(tables.visible, (each["method"], each["source"], each["lost_to"])),
                      _cell(found.of_losses(functools.partial(value, what="docs")), _docs),
                      *([_cell(found.of_losses(functools.partial(value, what="units")), _units)] if units else [])])
     return body
@@ -305,7 +306,7 @@ def _sources(found: Estimates) -> list[list[str]]:
             return float(sum(each[step][what] if what else each[step] for each in counts
                              if name in (None, each["source"])))
 
-        cells = [name or "total"]
+        cells = ["total" if name is None else tables.visible(name)]
         for step, what, form in (("read", "docs", _docs), ("pool", "docs", _docs), ("pool", "units", _units),
                                  ("allocated", "", _units), ("selected", "docs", _docs), ("emitted", "units", _units)):
             cells.append(_cell(found.of(functools.partial(total, step=step, what=what)), form))

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -91,7 +91,7 @@ class Sample:
         """Its shards, in order of group and owner. There are no such files: a plan opens none."""
         shards = [Shard(_path(group, number), sources, Stat(0, ""), is_reference)
                   for group in range(GROUPS) for number, (sources, is_reference) in enumerate(self.owners)]
-        return Corpus(self.place, tuple(shards), self.origin.arguments)
+        return replace(self.origin, workspace=self.place, shards=tuple(shards))
 
     @property
     def bins(self) -> list[list[int]]:

@@ -224,8 +224,8 @@ def text_of(made: SamplePlan, seconds: float) -> str:
         "are whole:",
         f"  {tables.visible(', else '.join(about['drawn_by']))}",
     ]
-    lines += [f"warning: {tables.visible(each)}: what it removes is understated, since parts of documents in the sample "
-              "stand also in documents that are not" for each in made.body["understated"]]
+    lines += [f"warning: {tables.visible(each)}: what it removes is understated, since parts of documents in the "
+              "sample stand also in documents that are not" for each in made.body["understated"]]
     others = about["drawn_by"][1:-1]
     lines += [f"warning: {tables.visible(each)}: what it removes is understated where its clusters lie across those of "
               f"{tables.visible(about['drawn_by'][0])}" for each in others]

@@ -69,7 +69,7 @@ def values(counts) -> dict[str, float]:
     }
 
 
-@settings(deadline=None, max_examples=6, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=4, suppress_health_check=list(HealthCheck))
 @given(cases())
 def test_a_sample_of_all_is_the_plan(made):
     recipe, docs = made

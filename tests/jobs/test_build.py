@@ -306,8 +306,8 @@ def test_copies_of_one_document_are_sent_on_as_they_come(
     own = np.frombuffer(identity("web", "1"), np.uint8).reshape(1, 16)
     monkeypatch.setattr(jobs.build, "emitted", lambda job, number: iter([(own, 100, record, None)]))
     monkeypatch.setattr(jobs.build, "HELD_BYTES", 10 * size)
-    job = jobs.build.Job(Workspace("", ""), "", "", 7, "docs", "", 1, frozenset(["00000"]), "")
-    shard = jobs.build.Input("", "", "", "", None)
+    job = jobs.build.Job(Workspace("", ""), "", "", 7, "docs", None, "", 1, frozenset(["00000"]), "")
+    shard = jobs.build.Input("", "", "", "", None, "", None)
     blocks = [pa.ipc.open_stream(block).read_all() for _, block in jobs.build.blocks_of(job, [shard])]
     assert [len(block) for block in blocks] == [10] * 10
     places = [each for block in blocks for each in block["place"].to_pylist()]

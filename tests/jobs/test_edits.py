@@ -188,14 +188,14 @@ def test_changed_cuts_are_found(plans, tmp_path, what):
 def test_cuts_of_another_form_are_no_record(plans, change):
     line = next(line for _, line in records(plans["shuffled"][2].out) if is_edited(line))
     index = mixture.index_table([], [0])
-    assert not [said for said in mixer.audit._records([line], 0, 0, index, True) if "not a record" in said]
-    found = list(mixer.audit._records([tampered(line, change)], 0, 0, index, True))
+    assert not [said for said in mixer.audit._records([line], 0, 0, index, True, "tokens") if "not a record" in said]
+    found = list(mixer.audit._records([tampered(line, change)], 0, 0, index, True, "tokens"))
     assert len(found) == 1 and "record 1: not a record" in found[0]
 
 
 def test_cuts_by_a_recipe_that_cuts_nothing(plans):
     line = next(line for _, line in records(plans["shuffled"][2].out) if is_edited(line))
-    found = list(mixer.audit._records([line], 0, 0, mixture.index_table([], [0]), False))
+    found = list(mixer.audit._records([line], 0, 0, mixture.index_table([], [0]), False, "tokens"))
     assert "no method of the recipe cuts any" in found[0]
 
 
@@ -250,7 +250,7 @@ def edited_shard(tmp_path: Path):
     made = case(tmp_path, recipe("by-source"), documents())
     planned, _ = made.plan()
     context = made.context(planned)
-    job = jobs.build.Job(made.corpus.workspace, planned.folder, "", 7, "tokens", "", 1, frozenset(), "recipe.yaml")
+    job = jobs.build.Job(made.corpus.workspace, planned.folder, "", 7, "tokens", None, "", 1, frozenset(), "recipe.yaml")
     shard, *_ = jobs.build._inputs(planned)
     assert shard.edits is not None and any(edit for *_, edit in jobs.build.emitted(job, shard))
     return job, shard, context.edits_uri(0), *sidecars.read(context.edits_uri(0))

@@ -250,7 +250,8 @@ def edited_shard(tmp_path: Path):
     made = case(tmp_path, recipe("by-source"), documents())
     planned, _ = made.plan()
     context = made.context(planned)
-    job = jobs.build.Job(made.corpus.workspace, planned.folder, "", 7, "tokens", None, "", 1, frozenset(), "recipe.yaml")
+    job = jobs.build.Job(
+        made.corpus.workspace, planned.folder, "", 7, "tokens", None, "", 1, frozenset(), "recipe.yaml")
     shard, *_ = jobs.build._inputs(planned)
     assert shard.edits is not None and any(edit for *_, edit in jobs.build.emitted(job, shard))
     return job, shard, context.edits_uri(0), *sidecars.read(context.edits_uri(0))

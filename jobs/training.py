@@ -69,21 +69,24 @@ def whole(stages: Sequence[Planned], engine: Engine, where: str) -> Training:
     """Adds up plans over one corpus, or over several; each shard is read once, whichever stages have it."""
     parts: list[training.Times] = []
     done: set[tuple[str, str]] = set()
-    folders = [stage.plan.folder for stage in stages]
+    plans = [(stage.plan.folder, tuple(source.name for source in stage.recipe.sources)) for stage in stages]
     for stage in stages:
         corpus = stage.corpus
         root = corpus.workspace.corpus
-        mine = [number for number, shard in enumerate(corpus.shards)
-                if not shard.is_reference and (root, shard.path) not in done]
-        done |= {(root, corpus.shards[number].path) for number in mine}
+        mine = set()
+        for number, each in enumerate(corpus.slices):
+            if not each.is_reference and (root, each.path) not in done:
+                mine.add(number)
+                done.add((root, each.path))
         indexes = current_indexes(stage.recipe, corpus)
         counting = replace(stage.recipe, holdout=())  # which has been decided, so that no cluster set is opened
         context = plan.context_of(counting, corpus, stage.plan.folder, indexes, [])
-        bins = [[number for number in each if number in set(mine)]
-                for each in plan.bins_of(corpus, indexes[rows.KEY], engine.slots)]
-        phase = functools.partial(training.count, [folder for folder, other in zip(folders, stages, strict=True)
+        keys = [rows.KEY, *([context.columns[counting.unit_column][0]] if counting.unit_column is not None else [])]
+        bins = [[number for number in part if number in mine]
+                for part in plan.bins_of(corpus, indexes[rows.KEY], engine.slots)]
+        phase = functools.partial(training.count, [each for each, other in zip(plans, stages, strict=True)
                                                    if other.corpus.workspace.corpus == root])
-        contexts = [context.part(each, [rows.KEY]) for each in bins if each]
+        contexts = [context.part(part, keys) for part in bins if part]
         if contexts:
             parts += runner(corpus, indexes, engine, where)(phase, contexts, f"plan: seen in {stage.name}")
     return Training(tuple(stages), training.merge(parts))

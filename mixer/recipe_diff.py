@@ -39,7 +39,8 @@ FIELDS: Mapping[str, str] = {
     "name": "name", "unit": "unit", "counter": "unit", "license": "license", "corpus": "corpus", "split": "leak",
     "budget": "amounts", "policy": "amounts", "on_shortfall": "amounts", "sources": "source", "keep": "documents",
     "dedup": "documents", "prefer": "documents", "prefer_by": "documents", "reference": "documents",
-    "holdout": "documents", "seed": "documents", "edit": "texts", "taggers": "documents", "own": "documents",
+    "holdout": "documents", "seed": "documents", "edit": "texts", "taggers": "documents", "first": "words",
+    "own": "documents",
     "stages": "documents", "order": "order", "shard_bytes": "words", "description": "words", "about": "words",
     "published": "words",
 }
@@ -47,6 +48,7 @@ SOURCE_FIELDS: Mapping[str, str] = {
     "name": "source", "shards": "documents", "weight": "amounts", "max_epochs": "amounts", "min_weight": "amounts",
     "keep": "documents", "sample": "documents", "curve": "amounts", "edit": "texts", "kind": "words", "about": "words",
     "published": "words",
+    "published_elsewhere": "words",
 }
 NOT_COMPARED: Mapping[str, str] = {
     "version": "what the changes are held against",
@@ -172,8 +174,14 @@ def _own(old: Recipe, new: Recipe, pairs: Pairs) -> Iterator[Change]:
     yield from _of_field("own taggers", FIELDS["own"], was, now)
 
 
+def _first(old: Recipe, new: Recipe, pairs: Pairs) -> Iterator[Change]:
+    """What a training begins with; what that holds out is compared as `holdout`."""
+    was, now = (None if recipe.first is None else replace(recipe.first, holdout=()) for recipe in (old, new))
+    yield from _of_field("first", FIELDS["first"], was, now)
+
+
 _OWN_WAYS: Mapping[str, Callable[[Recipe, Recipe, Pairs], Iterator[Change]]] = {
-    "sources": _sources, "keep": _rules, "prefer": _prefer, "own": _own,
+    "sources": _sources, "keep": _rules, "prefer": _prefer, "own": _own, "first": _first,
 }
 
 
@@ -265,7 +273,8 @@ def _held_against(change: Change, old: Recipe, new: Recipe) -> Change:
     path = change.path
     if path == "license" or (path.startswith("sources.") and path.endswith(".about.license")):
         return replace(change, kind="licensed" if change.old is None else "license")
-    if path == "seed" and old.holdout and new.holdout:
+    seeds = old.holdout_seed, new.holdout_seed
+    if path in ("seed", "first", "first.seed") and old.holdout and new.holdout and seeds[0] != seeds[1]:
         return replace(change, kind="leak")
     if path.startswith("holdout.") and not _grows(change):
         return replace(change, kind="leak")

@@ -34,7 +34,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 What = Literal["in", "out", "more", "fewer", "text", "source"]
 WHATS: tuple[What, ...] = ("out", "in", "fewer", "more", "text", "source")
 
-LIMIT = 2_000_000  # records of either side that are joined at once, about 300 bytes each while they are
+LIMIT = 2_000_000  # records of either side that are joined at once, about 400 bytes each while they are
 FILES = 128  # of temporary ones for each side, beyond that
 
 KEY = np.dtype("S48")  # sha256 of the text, identity

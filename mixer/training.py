@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mixer import repeats, selection, sidecars, storage
+from mixer.corpus import slice_file
 from mixer.selection import Context
 
 # By how often a document is seen: documents and their units.
@@ -49,21 +50,29 @@ class Seen:
                           for count, (docs, units) in sorted(self.times.items())}}
 
 
-def count(folders: Sequence[str], context: Context) -> Times:
-    """How often the plans in these folders, over the same rows, see each row of these shards; a phase."""
+def count(plans: Sequence[tuple[str, Sequence[str]]], context: Context) -> Times:
+    """How often these plans, (folder, names of its sources) over the same rows, see each row of these shards; a phase.
+    One slice stands for each shard.
+    """
     found: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
     for number, path in context.paths.items():
         table = selection.load(context, number, [])
         copies = np.zeros(len(table), np.int64)
-        for folder in folders:
-            uri = storage.join(folder, "selection", f"{path}.parquet")
-            if storage.exists(uri):
+        for folder, sources in plans:
+            for uri in _selections(folder, path, sources):
                 copies += np.asarray(sidecars.read(uri, ["copies"])[0].column("copies")).astype(np.int64)
         units = selection.units_of(context.recipe, table)
         for times in np.unique(copies[copies > 0]).tolist():
             found[times][0] += int((copies == times).sum())
             found[times][1] += int(units[copies == times].sum())
     return {times: (docs, units) for times, (docs, units) in found.items()}
+
+
+def _selections(folder: str, path: str, sources: Sequence[str]) -> list[str]:
+    """The selections of a shard's slices in a plan; none where it has no such shard."""
+    files = [slice_file(path, "", False), *(slice_file(path, source, True) for source in sources)]
+    uris = [storage.join(folder, "selection", f"{file}.parquet") for file in files]
+    return uris[:1] if storage.exists(uris[0]) else [uri for uri in uris[1:] if storage.exists(uri)]
 
 
 def merge(parts: Iterable[Mapping[int, tuple[int, int]]]) -> Seen:

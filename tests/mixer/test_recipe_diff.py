@@ -16,7 +16,7 @@ from plan_cases import recipes
 
 from mixer import recipe_diff, version_bump
 from mixer.errors import RecipeError
-from mixer.recipe import PreferBy, Recipe, Source
+from mixer.recipe import First, PreferBy, Recipe, Source
 from mixer.recipe_diff import Change, changes
 from mixer.recipe_parser import parse
 
@@ -149,6 +149,16 @@ def test_a_seed_without_hold_outs_draws_other_documents_and_leaks_nothing():
     assert [change.kind for change in changes(read(WHOLE), read(plain))] == ["leak"]
 
 
+def test_of_a_stage_the_seed_of_the_first_recipe_says_what_is_held_out():
+    first = First("first", "1.0.0", "a" * 64, 9, read(WHOLE).holdout)
+    old = dataclasses.replace(read(WHOLE), first=first)
+    assert [each.kind for each in changes(old, dataclasses.replace(old, seed=8))] == ["documents"]
+    again = dataclasses.replace(old, first=dataclasses.replace(first, seed=10))
+    assert [(each.path, each.kind) for each in changes(old, again)] == [("first.seed", "leak")]
+    later = dataclasses.replace(old, first=dataclasses.replace(first, version="1.0.1"))
+    assert [(each.path, each.kind) for each in changes(old, later)] == [("first.version", "words")]
+
+
 def test_weights_are_shown_as_they_are_written():
     found = changes(read(WHOLE), read(WHOLE.replace("weight: 0.67", "weight: 2/3").replace("0.33", "1/3")))
     assert [(each.path, each.old, each.new) for each in found] == [
@@ -247,11 +257,12 @@ def other(value: Any) -> Any:
     return f"{value}x" if value is not None else "x"
 
 
-SPECIAL = {"taggers": lambda uses: (uses[0].with_file("other.bin", "b" * 64),),
+SPECIAL = {"first": lambda _: First("first", "1.0.0", "a" * 64, 9, ()), "own": None,
+           "taggers": lambda uses: (uses[0].with_file("other.bin", "b" * 64),),
            "policy": lambda policy: dataclasses.replace(policy, tau=Decimal(2)),
            "prefer": lambda names: names[::-1],
            "prefer_by": lambda by: PreferBy(by.column, "min"),
-           "own": None, "split": lambda split: "validation"}
+           "split": lambda split: "validation"}
 
 
 @pytest.mark.parametrize("name", [name for name in recipe_diff.FIELDS if SPECIAL.get(name, name) is not None])

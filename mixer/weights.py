@@ -72,8 +72,8 @@ def allocate(
                 _shortfall(name, pools[name], caps[name], max_epochs.get(name), requested[name]) for name in short
             ),
             place="sources",
-            remedy="raise max_epochs or max_upsample, lower the budget or the weight, or write "
-                   "`on_shortfall: redistribute`",
+            remedy="raise max_epochs or max_upsample, lower the budget or the weight, "
+            "or write `on_shortfall: redistribute`",
         )
     allocated = requested
     if on_shortfall == "redistribute":

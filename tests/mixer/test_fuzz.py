@@ -40,7 +40,9 @@ def read(text: bytes) -> bool:
 
 
 def test_our_recipes_are_recipes():
-    assert all(read(text.encode()) for text in RECIPES)
+    none = {"gpt4.yaml", "stand_ins.yaml"}  # what cannot be written, and what no recipe is
+    paths = sorted((ROOT / "recipes").rglob("*.yaml"))
+    assert {path.name for path in paths if not read(path.read_bytes())} == none
 
 
 # ---- any bytes, any YAML

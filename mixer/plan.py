@@ -208,7 +208,9 @@ def context_of(
     recipe: Recipe, corpus: Corpus, folder: str, indexes: Mapping[str, Index], sets: Sequence[ClusterSet],
     also: Sequence[str] = (),
 ) -> Context:
-    """What the phases of a plan in this folder need to know. `also` are columns that no rule names."""
+    """What the phases of a plan in this folder need to know. `also` are columns that no rule names; `sets` are none for
+    a phase that opens no cluster set.
+    """
     return Context(
         workspace=corpus.workspace, folder=folder, recipe=recipe,
         paths={number: each.path for number, each in enumerate(corpus.slices)},
@@ -216,7 +218,8 @@ def context_of(
         columns={name: (attributes.key_of(use), stored) for name, (use, stored) in recipe.stored(also).items()},
         digests={key: _digests(corpus, entries.at(clusters.measured(recipe, corpus, key).paths))
                  for key, entries in indexes.items()},
-        sets=tuple(sets[: len(recipe.dedup)]), holdouts=clusters.of_splits(recipe, sets), arguments=corpus.arguments,
+        sets=tuple(sets[: len(recipe.dedup)]), arguments=corpus.arguments,
+        holdouts=clusters.of_splits(recipe, sets) if sets else (),
         shared=frozenset(number for number, each in enumerate(corpus.slices) if each.is_shared),
     )
 

@@ -365,7 +365,7 @@ def _curve_count(
     for bucket, target in enumerate(fit.allocated):
         granted = grants[curves.group_of(number, bucket)]
         found.append({**_three(_tally(curved, source.name, "curve bucket", str(bucket))), "allocated": target,
-                      "copies": granted.copies, "cutoff": _cutoff_text(granted.cutoff)})
+                      "copies": granted.copies, "cutoff": selection.cutoff_text(granted.cutoff)})
     return {"curve": source.curve.text, "power": shown(fit.power), "growth": shown(fit.growth),
             **{what: _three(_tally(curved, source.name, f"curve {what}")) for what in ("discarded", "missing")},
             "buckets": found}
@@ -497,7 +497,7 @@ def counts_of(
             "cap": share.cap,
             "capped": share.capped,
             "copies": grants[source.name].copies,
-            "cutoff": _cutoff_text(grants[source.name].cutoff),
+            "cutoff": selection.cutoff_text(grants[source.name].cutoff),
             "not_drawn": _three(_tally(tallies, source.name, selection.NOT_DRAWN)),
             "selected": _three(_tally(tallies, source.name, "selected")),
             "emitted": _three(_tally(tallies, source.name, "emitted")),
@@ -505,10 +505,6 @@ def counts_of(
             "max_copies": most[source.name],
         })
     return counts
-
-
-def _cutoff_text(cutoff: tuple[int, ...]) -> str:
-    return "".join(f"{part:016x}" for part in cutoff)
 
 
 def _unread(shards: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:

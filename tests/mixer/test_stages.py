@@ -113,7 +113,8 @@ def test_a_plan_of_all_stages(training_of_two, tmp_path, capsys):
     emitted = said["training"]["emitted"]
     assert emitted.keys() == {"web", "wiki", "some", "rest"} and emitted["rest"] == {"late": 0}
     assert emitted["wiki"].keys() == {"case", "late"}
-    assert main(command) == 0
+    assert main([*command, "--html", str(tmp_path / "plan.html")]) == 0
+    assert "<html" in (tmp_path / "plan.html").read_text()  # of the first recipe
     text = capsys.readouterr().out
     assert "the whole training, in bytes:" in text and "times on average" in text
     assert f"solera build {tmp_path}/recipe.yaml --work {tmp_path}/work --stage late --out DIR" in text

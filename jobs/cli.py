@@ -333,14 +333,14 @@ def _plan(options: Any) -> int:
             _print(options, shown.as_json(), lambda: shown.text)
             return 0
         found = run_plan(recipe, corpus, engine, options.where)
+        rate = rates.read(corpus.workspace).get("build")
+        if options.html is not None:
+            from jobs import page
+
+            page.write(found, options.html, rate)
         if recipe.stages and options.split is None:
             return _print_training(options, Planned(recipe.name, recipe, corpus, found), engine)
     (stage,) = engine.progress.stages
-    rate = rates.read(corpus.workspace).get("build")
-    if options.html is not None:
-        from jobs import page
-
-        page.write(found, options.html, rate)
     _print_stages(options, report.plan_json(found, rate),
                   lambda: report.plan_text(found, corpus.arguments, stage.seconds, rate), [stage])
     return 0

@@ -16,7 +16,7 @@ from jobs import tables
 from jobs.engine import Engine
 from jobs.plan import current_indexes, current_sets, resolver, runner, runs_on_spark
 from jobs.progress import Counts
-from mixer import estimates, index, lock, plan, plan_sample, rows, selection, storage
+from mixer import estimates, index, lock, plan, plan_sample, rows, selection, storage, weights
 from mixer.corpus import Corpus
 from mixer.documents import canonical_json
 from mixer.errors import BadInput
@@ -129,8 +129,10 @@ def planned(sample: Sample, engine: Engine, where: str) -> tuple[Groups, Plan]:
 
     try:
         made = plan.make(recipe, corpus, indexes, sets, sample.bins, counted, resolver(indexes, sets, engine, where))
-    except BadInput:
-        # Where the budget cannot be met: said of the pools of the corpus.
+    except BadInput as error:
+        if error.place != weights.PLACE:
+            raise  # of documents, such as those that two sources keep: no pool may be known yet
+        # The budget cannot be met: said of the pools of the corpus.
         estimates.check_budget(sample.recipe, sample.share, [tallies for tallies, _ in groups])
         raise
     storage.put(uri, canonical_json([[_listed(tallies), _listed(losses)] for tallies, losses in groups]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from jobs import tables
@@ -79,9 +79,9 @@ def whole(stages: Sequence[Planned], engine: Engine, where: str) -> Training:
                 mine.add(number)
                 done.add((root, each.path))
         indexes = current_indexes(stage.recipe, corpus)
-        counting = replace(stage.recipe, holdout=())  # which has been decided, so that no cluster set is opened
-        context = plan.context_of(counting, corpus, stage.plan.folder, indexes, [])
-        keys = [rows.KEY, *([context.columns[counting.unit_column][0]] if counting.unit_column is not None else [])]
+        context = plan.context_of(stage.recipe, corpus, stage.plan.folder, indexes, [])
+        counted = stage.recipe.unit_column
+        keys = [rows.KEY, *([context.columns[counted][0]] if counted is not None else [])]
         bins = [[number for number in part if number in mine]
                 for part in plan.bins_of(corpus, indexes[rows.KEY], engine.slots)]
         phase = functools.partial(training.count, [each for each, other in zip(plans, stages, strict=True)

@@ -39,7 +39,7 @@ import numpy as np
 from mixer import draw, keepers, quantiles, storage
 from mixer.quantiles import MISSING, OUT, Key
 from mixer.recipe import Curve, Recipe
-from mixer.selection import Context, Grant, Tallies, load, order_of, pool_drafts, units_of
+from mixer.selection import Context, Grant, Tallies, count, load, order_of, pool_drafts, sizes_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -175,12 +175,12 @@ def rank(context: Context) -> tuple[dict[int, int], Tallies]:
             nothing = np.zeros(len(table), np.int64)
             parts.append((nothing + OUT, nothing, nothing))
             continue
-        sizes = _sizes(context, table)
+        sizes = sizes_of(context.recipe, table)
         missing, key = keepers.best_first(table.column(curve.column).combine_chunks(), "min")
         group = np.where(alive, np.where(missing == 1, MISSING, groups[source]), OUT)
         parts.append((group, key, sizes[:, 1]))
         totals[groups[source]] = totals.get(groups[source], 0) + int(sizes[group == groups[source], 1].sum())
-        _count(tallies, (source, "curve missing", ""), sizes[group == MISSING])
+        count(tallies, (source, "curve missing", ""), sizes[group == MISSING])
     quantiles.put(context, SCORES, parts)
     return totals, tallies
 
@@ -210,14 +210,14 @@ def split(ends: Mapping[int, Sequence[Key | None]], context: Context) -> Tallies
             parts.append((nothing + OUT, nothing, nothing))
             continue
         table = load(context, number, [])
-        sizes = _sizes(context, table)
+        sizes = sizes_of(context.recipe, table)
         keys = [ranks.key[place], *order_of(context, table)]
         mine = [end for each, found in ends.items() if context.recipe.sources[each].name == source
                 for end in found if end is not None]
         bucket = _passed(keys, mine) - discarded(curve)
-        _count(tallies, (source, "curve discarded", ""), sizes[(group >= 0) & (bucket < 0)])
+        count(tallies, (source, "curve discarded", ""), sizes[(group >= 0) & (bucket < 0)])
         for taken in np.unique(bucket[(group >= 0) & (bucket >= 0)]).tolist():
-            _count(tallies, (source, "curve bucket", str(taken)), sizes[(group >= 0) & (bucket == taken)])
+            count(tallies, (source, "curve bucket", str(taken)), sizes[(group >= 0) & (bucket == taken)])
         into = np.where(bucket < 0, MISSING, group_of(group, bucket))
         parts.append((np.where(group < 0, group, into), keys[1], sizes[:, 1]))
     quantiles.put(context, DRAWS, parts)
@@ -244,7 +244,7 @@ BUCKETS = 1 << 10  # more than any curve has
 
 
 def grant(grants: Mapping[int, Grant], context: Context) -> None:
-    """Writes how many copies each row of a bin has by its source's curve, as selection.Curved reads them: -1 where the
+    """Writes how many copies each row of a bin has by its source's curve, as selection.select reads them: -1 where the
     curve leaves it out, 0 where its source has none.
     """
     ranks = quantiles.Ranks(context, DRAWS)
@@ -264,13 +264,3 @@ def grant(grants: Mapping[int, Grant], context: Context) -> None:
 
 def _curve(context: Context, number: int) -> Curve | None:
     return None if context.is_reference(number) else context.recipe.source(context.sources[number]).curve
-
-
-def _sizes(context: Context, table: Any) -> Array:
-    """Documents, units and bytes of each row, int64 of shape (rows, 3)."""
-    return np.stack([np.ones(len(table), np.int64), units_of(context.recipe, table), np.asarray(table.column("bytes"))],
-                    axis=1)
-
-
-def _count(tallies: Tallies, key: tuple[str, str, str], sizes: Array) -> None:
-    tallies[key] = tallies.get(key, np.zeros(3, np.int64)) + sizes.sum(axis=0)

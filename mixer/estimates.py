@@ -79,7 +79,7 @@ def of(
     """
     counted = made.body["counts"]
     shares = _allocated(recipe_of(recipe, share), counted)
-    grants = {each["source"]: Grant(each["copies"], _cutoff(each["cutoff"])) for each in counted}
+    grants = {each["source"]: Grant(each["copies"], selection.cutoff_of(each["cutoff"])) for each in counted}
     most = {each["source"]: each["max_copies"] for each in counted}
     by_group = [plan.counts_of(recipe, tallies, shares, grants, _curves(counted, tallies), unread, most)
                 for tallies, _ in groups]
@@ -119,10 +119,6 @@ def check_budget(recipe: Recipe, share: Fraction, groups: Sequence[Tallies]) -> 
 def recipe_of(recipe: Recipe, share: Fraction) -> Recipe:
     """The recipe as a sample of this share is planned by it: its budget is that share, rounded."""
     return recipe if recipe.budget is None else replace(recipe, budget=max(1, round(recipe.budget * share)))
-
-
-def _cutoff(text: str) -> tuple[int, ...]:
-    return tuple(int(text[at : at + 16], 16) for at in range(0, len(text), 16))
 
 
 def scaled(groups: Sequence[Any], share: Fraction, key: str = "") -> tuple[Any, list[Any]]:

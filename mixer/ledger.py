@@ -134,7 +134,7 @@ def judge(ledger: Ledger, recipe: Recipe, inputs: Inputs, counts: Sequence[Mappi
     `counts` are the manifest's, one a source. Memory: one part, and a bit for each row of the corpus.
     """
     sums = [_Sums(np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(5, np.int64)) for _ in counts]
-    grants = [[selection.Grant(each["copies"], cutoff_of(each["cutoff"])) for each in
+    grants = [[selection.Grant(each["copies"], selection.cutoff_of(each["cutoff"])) for each in
                (count["curve"]["buckets"] if count["curve"] is not None else [count])] for count in counts]
     starts = np.concatenate([[0], np.cumsum(inputs.rows)])
     seen = np.zeros(int(starts[-1]) // 8 + 1, np.uint8)
@@ -226,11 +226,6 @@ def _against(count: Mapping[str, Any], grant: selection.Grant, sums: _Sums) -> I
             yield f"{name}: its draw ends before a document that still fits its allocation"
     if not rest and grant.cutoff != selection.NO_EXTRA:
         yield f"{name}: its allocation leaves nothing for extra copies, and cutoff gives some"
-
-
-def cutoff_of(text: str) -> tuple[int, ...]:
-    """The order key that a manifest's `cutoff` spells."""
-    return tuple(int(text[at : at + 16], 16) for at in range(0, len(text), 16))
 
 
 def as_bytes(words: Array) -> Array:

@@ -208,7 +208,9 @@ def context_of(
     recipe: Recipe, corpus: Corpus, folder: str, indexes: Mapping[str, Index], sets: Sequence[ClusterSet],
     also: Sequence[str] = (),
 ) -> Context:
-    """What the phases of a plan in this folder need to know. `also` are columns that no rule names."""
+    """What the phases of a plan in this folder need to know. `also` are columns that no rule names; `sets` are none for
+    a phase that opens no cluster set.
+    """
     return Context(
         workspace=corpus.workspace, folder=folder, recipe=recipe,
         paths={number: each.path for number, each in enumerate(corpus.slices)},
@@ -216,7 +218,8 @@ def context_of(
         columns={name: (attributes.key_of(use), stored) for name, (use, stored) in recipe.stored(also).items()},
         digests={key: _digests(corpus, entries.at(clusters.measured(recipe, corpus, key).paths))
                  for key, entries in indexes.items()},
-        sets=tuple(sets[: len(recipe.dedup)]), holdouts=clusters.of_splits(recipe, sets), arguments=corpus.arguments,
+        sets=tuple(sets[: len(recipe.dedup)]), arguments=corpus.arguments,
+        holdouts=clusters.of_splits(recipe, sets) if sets else (),
         shared=frozenset(number for number, each in enumerate(corpus.slices) if each.is_shared),
     )
 
@@ -362,7 +365,7 @@ def _curve_count(
     for bucket, target in enumerate(fit.allocated):
         granted = grants[curves.group_of(number, bucket)]
         found.append({**_three(_tally(curved, source.name, "curve bucket", str(bucket))), "allocated": target,
-                      "copies": granted.copies, "cutoff": _cutoff_text(granted.cutoff)})
+                      "copies": granted.copies, "cutoff": selection.cutoff_text(granted.cutoff)})
     return {"curve": source.curve.text, "power": shown(fit.power), "growth": shown(fit.growth),
             **{what: _three(_tally(curved, source.name, f"curve {what}")) for what in ("discarded", "missing")},
             "buckets": found}
@@ -494,7 +497,7 @@ def counts_of(
             "cap": share.cap,
             "capped": share.capped,
             "copies": grants[source.name].copies,
-            "cutoff": _cutoff_text(grants[source.name].cutoff),
+            "cutoff": selection.cutoff_text(grants[source.name].cutoff),
             "not_drawn": _three(_tally(tallies, source.name, selection.NOT_DRAWN)),
             "selected": _three(_tally(tallies, source.name, "selected")),
             "emitted": _three(_tally(tallies, source.name, "emitted")),
@@ -502,10 +505,6 @@ def counts_of(
             "max_copies": most[source.name],
         })
     return counts
-
-
-def _cutoff_text(cutoff: tuple[int, ...]) -> str:
-    return "".join(f"{part:016x}" for part in cutoff)
 
 
 def _unread(shards: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:

@@ -7,7 +7,8 @@ to and including it are more. It is found in passes over the bins, of all groups
 
 1. Each bin adds up the units by the next bits of the order key, among the rows of the bucket where a target ends: of
    those that agree in the bits so far. The sums say in which bucket of the next bits it ends, and so on.
-2. Once that bucket holds FEW rows or less, all bins together, these rows themselves are sorted.
+2. Once that bucket holds FEW rows or less, all bins together, these rows themselves are sorted. Where there are more
+   than MANY such buckets, as a curve of many has them, fewer: what comes together does not grow with their number.
 
 Rows with equal order keys, which are copies of one document under one id, end together. All sums are exact integers,
 and no result depends on how rows are spread over bins.
@@ -31,7 +32,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 WORDS = 8  # of an order key: those by which a group's rows come, draw value, identity, text hash
 FEW = 1 << 14  # rows of one bucket that are collected and sorted, 72 bytes each
-MANY = 8  # places from which on a pass tells fewer buckets apart, so that what the bins say of them stays small
+MANY = 8  # places above which a pass tells fewer buckets apart, so that what the bins say of them stays small
 
 OUT = -1  # the group of a row that is in none
 MISSING = -2  # the same, since it has no value
@@ -118,16 +119,21 @@ def find(run: Run, name: str, targets: Mapping[int, Sequence[int]]) -> dict[int,
         step = 16 if len(places) <= MANY and places[0].depth % 16 == 0 else 8
         parts = run(partial(sums, name, step, places), "plan: quantiles")
         found = {place: _merged([part[place] for part in parts if place in part]) for place in places}
-        following = {}
+        inner = {}
         for which, (place, left) in todo.items():
             held = found[place]
             total = np.cumsum(held.units)
             at = int(np.searchsorted(total, left, side="right"))
             if at == len(total):
                 continue  # only at first, where the target is all of the group
-            inside = place.next(step, int(held.buckets[at])), left - (int(total[at - 1]) if at else 0)
+            before = int(total[at - 1]) if at else 0
+            inner[which] = place, at, (place.next(step, int(held.buckets[at])), left - before)
+        most = FEW * MANY // max(MANY, len({inside for _, _, (inside, _) in inner.values()}))
+        following = {}
+        for which, (place, at, inside) in inner.items():
+            held = found[place]
             further = _further(inside[0], int(held.least[at]), int(held.most[at]))
-            if held.rows[at] <= FEW:
+            if held.rows[at] <= most:
                 few[which] = inside
             elif further.depth == 64 * WORDS:  # all of one order key
                 ends[which[0]][which[1]] = tuple(further.bits >> 64 * number & _WORD for number in range(WORDS))[::-1]

@@ -241,6 +241,16 @@ NO_EXTRA: tuple[int, ...] = (0,) * 7
 MOST_COPIES = 2**31 - 2  # what an int32 holds, less the extra one
 
 
+def cutoff_text(cutoff: tuple[int, ...]) -> str:
+    """A cutoff as plans and manifests spell it."""
+    return "".join(f"{word:016x}" for word in cutoff)
+
+
+def cutoff_of(text: str) -> tuple[int, ...]:
+    """The same read back."""
+    return tuple(int(text[at : at + 16], 16) for at in range(0, len(text), 16))
+
+
 def method_text(method: DedupMethod) -> str:
     """How a dedup method is named as a reason, as in "dedup text@1 normalise=[lower, nfc]"."""
     return f"dedup {method.text}"
@@ -905,6 +915,16 @@ def units_of(recipe: Recipe, table: pa.Table) -> Array:
     if recipe.unit_column is not None:
         return np.asarray(table.column(recipe.unit_column))
     return units_of_bytes(recipe.unit, np.asarray(table.column("bytes")))
+
+
+def sizes_of(recipe: Recipe, table: pa.Table) -> Array:
+    """Documents (1), units and text bytes of each row, int64 of shape (rows, 3)."""
+    return np.stack([np.ones(len(table), np.int64), units_of(recipe, table), np.asarray(table.column("bytes"))], axis=1)
+
+
+def count(tallies: Tallies, key: tuple[str, str, str], sizes: Array) -> None:
+    """Adds up the sizes of rows, as `sizes_of` says them."""
+    _plus(tallies, key, sizes.sum(axis=0))
 
 
 def units_of_bytes(unit: str, sizes: Array) -> Array:

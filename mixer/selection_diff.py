@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from mixer import attributes, draw, ledger, rows, rules, selection, sidecars, storage
+from mixer import attributes, draw, rows, rules, selection, sidecars, storage
 from mixer.errors import StorageError
 from mixer.ledger import Spill
 from mixer.plan import Plan
@@ -550,7 +550,7 @@ class MixtureSide:
         order = draw.order_keys(draw.draws(self.recipe.seed, "draw", identity), identity, sha256)
         for number, count in enumerate(self.counts):
             mine = sources == number
-            drawn = (count["copies"] > 0) | draw.below(order, ledger.cutoff_of(count["cutoff"]))
+            drawn = (count["copies"] > 0) | draw.below(order, selection.cutoff_of(count["cutoff"]))
             why = np.where(drawn, self.reasons.index(DRAWN), self.reasons.index(selection.NOT_DRAWN))
             found[mine] = why[mine] if count.get("curve") is None else self.reasons.index(UNKNOWN)
         return found

@@ -74,10 +74,10 @@ def with_first(recipe: Recipe, first: First) -> Recipe:
 
 
 def needs_same_shards(recipe: Recipe) -> bool:
-    """Whether a stage holds out by clusters of near-duplicates, which are called by what they are linked with: more
-    shards, or fewer, give them other names.
+    """Whether a stage holds out by clusters of documents with other identities. More shards, or fewer, change whether a
+    document is in one, and so what it is drawn by; and what it is like in the others nobody knows.
     """
-    return recipe.first is not None and any(split.by.use in LINKED for split in recipe.holdout)
+    return recipe.first is not None and any(split.by.use != "id@1" for split in recipe.holdout)
 
 
 def check_shards(recipe: Recipe, corpus: Corpus, first: Corpus) -> None:
@@ -86,12 +86,9 @@ def check_shards(recipe: Recipe, corpus: Corpus, first: Corpus) -> None:
     other = sorted(here ^ there)
     if other:
         where = "the first recipe alone" if other[0] in there else "the stage alone"
-        raise BadInput(f"{recipe.name}: near-duplicates of what the first recipe holds out are known among the same "
-                       f"shards alone, and {len(other):,} are not in both, such as {other[0]}, in {where}; add the "
-                       "others as sources that give nothing (`weight: 0`), or hold out by text@1")
-
-
-LINKED = ("minhash@1",)
+        raise BadInput(f"{recipe.name}: documents like those that the first recipe holds out are known among the "
+                       f"same shards alone, and {len(other):,} are not in both, such as {other[0]}, in {where}; add "
+                       "the others as sources that give nothing (`weight: 0`)")
 
 
 # ---- in a lock

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from mixer import draw, rules
 from mixer.recipe import Recipe
-from mixer.selection import Context, load, units_of
+from mixer.selection import Context, load, sizes_of
 from mixer.sidecars import fixed_bytes
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -72,8 +72,7 @@ def count(column: str, at: Sequence[int | Decimal], context: Context) -> dict[st
         for rule in others:
             alive &= rules.passes(rule, table.column(rule.column).combine_chunks())[0]
         values = table.column(column).combine_chunks().filter(pa.array(alive))
-        sizes = np.stack([np.ones(table.num_rows, np.int64), units_of(context.recipe, table),
-                          np.asarray(table.column("bytes"))], axis=1)[alive]
+        sizes = sizes_of(context.recipe, table)[alive]
         missing = np.asarray(values.is_null())
         known, weights = values.filter(pa.array(~missing)), sizes[~missing]
         if pa.types.is_string(values.type) or pa.types.is_boolean(values.type):

@@ -17,7 +17,19 @@ import numpy as np
 from mixer import draw, keepers, quantiles
 from mixer.quantiles import MISSING, OUT, Key
 from mixer.recipe import Recipe, Rule
-from mixer.selection import Context, Drafts, Following, Part, Tallies, after_top, load, order_of, units_of
+from mixer.selection import (
+    Context,
+    Drafts,
+    Following,
+    Part,
+    Tallies,
+    after_top,
+    count,
+    load,
+    order_of,
+    sizes_of,
+    units_of,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -78,17 +90,16 @@ def drop(step: int, ends: Mapping[int, Key | None], context: Context) -> Part:
             if context.is_reference(number):
                 following.take(number, draft, table)
                 continue
-            sizes = np.stack([np.ones(len(table), np.int64), units_of(context.recipe, table),
-                              np.asarray(table.column("bytes"))], axis=1)
+            sizes = sizes_of(context.recipe, table)
             rule = _rule(context.recipe, source, step)
             if rule is not None:
                 missing = group == MISSING
                 gone = missing | _past(ends, group, [ranks.key[place], *order_of(context, table)])
                 draft[gone] = context.reason_numbers[rule.text]
-                _count(tallies, (source, "top dropped", rule.text), sizes[gone])
-                _count(tallies, (source, "top missing", rule.text), sizes[missing])
+                count(tallies, (source, "top dropped", rule.text), sizes[gone])
+                count(tallies, (source, "top missing", rule.text), sizes[missing])
             if after == 0:
-                _count(tallies, (source, "kept", ""), sizes[draft == 0])
+                count(tallies, (source, "kept", ""), sizes[draft == 0])
             following.take(number, draft, table)
         return following.finish()
 
@@ -105,7 +116,3 @@ def _past(ends: Mapping[int, Key | None], group: Array, keys: list[Array]) -> Ar
 def _rule(recipe: Recipe, source: str, step: int) -> Rule | None:
     rules = recipe.tops_for(source)
     return rules[step] if step < len(rules) else None
-
-
-def _count(tallies: Tallies, key: tuple[str, str, str], sizes: Array) -> None:
-    tallies[key] = tallies.get(key, np.zeros(3, np.int64)) + sizes.sum(axis=0)

@@ -29,7 +29,10 @@ def entries(context: Context, source: str, reason: int, rules: Sequence[Mapping[
               "why": rule["why"]} for rule in rules]
 
     def add(phase: str, step: str, why: str = "") -> None:
-        found.append({"phase": phase, "step": step, "verdict": _verdict(context, reason, step), "why": why})
+        # By their order here: two sources may have the same steps in different orders, and reasons have one number.
+        verdict: Verdict = "not reached" if any(each["verdict"] == "dropped" for each in found) else \
+            "dropped" if reason == context.reason_numbers[step] else "passes"
+        found.append({"phase": phase, "step": step, "verdict": verdict, "why": why})
 
     for top in recipe.tops_for(source):
         add("tops", top.text, _value(top.column, values))
@@ -72,11 +75,6 @@ def drawn(context: Context, count: Mapping[str, Any], reason: int, copies: int, 
         why = f"{'before' if before else 'not before'} the cutoff {cutoff}: "
         why += f"{count['copies']:,} of each" + (", and one more" if before else "")
     return {"phase": "draw", "step": f"draw {value}", "verdict": verdict, "why": why}
-
-
-def _verdict(context: Context, reason: int, step: str) -> Verdict:
-    number = context.reason_numbers[step]
-    return "dropped" if reason == number else "passes" if reason == 0 or reason > number else "not reached"
 
 
 def _edit(spans: int, share: float) -> str:

@@ -23,6 +23,8 @@ from typing import Literal
 from mixer.errors import BadInput
 from mixer.recipe import Policy, shown
 
+PLACE = "sources"  # of errors: what in a recipe they are of
+
 
 @dataclass(frozen=True)
 class Share:
@@ -71,7 +73,7 @@ def allocate(
             "\n".join(
                 _shortfall(name, pools[name], caps[name], max_epochs.get(name), requested[name]) for name in short
             ),
-            place="sources",
+            place=PLACE,
             remedy="raise max_epochs or max_upsample, lower the budget or the weight, "
             "or write `on_shortfall: redistribute`",
         )
@@ -187,13 +189,13 @@ def _check_enough(
     least = sum(bounds[name][0] for name in parts if name not in able)
     if total > least and not able:
         remedy = "give weight to a source that has documents" if policy.kind == "fixed" else "loosen the keep rules"
-        raise BadInput(f"no source can give any of the budget of {total:_}", place="sources", remedy=remedy)
+        raise BadInput(f"no source can give any of the budget of {total:_}", place=PLACE, remedy=remedy)
     limits = [bounds[name][1] for name in able]
     most = least + sum(limit for limit in limits if limit is not None)
     if None not in limits and most < total:
         raise BadInput(
             f"all sources together can give {most:_} of the budget of {total:_} ({_each(able, bounds, pools)})",
-            place="sources",
+            place=PLACE,
             remedy=f"raise max_epochs, loosen the keep rules, or lower the budget to {most:_}",
         )
 

@@ -229,3 +229,13 @@ def test_what_is_said(made, tmp_path, capsys):
         with pytest.raises(SystemExit):
             main([*arguments, share])
         assert "is not a share of documents" in capsys.readouterr().err
+
+
+def test_what_is_wrong_with_documents_is_not_said_of_the_budget(tmp_path):
+    """Two sources keep the same: that is known before any pool is."""
+    docs = {"web/0.jsonl": [Doc("crawl", f"{number}", f"x{number}") for number in range(60)]}
+    half = {"shards": "web/*.jsonl", "weight": 0.5}
+    fields = {"unit": "docs", "policy": {"kind": "fixed"}, "budget": 5, "dedup": [{"use": "text@1"}]}
+    made = case(tmp_path, recipe_text({"one": half, "two": half}, **fields), docs)
+    with pytest.raises(BadInput, match="documents pass the rules of more than one source"):
+        sampled(made, "0.5")

@@ -194,3 +194,17 @@ def test_text_is_that_of_the_row_beside_bad_records(tmp_path):
 
 def test_identity_is_of_source_and_id_apart():
     assert rows.identity("ab", "c") != rows.identity("a", "bc")
+
+
+def test_verdicts_go_by_the_order_of_the_documents_own_source(tmp_path):
+    """Another source has the same shares in another order, and a reason has one number in the plan."""
+    shares = {"words.count": {"top": 0.5}, "words.mean_length": {"top": 0.5}}
+    docs = {f"{source}/0.jsonl": [Doc(source, f"{row}", "y", {"words.count": row, "words.mean_length": row / 2})
+                                  for row in range(8)] for source in ("web", "wiki")}
+    sources = {"web": {"keep": shares}, "wiki": {"keep": dict(reversed(shares.items()))}}
+    made = case(tmp_path, recipe_text(sources, unit="docs"), docs)
+    context = made.context(planned := made.plan()[0])
+    for source in sources:
+        verdict = [[each["verdict"] for each in explain.explain(planned, context, made.corpus, source, f"{number}")[
+            "phases"] if each["phase"] == "tops"] for number in (0, 4, 7)]
+        assert verdict == [["dropped", "not reached"], ["passes", "dropped"], ["passes", "passes"]]

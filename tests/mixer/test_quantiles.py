@@ -58,3 +58,24 @@ def test_ends_are_where_a_sort_has_them(made, monkeypatch, kind, bins, few, tmp_
                 for target in each]
         assert found[group] == ends
         assert ends[-1] is None
+
+
+def test_what_comes_together_does_not_grow_with_the_targets(made, monkeypatch, tmp_path: Path):
+    monkeypatch.setattr(quantiles, "FEW", 3)
+    context = plan.context_of(made.recipe, made.corpus, str(tmp_path), made.indexes, [])
+    part = context.part([0, 1, 2, 3], list(context.digests))
+    tables = [load(part, number, []) for number in part.paths]
+    units = [np.asarray(table.column("bytes")) for table in tables]
+    quantiles.put(part, "test", [(np.zeros(len(each), np.int64), np.arange(len(each)) * 0, each) for each in units])
+    together: list[int] = []
+
+    def run(phase, label):
+        found = phase(part)
+        if "ends" in label:
+            together.append(sum(map(len, found.values())))
+        return [found]
+
+    total = int(np.concatenate(units).sum())
+    for many in (8, 100):
+        quantiles.find(run, "test", {0: [total * each // many for each in range(many)]})
+    assert max(together) <= 3 * quantiles.MANY < 100

@@ -115,3 +115,18 @@ def test_what_rows_say_themselves_is_swept_beside_best_shares(tmp_path):
     for source in "xy":
         low, middle, high = found[source].at_least[:, 0].tolist()
         assert (low, high) == (30, 0) and 0 < middle < 30 and found[source].missing[0] == 0
+
+
+def test_a_recipe_with_hold_outs_is_swept_like_any(tmp_path):
+    """A sweep comes before dedup, and is given no cluster set."""
+    docs = {"web/0.jsonl": [Doc("x", f"{row}", "y" * row, {"words.count": row}) for row in range(9)]}
+    fields = {"unit": "docs", "keep": {"words.count": {"min": 2}}}
+    split = {"holdout": {"some": {"share": 0.5, "by": {"use": "text@1"}}}}
+    plain = case(tmp_path / "plain", recipe_text({"web": {}}, **fields), docs)
+    held = case(tmp_path / "held", recipe_text({"web": {}}, **fields, **split), docs)
+    found = [swept(each, "words.count", [3], [[0]])["web"] for each in (plain, held)]
+    assert three_of(found[0]) == three_of(found[1]) == ([9, 9, 36], [6, 6, 33])
+
+
+def three_of(kept) -> tuple[list[int], list[int]]:
+    return kept.whole.tolist(), kept.at_least[0].tolist()

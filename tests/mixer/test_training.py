@@ -21,7 +21,11 @@ DOCS = {"web/0.jsonl": [Doc("x", f"w{number}", f"w{number % 70}" * (1 + number %
 SHARED = {"policy": {"kind": "proportional"}, "unit": "bytes", "dedup": [{"use": "text@1"}]}
 FIRST = {**SHARED, "holdout": {"validation": {"share": 0.3}}, "stages": {"late": {"recipe": "late.yaml"}}}
 SOURCES = {"web": {}, "wiki": {}}
-LATE = recipe_text({"wiki": {"max_epochs": 4}, "some": {"shards": "web/0.jsonl"}}, **SHARED, seed=99, budget=900)
+LATE = recipe_text({"wiki": {"weight": 0.5, "max_epochs": 4}, "some": {"weight": 0.5, "shards": "web/0.jsonl"},
+                    "rest": {"weight": 0, "shards": "web/1.jsonl"}},
+                   **{**SHARED, "policy": {"kind": "fixed"}, "dedup": [{"use": "text@1", "normalise": ["lower"]}]},
+                   seed=99, budget=900)
+LESS = recipe_text({"wiki": {}}, **SHARED)  # not all shards
 
 
 def write(folder: Path, late: bytes = LATE, **fields) -> Path:
@@ -107,8 +111,10 @@ def test_a_plan_of_all_stages(training_of_two, tmp_path, capsys):
     assert seen["trained_units"] == sum(count["emitted"]["units"] for body in (said, said["later_stages"]["late"])
                                         for count in body["counts"])
     emitted = said["training"]["emitted"]
-    assert emitted.keys() == {"web", "wiki", "some"} and emitted["wiki"].keys() == {"case", "late"}
-    assert main(command) == 0
+    assert emitted.keys() == {"web", "wiki", "some", "rest"} and emitted["rest"] == {"late": 0}
+    assert emitted["wiki"].keys() == {"case", "late"}
+    assert main([*command, "--html", str(tmp_path / "plan.html")]) == 0
+    assert "<html" in (tmp_path / "plan.html").read_text()  # of the first recipe
     text = capsys.readouterr().out
     assert "the whole training, in bytes:" in text and "times on average" in text
     assert f"solera build {tmp_path}/recipe.yaml --work {tmp_path}/work --stage late --out DIR" in text
@@ -128,9 +134,9 @@ def test_a_stage_alone(training_of_two, tmp_path, capsys):
     arguments = [str(tmp_path / "recipe.yaml"), "--work", str(tmp_path / "work"), "--stage"]
     assert main(["plan", *arguments, "late", "--json", "--quiet"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert [count["source"] for count in said["counts"]] == ["wiki", "some"] and "training" not in said
+    assert [count["source"] for count in said["counts"]] == ["wiki", "some", "rest"] and "training" not in said
     assert main(["lint", *arguments, "late"]) == 0
-    assert f"{tmp_path}/late.yaml: case 1.0.0 holds together: 2 sources" in capsys.readouterr().out
+    assert f"{tmp_path}/late.yaml: case 1.0.0 holds together: 3 sources" in capsys.readouterr().out
     assert main(["plan", *arguments, "lat"]) == 2
     assert "the recipe case has no stage 'lat'; did you mean `late`?" in capsys.readouterr().err
 
@@ -150,19 +156,30 @@ def test_what_keeps_stages_apart(tmp_path):
         opened_stage(tmp_path / "recipe.yaml")
 
 
-def test_near_duplicates_are_known_among_the_same_shards_alone(tmp_path):
+@pytest.mark.parametrize(("by", "anywhere"), [("minhash@1", False), ("text@1", False), ("id@1", True)])
+def test_what_documents_are_like_is_known_among_the_same_shards_alone(tmp_path, by, anywhere):
     for path in DOCS:
         (tmp_path / "corpus" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "corpus" / path).write_text("")
-    by = {"use": "minhash@1"}
-    file = write(tmp_path, holdout={"validation": {"share": 0.3, "by": by}})
+    file = write(tmp_path, LESS, holdout={"validation": {"share": 0.3, "by": {"use": by}}})
     first, late = parse(file.read_bytes(), str(file)), opened_stage(file)
     corpora = [find(recipe, str(file), str(tmp_path / "work")) for recipe in (first, late)]
-    with pytest.raises(BadInput, match=r"1 are not in both, such as web/1\.jsonl, in the first recipe alone"):
+    with pytest.raises(BadInput, match=r"2 are not in both, such as web/0\.jsonl, in the first recipe alone"):
         stages.check_shards(late, corpora[1], corpora[0])
     stages.check_shards(late, corpora[0], corpora[0])
-    assert stages.needs_same_shards(late) and not stages.needs_same_shards(first)
-    assert not stages.needs_same_shards(opened_stage(write(tmp_path)))
+    assert stages.needs_same_shards(late) is not anywhere
+    assert not stages.needs_same_shards(first)
+
+
+def test_a_text_that_is_alone_in_a_stage_is_not_trained_on_after_all(tmp_path, capsys):
+    """In the first recipe it has a copy, and both are drawn by their text; alone it would be drawn by its identity."""
+    docs = {f"web/{number}.jsonl": [Doc("x", f"{number}:{row}", f"text {row}") for row in range(60)]
+            for number in range(2)}
+    case(tmp_path, recipe_text({"web": {}}, **FIRST), docs)
+    (tmp_path / "late.yaml").write_bytes(recipe_text({"web": {"shards": "web/0.jsonl"}}, **SHARED))
+    arguments = [str(tmp_path / "recipe.yaml"), "--work", str(tmp_path / "work"), "--quiet"]
+    assert main(["plan", *arguments, "--stage", "late"]) == 2
+    assert "known among the same shards alone, and 1 are not in both, such as web/1.jsonl" in capsys.readouterr().err
 
 
 def test_seen():

@@ -18,6 +18,8 @@ from taggers import declare
 from taggers.declare import Tagger
 
 FORMAT = "solera-lock@2"
+# All of which name shards, sidecars and clusters in the same words; the first had one source a shard.
+KNOWN = ("solera-lock@1", FORMAT)
 # How a plan decides. It stands in the lock, since the same lock promises the same mixture.
 PLAN_FORMAT = "solera-plan@4"
 
@@ -86,13 +88,13 @@ def encode(lock: Mapping[str, Any]) -> bytes:
     return (body + ',\n "shards": [\n' + ",\n".join(lines) + "\n]}\n").encode()
 
 
-def decode(text: bytes, file: str) -> dict[str, Any]:
-    """The lock that `text` holds; `file` is named in errors."""
+def decode(text: bytes, file: str, formats: Sequence[str] = (FORMAT,)) -> dict[str, Any]:
+    """The lock that `text` holds, of one of these formats; `file` is named in errors."""
     try:
         lock = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{file}: not a lock ({error}); take the one beside its manifest") from None
-    if not isinstance(lock, dict) or lock.get("format") != FORMAT:
+    if not isinstance(lock, dict) or lock.get("format") not in formats:
         raise BadInput(f"{file}: not a lock of this format; expected {FORMAT}")
     shards = lock.get("shards")
     if not isinstance(shards, list) or not all(isinstance(shard, dict) for shard in shards):

@@ -72,7 +72,7 @@ def survey(recipe: Recipe, corpus: Corpus, locks: Sequence[str] = (), now: float
     indexes = {key: index.read(place.index(key)) for key in there.indexes}
     sidecars, sets = _needed(recipe, corpus, indexes, place)
     for uri in uris:
-        found = lock.decode(storage.read(uri), uri)
+        found = lock.decode(storage.read(uri), uri, lock.KNOWN)
         for shard in found["shards"]:
             for key in (rows.KEY, *shard["sidecars"]):
                 sidecars[key].add(shard["path"])

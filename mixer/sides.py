@@ -15,8 +15,6 @@ from mixer.recipe import Recipe
 from mixer.recipe_parser import parse
 from taggers.declare import Tagger
 
-LOCKS = ("solera-lock@1", "solera-lock@2")
-
 
 @dataclass(frozen=True)
 class Side:
@@ -76,8 +74,8 @@ def read_lock(text: bytes, uri: str) -> dict[str, Any]:
     """A lock of this or an earlier format, each shard with its `sources`; BadInput where it is none."""
     found = _json(text)
     try:
-        if not isinstance(found, dict) or found["format"] not in LOCKS:
-            raise BadInput(f"{uri}: not a lock of a format that is known here; those are {' and '.join(LOCKS)}")
+        if not isinstance(found, dict) or found["format"] not in lock.KNOWN:
+            raise BadInput(f"{uri}: not a lock of a format that is known here; those are {' and '.join(lock.KNOWN)}")
         shards = [{**shard, "sources": shard.get("sources") or [shard["source"]]} for shard in found["shards"]]
         for shard in shards:
             if {"path", "bytes", "sha256", "rows", "sidecars"} - shard.keys():

@@ -63,6 +63,13 @@ def test_what_a_plan_was_made_of_stays(tmp_path):
     check_whole(found)
 
 
+def test_a_lock_of_the_format_before_is_read(tmp_path):
+    found = planned(tmp_path, dedup=LOWER, keep={"language.en": {"min": 0}})
+    (path,) = Path(found.corpus.workspace.folder, "plans").glob("*/recipe.lock")
+    path.write_text(path.read_text().replace("solera-lock@2", "solera-lock@1"))
+    assert survey(made(tmp_path)).waste == ()
+
+
 def test_what_the_recipe_uses_stays_before_it_is_planned(tmp_path):
     found = made(tmp_path, dedup=LOWER)
     assert survey(found).waste == () and survey(found).locks == ()

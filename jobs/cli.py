@@ -412,6 +412,8 @@ def _planned(options: Any, side: Side) -> Side:
 
     if side.kind != "recipe" or side.recipe is None:
         return side
+    if not all(source.shards for source in side.recipe.sources):
+        return replace(side, unplanned="its shards were not published, so that recipes alone are compared")
     words = [word for reference in options.taggers for word in ("--taggers", reference)]
     if options.split is not None:
         side = replace(side, recipe=side.recipe.for_split(options.split))
@@ -432,7 +434,7 @@ def _planned(options: Any, side: Side) -> Side:
     except SoleraError as error:
         if options.plan:
             raise
-        return replace(side, unplanned=str(error))
+        return replace(side, unplanned=str(error).removeprefix(f"{side.uri}: "))
 
 
 def _build(options: Any) -> int:

@@ -137,8 +137,8 @@ def documents(body: Mapping[str, Any], unit: str) -> Table:
         notes.append(f"records that could not be read, beside these: {', '.join(bad)}")
     read = body.get("read")
     if read is not None and read["docs"] != sum(each["read"]["docs"] for each in counts):
-        notes.append(f"sources share shards: {count(read['docs'])} different documents were read, of "
-                     f"{short(read['units'])} {unit}")
+        units = "" if unit == "docs" else f", of {short(read['units'])} {unit}"
+        notes.append(f"sources share shards: {count(read['docs'])} different documents were read{units}")
     return _in_unit(Table("documents", head, rows, notes=tuple(notes)), unit)
 
 

@@ -176,7 +176,8 @@ def current_sets(recipe: Recipe, corpus: Corpus, indexes: Mapping[str, Index]) -
         name = clusters.name_of(related, corpus, indexes[related.sidecar])
         found = clusters.read_set(corpus.workspace, name)
         if found is None or clusters.missing(corpus, [found]):
-            raise NotDone(f"the cluster set {name} is not there, or not whole, for these shards",
+            why = " (whether a source and id occur twice, which every plan asks)" if name.startswith("id@1-") else ""
+            raise NotDone(f"the cluster set {name} is not there, or not whole, for these shards{why}",
                           command=f"solera dedup {corpus.arguments}")
         sets.append(found)
     return sets

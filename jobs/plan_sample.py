@@ -225,6 +225,7 @@ def text_of(made: SamplePlan, seconds: float) -> str:
         f"  a count of 0 says: fewer than {tables.count(round(3 / found.share))} documents. Drawn by clusters, which "
         "are whole:",
         f"  {tables.visible(', else '.join(about['drawn_by']))}",
+        "  emitted and share: besides, off by up to a document of each source, since it ends with a whole one",
     ]
     lines += [f"warning: {tables.visible(each)}: what it removes is understated, since parts of documents in the "
               "sample stand also in documents that are not" for each in made.body["understated"]]

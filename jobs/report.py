@@ -242,9 +242,10 @@ def explain_text(found: dict[str, Any]) -> str:
         f"{found['mix_source']} of the recipe",
         f"  {found['chars']:,} characters, {found['bytes']:,} bytes, sha256 {found['text_sha256']}",
         "", *(f"  | {tables.visible(line)}".rstrip() for line in found["marked"].split("\n")), "",
-        tables.table(["measured", ""], [[tables.visible(name), tables.visible(tables.value(value))]
-                                        for name, value in found["values"].items()]), "",
     ]
+    if found["values"]:
+        lines += [tables.table(["measured", ""], [[tables.visible(name), tables.visible(tables.value(value))]
+                                                  for name, value in found["values"].items()]), ""]
     if found["phases"]:
         lines += [tables.table(["phase", "step", "verdict"], [[each["phase"], tables.visible(each["step"]), _said(each)]
                                                               for each in found["phases"]], left=3), ""]
@@ -289,7 +290,7 @@ def _further_lines(found: Mapping[str, Any]) -> list[str]:
     sample = found.get("sample")
     if sample is not None:
         lines.append(f"  {sample['sample']}: score {tables.value(sample['score'])}, draw {sample['draw']}, "
-                     f"{'kept' if sample['kept'] else 'dropped'}")
+                     f"{'keeps it' if sample['kept'] else 'drops it'}")
     return lines
 
 

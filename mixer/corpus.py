@@ -57,6 +57,7 @@ class Corpus:
     shards: tuple[Shard, ...]
     arguments: str  # that name recipe, work folder and own taggers, for the commands that messages suggest
     mixture: Mapping[str, str] | None = None  # name, version and digest, where the corpus is an earlier mixture
+    recipe: str = ""  # its file, for messages
 
     @cached_property
     def own(self) -> Corpus:
@@ -118,7 +119,7 @@ def find(recipe: Recipe, recipe_uri: str, work: str, own: Sequence[str] = (), na
         more = [f"… and {len(wrong) - 20} more like these"] if len(wrong) > 20 else []
         raise BadInput("\n".join([f"{recipe_uri}: {line}" for line in wrong[:20]] + more))
     arguments = _arguments(named or recipe_uri, work, own)
-    return Corpus(workspace, tuple(shards[path] for path in sorted(shards)), arguments, mixture)
+    return Corpus(workspace, tuple(shards[path] for path in sorted(shards)), arguments, mixture, recipe_uri)
 
 
 def slice_file(path: str, source: str, is_shared: bool) -> str:

@@ -9,7 +9,8 @@ SoleraError            exit code 2; names file, place, value and remedy
     ├── FileMissing        because there is no such file in the store
     └── StoreUnavailable   because the store did not answer, however often it was asked
 
-An audit that ran and found something is no error: it is an answer, with exit code 1.
+An audit that ran and found something is no error: it is an answer, with exit code 1. So is a comparison that asks for
+another version, and what `lint --strict` warns of.
 """
 
 from __future__ import annotations

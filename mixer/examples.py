@@ -61,9 +61,11 @@ def asked(context: Context, words: str) -> list[Asked]:
         [reason for reason in every if wanted and _within(wanted, reason.split())]
     if found:
         return [_asked(context, reason) for reason in found]
-    known = {**{word: reason for reason in every for word in reason.split()[:2]}, **{each: each for each in every}}
-    near = difflib.get_close_matches(" ".join(wanted), known, 1, 0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"it drops by {'; '.join(every)}"
+    asked_for = " ".join(wanted)
+    names = {word: reason for reason in every for word in reason.split()[:2] if set(word) & set(".@")}
+    near = [reason for reason in every if asked_for and asked_for in reason][:3] or \
+        difflib.get_close_matches(asked_for, {**names, **{each: each for each in every}}, 1, 0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it drops by {'; '.join(every)}"
     raise BadInput(f"{words}: no rule, dedup method or other reason of this recipe is called so; {hint}")
 
 

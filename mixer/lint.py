@@ -191,7 +191,11 @@ def _is_empty(rule: Rule) -> bool:
     if rule.kind == "top":
         return rule.value == 1
     found = registry.find_column(rule.column)
-    if found is None or found.column.type != "int64" or isinstance(rule.value, tuple | str):
+    if found is None or isinstance(rule.value, tuple | str):
+        return False
+    if found.column.type == "float64":
+        return rule.kind == "min" and found.column.unit in ("share", "probability") and rule.value <= 0
+    if found.column.type != "int64":
         return False
     is_count = found.tagger is registry.DOCUMENT or found.column.unit not in ("hash", "yes or no")
     if rule.kind == "min":

@@ -86,7 +86,7 @@ def make(
     whole = replace(context_of(recipe, corpus, folder, indexes, sets), run=secrets.token_hex(8))
     tasks = _Tasks(whole, bins, run)
     try:
-        made = _make(tasks, unread, lock_text, sets, resolve)
+        made = _make(tasks, unread, lock_text, sets, resolve, corpus.recipe)
     finally:
         storage.remove_below(whole.scratch)
     known.put(corpus.workspace, recipe, made.folder, made.body["counts"])
@@ -97,7 +97,7 @@ def check_identities(recipe: Recipe, corpus: Corpus, sets: Sequence[ClusterSet])
     """Nothing; BadInput where documents share an identity and the recipe does not choose among them."""
     repeated = clusters.repeated_identities(recipe, sets)
     if repeated is not None and repeated.documents:
-        raise BadInput(_repeated_text(corpus, repeated))
+        raise BadInput(_repeated_text(corpus, repeated), file=corpus.recipe)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class _Tasks:
 
 def _make(
     tasks: _Tasks, unread: Mapping[str, Mapping[str, int]], lock_text: bytes, sets: Sequence[ClusterSet],
-    resolve: Resolver,
+    resolve: Resolver, recipe_file: str,
 ) -> Plan:
     """Makes a plan. Two that are made of one lock at once do not see each other: they share the files of selection/,
     edits/ and losers/ alone, which follow from the lock. The first to put plan.json has made it.
@@ -142,7 +142,7 @@ def _make(
     parts = tasks.measured(selection.judge, "plan: keep rules")
     overlap = selection.Overlap.of(part.overlap for part in parts)
     if overlap.documents:
-        raise BadInput(_overlap_text(whole, overlap))
+        raise BadInput(_overlap_text(whole, overlap), file=recipe_file)
     tallies = selection.merge_tallies([part.tallies for part in parts])
     # Phase 2: the best shares, each among what those before it leave.
     for step in range(whole.tops):
@@ -168,7 +168,10 @@ def _make(
     curved = _rank_curves(tasks)
     tallies = selection.merge_tallies([tallies, curved])
     buckets = {source.name: _bucket_pools(curved, source) for source in recipe.sources if source.curve is not None}
-    allocated = allocate(recipe, pools, buckets)
+    try:
+        allocated = allocate(recipe, pools, buckets)
+    except BadInput as error:  # a budget or cap of the recipe that these pools cannot meet
+        raise BadInput(str(error), file=recipe_file) from None
     histograms = selection.merge_histograms(selection.read_histograms(whole, bin[0]) for bin in tasks.bins)
     grants = _grants(tasks, allocated, pools, histograms)
     fitted = _grant_curves(tasks, allocated, curved, buckets)

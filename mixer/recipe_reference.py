@@ -503,9 +503,9 @@ WARNINGS = (
     "less and less (arXiv:2305.16264).",
     "A `max_epochs` that never decides, or that cannot be met, and least weights that leave the policy nothing to "
     "decide.",
-    "A source whose `about` names no `license`, and one whose license asks for what the recipe's own does not pass on: "
-    "attribution, sharing alike, a copyleft license, no commercial use, no derivatives. Names are SPDX's; others are "
-    "not judged. It is no legal advice.",
+    "A source with shards whose `about` names no `license`, and one whose license asks for what the recipe's own does "
+    "not pass on: attribution, sharing alike, a copyleft license, no commercial use, no derivatives. Names are SPDX's; "
+    "others are not judged. It is no legal advice.",
     "A rule that drops nothing, or that another rule of its column makes needless.",
     "A hold-out of everything, or of nothing.",
     "A stage whose recipe is not there, has mistakes, or counts another unit.",

@@ -147,7 +147,7 @@ def _stand_in(notes: Notes, tree: Tree, recipe: Recipe, file: str, mapping: Stan
         place = slices.get(source.name)
         what = ", ".join(shards[source.name])
         if place is not None:
-            what += f", slices {place[0]:,} to {place[1]:,}"
+            what += f", slices {place[0]:,} to {place[1]:,} of {SLICES:,}"
             inside["keep"] = _with_slice(notes, inside.get("keep", {}), place, recipe, file, source.name)
         inside["shards"] = [_text(glob) for glob in shards[source.name]]
         entry = mapping.kinds[str(source.kind)]
@@ -230,7 +230,7 @@ def _scale(notes: Notes, tree: Tree, recipe: Recipe, file: str, scale: Decimal) 
         notes.add(_line(recipe, file, "budget"), "budget", str(recipe.budget), f"too large at the scale of {scale}",
                   "give a smaller --scale")
     tree["budget"] = Scalar(budget, f"{budget:_}", 0)
-    return [f"the budget is {budget:,} {recipe.unit}, {scale} of {recipe.budget:,}"]
+    return [f"the budget is {budget:,} {recipe.unit}, {scale:f} of {recipe.budget:,}"]
 
 
 # ---- columns, wherever a recipe names them

@@ -74,6 +74,14 @@ def test_recipes_alone_where_one_is_not_planned(place, capsys):
     assert "raise it to 1.1.0" in said
 
 
+def test_a_recipe_whose_shards_were_not_published_is_compared_alone(place, capsys):
+    published = ROOT / "recipes" / "published"
+    code, said = diff(capsys, published / "redpajama.yaml", published / "slimpajama.yaml", "--work", place / "work")
+    assert code == 0 and "keep sizes.chars min" in said
+    assert said.count("its shards were not published, so that recipes alone are compared") == 2
+    assert "solera dedup" not in said and "no file" not in said
+
+
 def test_a_plan_is_made_where_that_is_asked_for(place, capsys):
     arguments = [place / "recipe.yaml", place / "other.yaml", "--work", place / "work"]
     code, said = diff(capsys, *arguments, "--plan")

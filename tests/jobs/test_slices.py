@@ -122,7 +122,7 @@ def test_a_document_of_two_sources_is_an_error_with_examples(tmp_path):
     with pytest.raises(BadInput) as error:
         made.plan()
     said = str(error.value)
-    assert said.startswith("7 documents pass the rules of more than one source, such as web/0.jsonl line 1, 'crawl' "
-                           "'0' of one and two; web/0.jsonl line 2")
+    assert "recipe.yaml: 7 documents pass the rules of more than one source, such as web/0.jsonl line 1, 'crawl' '0' " \
+        "of one and two; web/0.jsonl line 2" in said
     assert "line 4" not in said and "narrow the `keep` of one of these" in said
     assert not [path for path in storage.listing(made.corpus.workspace.folder) if path.endswith("plan.json")]

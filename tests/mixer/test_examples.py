@@ -122,7 +122,8 @@ def test_words_name_a_rule_or_several(planned):
     assert reasons("words.count   max") == ["words.count max 40"] == reasons("words.count max 40")
     assert reasons("text@1") == ["dedup text@1"]
     for words, near in [("words.cont", "words.count"), ("words.count min 11", "words.count min 10"),
-                        ("language.tip", "language.top"), ("kept", ""), ("", "")]:
+                        ("language.tip", "language.top"), ("count", "words.count min 10' or 'words"),
+                        ("kept", ""), ("", "")]:
         with pytest.raises(BadInput) as error:
             examples.asked(context, words)
         said = str(error.value)

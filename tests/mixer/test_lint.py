@@ -98,6 +98,8 @@ WARNINGS = [
     # rules
     (CLEAN, {"words.count": "  words.count: {min: 0}"},
      "11 keep.words.count.min: drops nothing but what is missing (fou"),
+    (CLEAN, {"words.count": "  words.alphabetic: {min: 0}"},
+     "11 keep.words.alphabetic.min: drops nothing but what is missing (fou"),
     (CLEAN, {"words.count": "  words.count: {top: 1}"}, "11 keep.words.count.top: drops nothing but what is missing"),
     (CLEAN, {"words.count": "  document.slice: {max: 999_999}"}, "11 keep.document.slice.max: drops nothing but"),
     (CLEAN, {"words.count": "  words.count: {min: 5, is: 7}"},

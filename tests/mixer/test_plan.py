@@ -421,7 +421,7 @@ def test_repeated_identity_names_documents_and_remedy(tmp_path):
     with pytest.raises(BadInput) as error:
         made.plan()
     said = str(error.value)
-    assert said.startswith("2 documents share their (source, id)")
+    assert "recipe.yaml: 2 documents share their (source, id)" in said
     assert "'crawl', 'b' in web/0.jsonl line 2 and web/1.jsonl line 3;" in said
     assert "`- {use: id@1}`" in said
 
@@ -430,7 +430,7 @@ def test_repeated_identity_names_few_of_many(tmp_path):
     docs = {"web/0.jsonl": [Doc("crawl", "same", f"{number}") for number in range(500)],
             "web/1.jsonl": [Doc("crawl", "same", "more")]}
     made = case(tmp_path, recipe_text({"web": {}}), docs)
-    with pytest.raises(BadInput, match=r"^501 documents.*web/0.jsonl line 1 and web/0.jsonl line 2 and web/0.jsonl "
+    with pytest.raises(BadInput, match=r": 501 documents.*web/0.jsonl line 1 and web/0.jsonl line 2 and web/0.jsonl "
                                        r"line 3; give"):
         made.plan()
 

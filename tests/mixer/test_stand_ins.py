@@ -84,7 +84,7 @@ sources:
     keep: {document.slice: {min: 500000}}
     about:
       license: various
-      stand_in: "web/*.jsonl, slices 500,000 to 999,999, for a source of kind web"
+      stand_in: "web/*.jsonl, slices 500,000 to 999,999 of 1,000,000, for a source of kind web"
   news:
     kind: news
     shards: ["web/*.jsonl"]
@@ -92,7 +92,7 @@ sources:
     keep: {document.slice: {max: 499999}, quality.good: {min: 0.5}}
     about:
       license: various
-      stand_in: "web/*.jsonl, slices 0 to 499,999, for a source of kind news"
+      stand_in: "web/*.jsonl, slices 0 to 499,999 of 1,000,000, for a source of kind news"
   wiki:
     kind: wiki
     shards: ["wiki/*.jsonl", "more/*.jsonl"]
@@ -125,7 +125,8 @@ def test_the_made_recipe_is_whole_and_says_what_was_done(made):
     assert text == expected
     assert about["original_sha256"] == parse(RECIPE.encode(), "old.yaml").sha256
     assert found.said == (
-        "web (web) is web/*.jsonl, slices 500,000 to 999,999", "news (news) is web/*.jsonl, slices 0 to 499,999",
+        "web (web) is web/*.jsonl, slices 500,000 to 999,999 of 1,000,000",
+        "news (news) is web/*.jsonl, slices 0 to 499,999 of 1,000,000",
         "wiki (wiki) is wiki/*.jsonl, more/*.jsonl", "tagger quality is fasttext@1",
         "the budget is 500,001 tokens, 0.5 of 1,000,001")
     assert first == "# Made of old.yaml: " + "; ".join(found.said)

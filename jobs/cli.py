@@ -354,7 +354,7 @@ def _check_together(options: Any) -> None:
                                      or options.sample is not None):
         raise BadInput("--html draws a plan, and --sweep, --sample and --show-dropped make none; leave one of them out")
     if options.watch and options.stage is not None:
-        raise BadInput("--watch follows the recipe that is named, and --stage plans another file; leave out one of them")
+        raise BadInput("--watch follows the recipe that is named, and --stage plans another; leave out one of them")
     if options.examples is not None and options.show_dropped is None:
         raise BadInput("--examples is for --show-dropped; leave it out, or add --show-dropped RULE")
 

@@ -35,18 +35,23 @@ class Linted:
 
     def text(self) -> str:
         recipe = self.recipe
-        lines = [line for banding in self._bandings() for line in curve_lines(*banding)]
-        lines += [f"warning: {each.text}" for each in self.warnings]
+        lines = [f"warning: {each.text}" for each in self.warnings]
         lines += [f"note: {each.text}" for each in self.remarks]
+        lines += [line for banding in self._bandings() for line in curve_lines(*banding)]
         rules = len({rule.text for source in recipe.sources for rule in (*recipe.keep, *source.keep)})
         taggers = ", ".join(dict.fromkeys(use.tagger.key for use in recipe.uses()))
         planned = "" if self.plan is None else " (with what its last plan shows)"
         return "\n".join([*lines, f"{self.file}: {recipe.name} {recipe.version} holds together: "
-                          f"{len(recipe.sources)} sources, {rules} rules, {len(recipe.dedup)} dedup methods, needs "
-                          f"{taggers or 'no tagger'}; {len(self.warnings)} warning(s){planned}"])
+                          f"{_many(len(recipe.sources), 'source')}, {_many(rules, 'rule')}, "
+                          f"{_many(len(recipe.dedup), 'dedup method')}, needs {taggers or 'no tagger'}; "
+                          f"{_many(len(self.warnings), 'warning')}{planned}"])
 
     def _bandings(self) -> list[Any]:
         return list(bandings(method.parameters for method in self.recipe.dedup))
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def lint(recipe: Recipe, file: str, work: str, text: bytes | None = None) -> Linted:

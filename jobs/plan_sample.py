@@ -171,6 +171,7 @@ def body_of(sample: Sample, made: Plan, groups: Groups, found: Estimates) -> dic
                    "groups": len(groups), "drawn_by": [*keyed, "identity"], "folder": sample.place.folder},
         "understated": [selection.method_text(method) for method in sample.recipe.dedup
                         if method.about.kind == "spans"],
+        "shortfall": found.shortfall,
         "counts": found.counts,
         "errors": found.errors,
         "losses": found.losses,
@@ -229,6 +230,9 @@ def text_of(made: SamplePlan, seconds: float) -> str:
     ]
     lines += [f"warning: {tables.visible(each)}: what it removes is understated, since parts of documents in the "
               "sample stand also in documents that are not" for each in made.body["understated"]]
+    if found.shortfall is not None:
+        lines += [f"warning: if the pools are what they are estimated to be: {tables.visible(each)}; a plan with "
+                  "`on_shortfall: error` would stop" for each in found.shortfall.splitlines()]
     others = about["drawn_by"][1:-1]
     lines += [f"warning: {tables.visible(each)}: what it removes is understated where its clusters lie across those of "
               f"{tables.visible(about['drawn_by'][0])}" for each in others]

@@ -45,6 +45,7 @@ class Estimates:
     replicates: Sequence[Counts]  # one without each group
     losses: Counts
     loss_replicates: Sequence[Counts]
+    shortfall: str | None  # what stops a plan with `on_shortfall: error`, if the pools are as large as estimated
 
     def of(self, value: Callable[[Counts], float | None]) -> tuple[float, float] | None:
         """(a value of the counts, its standard error), None where the value is."""
@@ -89,8 +90,8 @@ def of(
     losses, loss_replicates = scaled(by_group, share)
     gaps = {share.source: share.allocated - each["emitted"]["units"]
             for share, each in zip(shares, counted, strict=True)}
-    whole = _allocated(recipe, counts)
     redistributed = replace(recipe, on_shortfall="redistribute")
+    whole = _allocated(redistributed, counts)
     for each in replicates:
         try:
             own = _allocated(redistributed, each)
@@ -99,7 +100,7 @@ def of(
         _redraw(each, own, gaps)
     _redraw(counts, whole, gaps)
     _round(counts)
-    return Estimates(share, counts, replicates, losses, loss_replicates)
+    return Estimates(share, counts, replicates, losses, loss_replicates, _shortfall(recipe, counts))
 
 
 def check_budget(recipe: Recipe, share: Fraction, groups: Sequence[Tallies]) -> None:
@@ -117,8 +118,11 @@ def check_budget(recipe: Recipe, share: Fraction, groups: Sequence[Tallies]) -> 
 
 
 def recipe_of(recipe: Recipe, share: Fraction) -> Recipe:
-    """The recipe as a sample of this share is planned by it: its budget is that share, rounded."""
-    return recipe if recipe.budget is None else replace(recipe, budget=max(1, round(recipe.budget * share)))
+    """The recipe as a sample of this share is planned by it: its budget is that share, rounded. What a source lacks is
+    shared out in any case, since nobody knows of a sample whether the corpus lacks it.
+    """
+    budget = None if recipe.budget is None else max(1, round(recipe.budget * share))
+    return replace(recipe, budget=budget, on_shortfall="redistribute")
 
 
 def scaled(groups: Sequence[Any], share: Fraction, key: str = "") -> tuple[Any, list[Any]]:
@@ -145,6 +149,14 @@ def _allocated(recipe: Recipe, counts: Counts) -> tuple[weights.Share, ...]:
     buckets = {each["source"]: [round(bucket["units"]) for bucket in each["curve"]["buckets"]]
                for each in counts if each["curve"] is not None}
     return plan.allocate(recipe, pools, buckets)
+
+
+def _shortfall(recipe: Recipe, counts: Counts) -> str | None:
+    try:
+        _allocated(recipe, counts)
+    except BadInput as error:
+        return str(error)
+    return None
 
 
 def _curves(counts: Counts, tallies: Tallies) -> dict[str, dict[str, Any]]:

@@ -255,10 +255,24 @@ def _unit(recipe: Recipe) -> str:
     return recipe.unit if recipe.counter is None else f"{recipe.unit} by {recipe.counter}"
 
 
+SCORED = ("share", "probability", "score")
+
+
+def _check_samples(notes: Notes, root: Node, recipe: Recipe) -> None:
+    """A sample takes a score for a probability."""
+    for source in recipe.sources:
+        found = None if source.sample is None else recipe.find_column(source.sample.column)
+        if source.sample is not None and found is not None and found.column.unit not in SCORED:
+            at = ("sources", source.name, "sample", "column")
+            notes.add(line_of(root, *at), at, source.sample.column,
+                      f"counts {found.column.unit}: all documents of 1 or more are kept, and those of 0 or less "
+                      f"{'rarely' if source.sample.rule == 'pareto' else 'never'}", "name a column from 0 to 1")
+
+
 # Each adds what it finds.
 CHECKS: tuple[Check, ...] = (
     _check_epochs, _check_caps, _check_weights, _check_licenses, _check_dedup, _check_taggers, _check_rules,
-    _check_holdout, _check_stages, published.inconsistencies,
+    _check_samples, _check_holdout, _check_stages, published.inconsistencies,
 )
 
 

@@ -508,6 +508,7 @@ WARNINGS = (
     "others are not judged. It is no legal advice.",
     "A rule that drops nothing, or that another rule of its column makes needless.",
     "A hold-out of everything, or of nothing.",
+    "A `sample` by a column that is no share, probability or score.",
     "A stage whose recipe is not there, has mistakes, or counts another unit.",
     "A `prefer_by` without `dedup`: there is nothing to choose between.",
     "A source of weight 0: it takes part in dedup, and nothing of it is in the mixture.",

@@ -158,6 +158,20 @@ def test_clusters_are_whole(made):
     assert all(len(groups) == 1 and count[text] == everywhere.count(text) for text, groups in group_of.items())
 
 
+def test_a_shortfall_of_the_estimated_pools_is_told_and_stops_nothing(made):
+    sources = {"web": {"weight": 0.7, "max_epochs": 0.2}, "wiki": {"weight": 0.3, "max_epochs": 9}}
+
+    def estimated(on_shortfall: str):
+        recipe = parse(recipe_text(sources, **{**ASKED, "on_shortfall": on_shortfall}), "r.yaml")
+        return make_sample_plan(recipe, made.corpus, Engine(None, {}, ""), Fraction("0.3"), "pool")
+
+    found = estimated("error")
+    assert found.body["shortfall"].startswith("sources: web: 1_680 requested, but a pool of")
+    assert "a plan with `on_shortfall: error` would stop" in job.text_of(found, 0)
+    assert sum(each["allocated"] for each in found.body["counts"]) == made.recipe.budget
+    assert estimated("redistribute").body["shortfall"] is None
+
+
 def test_a_sample_is_cut_once_and_what_is_new_is_added(tmp_path, monkeypatch):
     few = {**ASKED, "budget": 600}
     made = case(tmp_path, recipe_text(SOURCES, **few), documents(200))

@@ -110,6 +110,8 @@ WARNINGS = [
      "11 keep.words.count.not_in: never decides: what passes words.count min 5 passes it"),
     (CLEAN, {"keep: {l": "    keep: {words.count: {min: 49}}"},
      "17 sources.web.keep.words.count.min: never decides: what passes words.count min 50 passes it (found 49)"),
+    (CLEAN, {"max_epochs": "    sample: {column: words.count, rule: proportional}"},
+     "22 sources.wiki.sample.column: counts words: all documents of 1 or more are kept, and those of 0 or less never"),
     # hold-outs and what was there before
     (CLEAN, {"holdout": "holdout: {validation: {share: 1}}"}, "12 holdout.validation.share: everything is held out"),
     (CLEAN, {"holdout": "holdout: {validation: {share: 0}}"}, "12 holdout.validation.share: nothing is held out"),

@@ -47,6 +47,9 @@ DIGITS = 60
 PLACES = 30  # of what is recorded of p and g
 LEAST_POWER, MOST_POWER, MOST_GROWTH = Decimal("0.01"), Decimal(2), Decimal(2)
 _CLEAN = Decimal("1e-20")  # a target is rounded to this, then down: a whole number that came out a hair less is one
+# A mean that is greater by less is max_upsample itself, computed: without this, where p is a whole number exactly, the
+# sixtieth digit would decide whether it fits.
+HAIR = Decimal("1e-45")
 TERMS = 70  # of the series of e^(g x): 2^70 / 70! is below 10^-78
 
 SCORES, DRAWS = "scores", "draws"  # what rows are ranked by
@@ -96,7 +99,7 @@ def _shape(curve: Curve, most: Decimal) -> tuple[Decimal, Decimal, bool]:
     """(p, g, whether they are held back), so that the best bucket's part of the integral is at most `most`."""
 
     def fits(power: Decimal, growth: Decimal) -> bool:
-        return _best_part(curve, power, growth) <= most
+        return _best_part(curve, power, growth) <= most + HAIR
 
     if not fits(LEAST_POWER, Decimal(0)):
         return LEAST_POWER, Decimal(0), False

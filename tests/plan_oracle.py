@@ -264,7 +264,8 @@ def curve_targets(curve: Curve, allocated: int, pool: int, pools: Sequence[int])
         context.prec = 90
         if not allocated or not pool:
             return Decimal("0.01"), Decimal(0), [0] * n
-        most = Decimal(curve.max_upsample) * pool / allocated / curve.buckets
+        hair = Decimal("1e-45")  # what is equal but for it is equal
+        most = Decimal(curve.max_upsample) * pool / allocated / curve.buckets + hair
 
         def up_to(k: int, p: Decimal, g: Decimal) -> Decimal:  # Kummer's: e^x x^(p+1) sum of (-x)^j / (p+1)...(p+1+j)
             x = Decimal(k) / curve.buckets
@@ -286,7 +287,7 @@ def curve_targets(curve: Curve, allocated: int, pool: int, pools: Sequence[int])
             p, g = Decimal("0.01"), Decimal(0)
         elif best(p, Decimal(0)) > most:  # so there are two buckets or more, and most is below 1
             p, g, held = (1 - most).ln() / (Decimal(n - 1) / n).ln() - 1, Decimal(0), True
-            p = p.quantize(unit, ROUND_FLOOR)
+            p = (p + hair).quantize(unit, ROUND_FLOOR)
         elif best(p, g) > most:
             g, held = Decimal(0), True
             for place in range(0, -31, -1):

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from plan_oracle import curve_targets
 
@@ -32,6 +32,7 @@ def fitted(draw):
 
 @settings(max_examples=60, deadline=None)
 @given(fitted(), st.fractions(0, 1))
+@example((Curve("quality.score", 4, Decimal("0.5"), Decimal("0.3")), 40, [10, 10]), Fraction(2, 3))  # p is 1 exactly
 def test_buckets_give_what_the_oracle_says(made, share):
     curve, pool, pools = made
     allocated = int(share * curves.limit(curve, pools))

@@ -361,7 +361,7 @@ def _check_together(options: Any) -> None:
 
 def _print_training(options: Any, first: Planned, engine: Engine) -> int:
     """The plans of all stages of a training, the first of which is made, and what they come to together."""
-    from jobs import report
+    from jobs import rates, report
     from jobs.run import run_plan
     from jobs.training import Planned, whole
 
@@ -375,14 +375,16 @@ def _print_training(options: Any, first: Planned, engine: Engine) -> int:
             lacking.append(f"stage {stage.name} is not in this plan: {error}")
     found = None if lacking else whole(planned, engine, options.where)
 
+    rate = rates.read(first.corpus.workspace).get("build")
+
     def text() -> str:
-        plans = [report.plan_text(each.plan, each.corpus.arguments, stage.seconds)
+        plans = [report.plan_text(each.plan, each.corpus.arguments, stage.seconds, rate)
                  for each, stage in zip(planned, done, strict=True)]
         return "\n\n".join([*plans, *lacking, *([] if found is None else [found.text()])])
 
     _print_stages(options, {
-        **report.plan_json(first.plan), "lacking": lacking,
-        "later_stages": {each.name: report.plan_json(each.plan) for each in planned[1:]},
+        **report.plan_json(first.plan, rate), "lacking": lacking,
+        "later_stages": {each.name: report.plan_json(each.plan, rate) for each in planned[1:]},
         "training": None if found is None else found.as_json()}, text, done)
     return 0
 

@@ -172,7 +172,8 @@ def shares(counts: Sequence[Count], unit: str) -> Table:
         notes.append("* held back by max_epochs; the rest of its share went to the others")
     if any(each["edited"]["docs"] for each in counts):
         emitted, cut = (sum(each[what]["units"] for each in counts) for what in ("emitted", "edited"))
-        notes.append(f"realised is what is left of {short(emitted)} {unit} after {short(cut)} are cut from the texts")
+        drift = f"{short(cut)} fewer" if cut >= 0 else f"{short(-cut)} more"
+        notes.append(f"realised: {drift} than the {short(emitted)} {unit} that are taken, by what is edited in texts")
     if any(each["max_copies"] > 1 for each in counts):
         notes.append("effective: as many new " + unit + " as the repeated ones are worth (arXiv:2305.16264)")
     head = ("source", f"pool {unit}", "requested", "share", "allocated", "realised", "share", "epochs", "max",

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -220,7 +221,8 @@ def test_touched_shard_that_is_tagged_again_has_the_same_plan(tmp_path, idle, ma
 # ---- real text
 
 
-def test_plan_of_real_shards_is_what_the_oracle_says(corpora, tmp_path, idle):
+def real_documents(corpora: Path) -> dict[str, list[Doc]]:
+    """Of a web and a wiki shard."""
     paths = ["web/0000.jsonl.zst", "wiki/0000.jsonl.zst"]
     if not all((corpora / path).exists() for path in paths):
         pytest.skip("no web or wiki shards")
@@ -228,7 +230,32 @@ def test_plan_of_real_shards_is_what_the_oracle_says(corpora, tmp_path, idle):
     for path in paths:
         data = zstandard.ZstdDecompressor().stream_reader((corpora / path).read_bytes(), read_across_frames=True).read()
         records = map(json.loads, data.splitlines())
-        docs[path] = [Doc(record["source"], record["id"], record["text"]) for record in records]
+        docs[path] = [Doc(record["source"], record["id"], record["text"], {"sizes.chars": len(record["text"])})
+                      for record in records]
+    return docs
+
+
+def test_shares_curves_and_hold_outs_of_real_shards_are_what_the_oracle_says(corpora, tmp_path, idle):
+    docs = real_documents(corpora)
+    recipe, corpus = opened(tmp_path, recipe_text(
+        {"half": {"shards": "web/0000*", "keep": {"document.slice": {"max": 499_999}},
+                  "curve": {"column": "sizes.chars", "buckets": 5, "discard": 0.2, "max_upsample": 3}},
+         "other": {"shards": "web/0000*", "keep": {"document.slice": {"min": 500_000}, "sizes.chars": {"top": 0.3}}},
+         "wiki": {"shards": "wiki/0000*", "min_weight": 0.2}},
+        corpus=str(corpora), policy={"kind": "temperature", "tau": 3.33}, budget=3_000_000, on_shortfall="redistribute",
+        dedup=[{"use": "text@1", "normalise": ["lower", "punctuation", "whitespace"]}],
+        holdout={"validation": {"share": 0.1}}))
+    indexes = tagged((recipe, corpus), docs)
+    sets = [found_set(each, corpus, indexes[each.sidecar], docs) for each in clusters.relations(recipe)]
+    real = Case(recipe, corpus, docs, indexes, sets)
+    found = real.outcome(make_plan(recipe, corpus, idle, "pool"))
+    assert found == decide(recipe, docs, real.owner)
+    half, other, wiki = found.counts
+    assert half["curve"]["discarded"]["docs"] and other["tops"][0]["dropped"]["docs"] and wiki["held_out"][0]["docs"]
+
+
+def test_plan_of_real_shards_is_what_the_oracle_says(corpora, tmp_path, idle):
+    docs = real_documents(corpora)
     recipe, corpus = opened(tmp_path, recipe_text(
         {"web": {"shards": "web/0000*", "weight": 0.7, "max_epochs": 2.45},
          "wiki": {"shards": "wiki/0000*", "weight": 0.3}},

@@ -36,7 +36,7 @@ from typing import Any
 
 import numpy as np
 
-from mixer import draw, keepers, quantiles, storage
+from mixer import draw, quantiles, storage
 from mixer.quantiles import MISSING, OUT, Key
 from mixer.recipe import Curve, Recipe
 from mixer.selection import Context, Grant, Tallies, count, load, order_of, pool_drafts, sizes_of
@@ -165,27 +165,10 @@ def rank(context: Context) -> tuple[dict[int, int], Tallies]:
     """Ranks the rows of a bin that reach the draw by their source's score, the worst first; the units of each group,
     which is a source by its number in the recipe, and what has no score.
     """
-    totals: dict[int, int] = {}
-    tallies: Tallies = {}
-    groups = {source.name: number for number, source in enumerate(context.recipe.sources)}
-    drafts = pool_drafts(context)
-    parts = []
-    for number, source in context.sources.items():
-        curve = _curve(context, number)
-        table = load(context, number, [] if curve is None else [curve.column])
-        alive = drafts.next(len(table)) == 0
-        if curve is None:
-            nothing = np.zeros(len(table), np.int64)
-            parts.append((nothing + OUT, nothing, nothing))
-            continue
-        sizes = sizes_of(context.recipe, table)
-        missing, key = keepers.best_first(table.column(curve.column).combine_chunks(), "min")
-        group = np.where(alive, np.where(missing == 1, MISSING, groups[source]), OUT)
-        parts.append((group, key, sizes[:, 1]))
-        totals[groups[source]] = totals.get(groups[source], 0) + int(sizes[group == groups[source], 1].sum())
-        count(tallies, (source, "curve missing", ""), sizes[group == MISSING])
-    quantiles.put(context, SCORES, parts)
-    return totals, tallies
+    curves = {number: _curve(context, number) for number in context.sources}
+    columns = {number: curve.column for number, curve in curves.items() if curve is not None}
+    totals, missing = quantiles.rank(context, SCORES, pool_drafts(context), columns, "min")
+    return totals, {(source, "curve missing", ""): sizes for source, sizes in missing.items()}
 
 
 def targets(recipe: Recipe, totals: Mapping[int, int]) -> dict[int, list[int]]:

@@ -20,13 +20,13 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
-from mixer import draw, storage
-from mixer.selection import Context, load, order_of
+from mixer import draw, keepers, storage
+from mixer.selection import Context, Drafts, load, order_of, sizes_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -90,6 +90,35 @@ class Ranks:
                 table = load(self._context, number, []).filter(pa.array(mine))
                 found.append(np.stack([self.key[place][mine], *order_of(self._context, table)], axis=1))
         return np.concatenate(found)
+
+
+def rank(
+    context: Context, name: str, drafts: Drafts, columns: Mapping[int, str], best: Literal["min", "max"]
+) -> tuple[dict[int, int], dict[str, Array]]:
+    """Ranks the rows of a bin that are alive, by the column of their slice, the `best` value first; slices without one
+    have no group. By group, which is a source by its number in the recipe, the units that have a value; and by source
+    the documents, units and text bytes that have none, int64 of shape (3,).
+    """
+    totals: dict[int, int] = {}
+    missing: dict[str, Array] = {}
+    groups = {source.name: number for number, source in enumerate(context.recipe.sources)}
+    parts = []
+    for number, source in context.sources.items():
+        column = columns.get(number)
+        table = load(context, number, [] if column is None else [column])
+        alive = drafts.next(len(table)) == 0
+        if column is None:
+            nothing = np.zeros(len(table), np.int64)
+            parts.append((nothing + OUT, nothing, nothing))
+            continue
+        sizes, mine = sizes_of(context.recipe, table), groups[source]
+        unknown, key = keepers.best_first(table.column(column).combine_chunks(), best)
+        group = np.where(alive, np.where(unknown == 1, MISSING, mine), OUT)
+        parts.append((group, key, sizes[:, 1]))
+        totals[mine] = totals.get(mine, 0) + int(sizes[group == mine, 1].sum())
+        missing[source] = missing.get(source, np.zeros(3, np.int64)) + sizes[group == MISSING].sum(axis=0)
+    put(context, name, parts)
+    return totals, missing
 
 
 def put(context: Context, name: str, parts: Iterable[tuple[Array, Array, Array]]) -> None:

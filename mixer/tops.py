@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from mixer import draw, keepers, quantiles
-from mixer.quantiles import MISSING, OUT, Key
+from mixer import draw, quantiles
+from mixer.quantiles import MISSING, Key
 from mixer.recipe import Recipe, Rule
 from mixer.selection import (
     Context,
@@ -28,7 +28,6 @@ from mixer.selection import (
     load,
     order_of,
     sizes_of,
-    units_of,
 )
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -43,25 +42,11 @@ def rank(step: int, context: Context) -> dict[int, int]:
     """Ranks the rows of a bin by the column of their source's rule, the greatest value first; the units of each group,
     which is a source by its number in the recipe.
     """
-    totals: dict[int, int] = {}
-    groups = {source.name: number for number, source in enumerate(context.recipe.sources)}
+    rules = {number: _rule(context.recipe, source, step) for number, source in context.sources.items()
+             if not context.is_reference(number)}
+    columns = {number: rule.column for number, rule in rules.items() if rule is not None}
     drafts = Drafts(context, after_top(context, step))
-    parts = []
-    for number, source in context.sources.items():
-        rule = None if context.is_reference(number) else _rule(context.recipe, source, step)
-        table = load(context, number, [] if rule is None else [rule.column])
-        alive = drafts.next(len(table)) == 0
-        if rule is None:
-            nothing = np.zeros(len(table), np.int64)
-            parts.append((nothing + OUT, nothing, nothing))
-            continue
-        units = units_of(context.recipe, table)
-        missing, key = keepers.best_first(table.column(rule.column).combine_chunks(), "max")
-        group = np.where(alive, np.where(missing == 1, MISSING, groups[source]), OUT)
-        parts.append((group, key, units))
-        totals[groups[source]] = totals.get(groups[source], 0) + int(units[group == groups[source]].sum())
-    quantiles.put(context, ranked_as(step), parts)
-    return totals
+    return quantiles.rank(context, ranked_as(step), drafts, columns, "max")[0]
 
 
 def targets(recipe: Recipe, step: int, parts: Sequence[Mapping[int, int]]) -> dict[int, list[int]]:

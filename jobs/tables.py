@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from jobs import progress
 from jobs.progress import Stage, brief, megabytes
+from mixer import errors
 
 WIDTH = 120  # columns that a table should do with
 SPANS_SHOWN = 3  # of a column of spans
@@ -52,7 +53,7 @@ def visible(text: str) -> str:
     """On one line, with nothing that a terminal would act on."""
     if text.isprintable():
         return text
-    shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+    shown = errors.visible(text)
     return Marked(shown) if isinstance(text, Marked) else shown
 
 
